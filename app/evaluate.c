@@ -1,0 +1,248 @@
+/* evaluate.c -- `equisorb evaluate`: energies, forces and stress of structures, as extended XYZ.
+ *
+ * All structures are read first, so that a bad file is reported before work starts. Frames are
+ * evaluated in batches and written in the order of the arguments; after Ctrl-C the frames that are
+ * done are in the file, whole.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "app/options.h"
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static const char name[] = "evaluate";
+enum { BATCH_ATOMS = 2000 }; /* a batch ends with the frame that reaches this many atoms */
+
+typedef struct job {
+  eqs_structures **file; /* [n_file] */
+  int n_file, n_frame;
+  size_t n_atom;
+  const char *output;
+  int json;
+} job;
+
+/* A batch: the frames' arrays one behind the other, and the results. */
+typedef struct batch {
+  int n_system, n_atom;
+  int *first, *number, *pbc;
+  double *position, *cell, *energy, *energies, *forces, *stress;
+} batch;
+
+typedef struct timing {
+  double load, read, first, evaluate;
+} timing;
+
+static void help(void) {
+  puts(
+      "usage: equisorb evaluate --model M [--head H] [--modal P] [--precision single|double]\n"
+      "                         [--threads N] [--disorder refuse|major] [--json]\n"
+      "                         STRUCTURE... --output OUT.extxyz\n\n"
+      "Evaluates structures (CIF, XYZ, extended XYZ; every frame) and writes extended XYZ: energy\n"
+      "(eV) and stress (eV/angstrom^3) in the comment line, forces (eV/angstrom) and energies (eV\n"
+      "per atom) as columns, one frame per structure in order.\n\n"
+      "  --model M         MACE .model or SevenNet .pth file\n"
+      "  --head H          MACE models with several heads: the head\n"
+      "  --modal P         SevenNet multi-fidelity models: the channel, for instance PBE\n"
+      "  --precision P     single (default) or double, the reference mode\n"
+      "  --threads N       threads; 0, the default, uses all cores; results do not depend on it\n"
+      "  --disorder HOW    refuse disordered structures (default), or keep the major group\n"
+      "  --output FILE     where to write; - is standard output\n"
+      "  --json            timing and memory as one line of JSON on standard error\n\n"
+      "example: equisorb evaluate --model mace-mp-0.model IRMOF-1.cif --output irmof-1.extxyz\n\n"
+      "exit codes: 0 done, 1 failed, 2 wrong usage, 130 stopped by Ctrl-C, 143 by SIGTERM");
+}
+
+static int read_all(job *j, char **paths, int disorder_major) {
+  eqs_read_options options = {.size = sizeof options, .disorder_major = disorder_major};
+  for (int i = 0; i < j->n_file; i++) {
+    if (app_stopped()) return app_stop_code();
+    if (eqs_structures_read(paths[i], &options, &j->file[i]))
+      return app_fail(name, "%s", eqs_error());
+    eqs_systems all = {.size = sizeof all};
+    if (eqs_structures_view(j->file[i], -1, &all)) return app_fail(name, "%s", eqs_error());
+    j->n_frame += eqs_structures_count(j->file[i]);
+    j->n_atom += (size_t)all.first[all.n_system];
+  }
+  return EXIT_OK;
+}
+
+/* Refuses to overwrite one of the inputs. */
+static int check_output(const char *output, char **paths, int n) {
+  struct stat out, in;
+  if (!strcmp(output, "-") || stat(output, &out)) return EXIT_OK;
+  for (int i = 0; i < n; i++)
+    if (!stat(paths[i], &in) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+      return app_usage(name, "--output %s is one of the structures", output);
+  return EXIT_OK;
+}
+
+static void batch_free(batch *b) {
+  void *all[] = {b->first,  b->number,   b->pbc,    b->position, b->cell,
+                 b->energy, b->energies, b->forces, b->stress};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  memset(b, 0, sizeof *b);
+}
+
+/* Makes room for `systems` frames and `atoms` atoms. */
+static int batch_reserve(batch *b, size_t systems, size_t atoms) {
+  batch_free(b);
+  b->first = calloc(systems + 1, sizeof *b->first);
+  b->number = calloc(atoms + 1, sizeof *b->number);
+  b->pbc = calloc(systems, 3 * sizeof *b->pbc);
+  b->position = calloc(atoms + 1, 3 * sizeof *b->position);
+  b->cell = calloc(systems, 9 * sizeof *b->cell);
+  b->energy = calloc(systems, sizeof *b->energy);
+  b->energies = calloc(atoms + 1, sizeof *b->energies);
+  b->forces = calloc(atoms + 1, 3 * sizeof *b->forces);
+  b->stress = calloc(systems, 9 * sizeof *b->stress);
+  return b->first && b->number && b->pbc && b->position && b->cell && b->energy && b->energies &&
+         b->forces && b->stress;
+}
+
+static void batch_append(batch *b, const eqs_systems *frame) {
+  size_t n = (size_t)frame->first[1], s = (size_t)b->n_system, a = (size_t)b->n_atom;
+  memcpy(b->number + a, frame->number, n * sizeof *b->number);
+  memcpy(b->position + 3 * a, frame->position, 3 * n * sizeof *b->position);
+  if (frame->cell) memcpy(b->cell + 9 * s, frame->cell, 9 * sizeof *b->cell);
+  if (frame->pbc) memcpy(b->pbc + 3 * s, frame->pbc, 3 * sizeof *b->pbc);
+  b->n_system++;
+  b->n_atom += (int)n;
+  b->first[b->n_system] = b->n_atom;
+}
+
+/* Where the next batch begins; advanced by fill. */
+typedef struct cursor {
+  int file, frame, done;
+} cursor;
+
+/* Walks from *at until the batch is full; counts, and copies if b has room. */
+static int walk(const job *j, cursor *at, batch *b, size_t *systems, size_t *atoms) {
+  *systems = 0, *atoms = 0;
+  while (at->file < j->n_file && *atoms < BATCH_ATOMS) {
+    eqs_systems frame = {.size = sizeof frame};
+    if (eqs_structures_view(j->file[at->file], at->frame, &frame))
+      return app_fail(name, "%s", eqs_error());
+    if (b) batch_append(b, &frame);
+    *systems += 1;
+    *atoms += (size_t)frame.first[1];
+    at->done++;
+    if (++at->frame == eqs_structures_count(j->file[at->file])) at->file++, at->frame = 0;
+  }
+  return EXIT_OK;
+}
+
+static int fill(const job *j, cursor *at, batch *b) {
+  size_t systems, atoms;
+  cursor ahead = *at;
+  int code = walk(j, &ahead, NULL, &systems, &atoms);
+  if (code) return code;
+  if (atoms > INT32_MAX || !batch_reserve(b, systems, atoms))
+    return app_fail(name, "out of memory for %zu atoms", atoms);
+  return walk(j, at, b, &systems, &atoms);
+}
+
+static int run_batch(const job *j, eqs_context *context, const eqs_model *model, batch *b,
+                     int append) {
+  eqs_systems systems = {.size = sizeof systems,
+                         .n_system = b->n_system,
+                         .first = b->first,
+                         .number = b->number,
+                         .position = b->position,
+                         .cell = b->cell,
+                         .pbc = b->pbc};
+  eqs_result result = {.size = sizeof result,
+                       .energy = b->energy,
+                       .energies = b->energies,
+                       .forces = b->forces,
+                       .stress = b->stress};
+  if (eqs_compute(context, model, &systems, &result) ||
+      eqs_extxyz_write(j->output, append, &systems, &result))
+    return app_fail(name, "%s", eqs_error());
+  return EXIT_OK;
+}
+
+static int run_all(const job *j, eqs_context *context, const eqs_model *model, double start,
+                   timing *t) {
+  batch b = {0};
+  cursor at = {0};
+  progress line = progress_start();
+  int code = EXIT_OK;
+  double begin = app_seconds();
+  while (at.file < j->n_file && code == EXIT_OK) {
+    if (app_stopped()) {
+      progress_clear(&line);
+      fprintf(stderr, "equisorb evaluate: stopped; the first %d of %d frames are in %s\n", at.done,
+              j->n_frame, j->output);
+      code = app_stop_code();
+      break;
+    }
+    double spent = app_seconds() - begin;
+    progress_show(&line, "frame %d of %d, about %.0f s to go", at.done, j->n_frame,
+                  at.done ? spent * (j->n_frame - at.done) / at.done : 0);
+    int append = at.done > 0;
+    code = fill(j, &at, &b);
+    if (code == EXIT_OK) code = run_batch(j, context, model, &b, append);
+    if (!append) t->first = app_seconds() - start;
+  }
+  progress_clear(&line);
+  t->evaluate = app_seconds() - begin;
+  batch_free(&b);
+  return code;
+}
+
+static int evaluate(job *j, char **paths, const model_arguments *arguments) {
+  timing t = {0};
+  eqs_context *context = NULL;
+  eqs_model *model = NULL;
+  double start = app_seconds();
+  j->file = calloc((size_t)j->n_file, sizeof *j->file);
+  int code = j->file ? EXIT_OK : app_fail(name, "out of memory");
+  if (code == EXIT_OK) code = read_all(j, paths, arguments->disorder_major);
+  t.read = app_seconds() - start;
+  if (code == EXIT_OK) code = model_open(name, arguments, &context, &model);
+  t.load = app_seconds() - start - t.read;
+  if (code == EXIT_OK) code = run_all(j, context, model, start, &t);
+  if (code == EXIT_OK && j->json)
+    fprintf(stderr,
+            "{\"frames\": %d, \"atoms\": %zu, \"read_seconds\": %.6f, \"load_seconds\": %.6f, "
+            "\"first_seconds\": %.6f, \"evaluate_seconds\": %.6f, \"total_seconds\": %.6f, "
+            "\"peak_memory_mb\": %.1f}\n",
+            j->n_frame, j->n_atom, t.read, t.load, t.first, t.evaluate, app_seconds() - start,
+            app_peak_megabytes());
+  eqs_model_free(&model);
+  eqs_context_free(&context);
+  for (int i = 0; j->file && i < j->n_file; i++) eqs_structures_free(&j->file[i]);
+  free(j->file);
+  return code;
+}
+
+int evaluate_main(int argc, char **argv) {
+  static const struct option table[] = {MODEL_OPTIONS,
+                                        {"json", no_argument, NULL, OPTION_JSON},
+                                        {"output", required_argument, NULL, OPTION_OUTPUT},
+                                        {NULL, 0, NULL, 0}};
+  model_arguments arguments = {.precision = EQS_SINGLE};
+  job j = {0};
+  int option, code;
+  opterr = 0;
+  while ((option = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+    switch (option) {
+    case OPTION_HELP: help(); return EXIT_OK;
+    case OPTION_JSON: j.json = 1; break;
+    case OPTION_OUTPUT: j.output = optarg; break;
+    case ':': return app_usage(name, "%s wants a value", argv[optind - 1]);
+    case '?': return app_usage(name, "unknown option %s", argv[optind - 1]);
+    default:
+      if ((code = option_model(name, option, optarg, &arguments))) return code;
+    }
+  }
+  j.n_file = argc - optind;
+  if (!arguments.model) return app_usage(name, "--model FILE is missing");
+  if (!j.output) return app_usage(name, "--output FILE is missing (- is standard output)");
+  if (!j.n_file) return app_usage(name, "no structure given");
+  if ((code = check_output(j.output, argv + optind, j.n_file))) return code;
+  app_catch_signals();
+  return evaluate(&j, argv + optind, &arguments);
+}

@@ -1,0 +1,200 @@
+/* info.c -- `equisorb info`: what a model file or a structure file holds.
+ *
+ * The first bytes decide: a ZIP archive or a pickle is a model, everything else a structure.
+ * The text is made from the same values as the JSON.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "app/options.h"
+
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+
+static const char name[] = "info";
+
+static void help(void) {
+  puts("usage: equisorb info FILE [--json] [--head NAME] [--modal NAME] [--disorder refuse|major]\n"
+       "                     [--frame N]\n\n"
+       "Says what a file holds: a model (MACE .model, SevenNet .pth) or a structure (CIF, XYZ,\n"
+       "extended XYZ). A file that cannot be used is refused with the reason on standard error.\n\n"
+       "  --json            JSON on standard output\n"
+       "  --head NAME       MACE models with several heads: the one in question\n"
+       "  --modal NAME      SevenNet multi-fidelity models: the channel, for instance PBE\n"
+       "  --disorder HOW    refuse disordered structures (default), or keep the major group\n"
+       "  --frame N         frame of a file with several, from 1 (default 1)\n\n"
+       "example: equisorb info SIFSIX-3-Zn.cif --json\n\n"
+       "exit codes: 0 done, 1 the file was refused, 2 wrong usage");
+}
+
+/* 1 a model, 0 a structure, -1 unreadable. */
+static int is_model(const char *path) {
+  unsigned char head[4] = {0};
+  FILE *f = fopen(path, "rb");
+  if (!f) return -1;
+  size_t n = fread(head, 1, sizeof head, f);
+  int broken = ferror(f);
+  fclose(f);
+  if (broken) return -1;
+  return n == 4 && (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4) || head[0] == 0x80);
+}
+
+static void model_json(const char *path, const eqs_model_info *m) {
+  printf("{\"kind\": \"model\", \"file\": ");
+  json_string(stdout, path);
+  printf(", \"family\": ");
+  json_string(stdout, m->family);
+  printf(", \"architecture\": ");
+  json_string(stdout, m->architecture);
+  printf(", \"elements\": [");
+  for (int i = 0; i < m->n_element; i++) printf("%s%d", i ? ", " : "", m->elements[i]);
+  printf("], \"cutoff\": %.17g, \"layers\": %d, \"channels\": %d, \"lmax\": %d, \"l_hidden\": %d, "
+         "\"precision\": ",
+         m->cutoff, m->n_layer, m->channels, m->lmax, m->l_hidden);
+  json_string(stdout, m->stored);
+  printf(", \"heads\": [");
+  for (int i = 0; i < m->n_head; i++) {
+    if (i) printf(", ");
+    json_string(stdout, m->heads[i]);
+  }
+  printf("], \"head\": ");
+  json_string(stdout, m->head);
+  printf(", \"parameters\": %" PRId64 ", \"functional\": ", m->n_parameter);
+  json_string(stdout, m->functional);
+  printf(", \"sha256\": ");
+  json_string(stdout, m->sha256);
+  printf("}\n");
+}
+
+static void model_text(const char *path, const eqs_model_info *m) {
+  printf("file          %s\nfamily        %s\narchitecture  %s\nelements      ", path, m->family,
+         m->architecture);
+  /* Runs of atomic numbers: "1-83, 89-94". */
+  for (int i = 0; i < m->n_element; i++) {
+    int last = i;
+    while (last + 1 < m->n_element && m->elements[last + 1] == m->elements[last] + 1) last++;
+    printf("%s%d", i ? ", " : "", m->elements[i]);
+    if (last > i) printf("-%d", m->elements[last]);
+    i = last;
+  }
+  printf(" (atomic numbers; %d)\ncutoff        %g angstrom\nlayers        %d\n"
+         "channels      %d (hidden l <= %d, edges l <= %d)\nprecision     %s\n",
+         m->n_element, m->cutoff, m->n_layer, m->channels, m->l_hidden, m->lmax,
+         m->stored ? m->stored : "unknown");
+  if (m->n_head) {
+    printf("heads         ");
+    for (int i = 0; i < m->n_head; i++) printf("%s%s", i ? ", " : "", m->heads[i]);
+    if (m->head) printf(" (in use: %s)", m->head);
+    putchar('\n');
+  }
+  printf("parameters    %" PRId64 "\nfunctional    %s\nsha256        %s\n", m->n_parameter,
+         m->functional ? m->functional : "unknown", m->sha256 ? m->sha256 : "unknown");
+}
+
+static int model_info(const model_arguments *arguments, int json) {
+  eqs_context *context;
+  eqs_model *model;
+  eqs_model_info info = {.size = sizeof info};
+  int code = model_open(name, arguments, &context, &model);
+  if (code == EXIT_OK && eqs_model_info_get(model, &info)) code = app_fail(name, "%s", eqs_error());
+  if (code == EXIT_OK) (json ? model_json : model_text)(arguments->model, &info);
+  eqs_model_free(&model);
+  eqs_context_free(&context);
+  return code;
+}
+
+/* One line per key of a JSON object, quotes and outer brackets left out. */
+static void json_text(const char *json) {
+  int depth = 0, quoted = 0, key = 1, column = 0;
+  for (const char *s = json; *s; s++) {
+    if (quoted) {
+      if (*s == '\\' && s[1]) s++;
+      else if (*s == '"') {
+        quoted = 0;
+        continue;
+      }
+    } else if (*s == '"') {
+      quoted = 1;
+      continue;
+    } else if (!strncmp(s, "[]", 2)) {
+      printf("none");
+      s++;
+      continue;
+    } else if (*s == '{' || *s == '[') {
+      if (depth++ < 1 + !key) continue;
+    } else if (*s == '}' || *s == ']') {
+      if (--depth < 1 + !key) continue;
+    } else if (depth == 1 && *s == ':' && key) {
+      printf("%*s", column < 18 ? 18 - column : 1, "");
+      key = 0;
+      while (s[1] == ' ') s++;
+      continue;
+    } else if (depth == 1 && *s == ',') {
+      putchar('\n');
+      key = 1, column = 0;
+      while (s[1] == ' ' || s[1] == '\n') s++;
+      continue;
+    } else if (*s == '\n') {
+      continue;
+    }
+    putchar(*s);
+    column++;
+  }
+  putchar('\n');
+}
+
+static int structure_info(const model_arguments *arguments, const char *path, int frame, int json) {
+  eqs_structures *structures = NULL;
+  char *text = NULL;
+  eqs_read_options options = {.size = sizeof options, .disorder_major = arguments->disorder_major};
+  int code = EXIT_OK;
+  if (eqs_structures_read(path, &options, &structures)) {
+    code = app_fail(name, "%s", eqs_error());
+  } else if (frame > eqs_structures_count(structures)) {
+    code = app_fail(name, "%s: there is no frame %d, the file has %d", path, frame,
+                    eqs_structures_count(structures));
+  } else if (eqs_structures_describe(structures, frame - 1, &text)) {
+    code = app_fail(name, "%s", eqs_error());
+  } else if (json) {
+    puts(text);
+  } else {
+    printf("file              %s\n", path);
+    if (eqs_structures_count(structures) > 1)
+      printf("frame             %d of %d\n", frame, eqs_structures_count(structures));
+    json_text(text);
+  }
+  eqs_string_free(&text);
+  eqs_structures_free(&structures);
+  return code;
+}
+
+int info_main(int argc, char **argv) {
+  enum { OPTION_FRAME = OPTION_OWN };
+  static const struct option table[] = {MODEL_OPTIONS,
+                                        {"json", no_argument, NULL, OPTION_JSON},
+                                        {"frame", required_argument, NULL, OPTION_FRAME},
+                                        {NULL, 0, NULL, 0}};
+  model_arguments arguments = {.precision = EQS_SINGLE};
+  int json = 0, frame = 1, option, code;
+  opterr = 0;
+  while ((option = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
+    switch (option) {
+    case OPTION_HELP: help(); return EXIT_OK;
+    case OPTION_JSON: json = 1; break;
+    case OPTION_FRAME:
+      if ((code = option_int(name, "--frame", optarg, 1, 1 << 30, &frame))) return code;
+      break;
+    case ':': return app_usage(name, "%s wants a value", argv[optind - 1]);
+    case '?': return app_usage(name, "unknown option %s", argv[optind - 1]);
+    default:
+      if ((code = option_model(name, option, optarg, &arguments))) return code;
+    }
+  }
+  if (argc - optind != 1)
+    return app_usage(name, argc > optind ? "one file at a time" : "which file?");
+  const char *path = argv[optind];
+  int kind = is_model(path);
+  if (kind < 0) return app_fail(name, "%s: cannot be read", path);
+  if (!kind) return structure_info(&arguments, path, frame, json);
+  arguments.model = path;
+  return model_info(&arguments, json);
+}

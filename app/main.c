@@ -1,0 +1,183 @@
+/* main.c -- the `equisorb` command: picks the sub-command, and what all of them share: signals,
+ * messages, the progress line, the clock.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "app/app.h"
+
+#include <ctype.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+typedef struct entry {
+  const char *name, *what;
+  int (*run)(int argc, char **argv);
+} entry;
+
+static const entry commands[] = {
+    {"info", "what a model or structure file holds", info_main},
+    {"evaluate", "energies, forces and stress of structures", evaluate_main},
+    {"screen", "rank frameworks by gas uptake", screen_main},
+};
+enum { N_COMMAND = sizeof commands / sizeof *commands };
+
+static volatile sig_atomic_t stopped; /* written by the signal handler only */
+
+static void on_signal(int number) {
+  if (stopped) _exit(128 + number);
+  stopped = number;
+}
+
+void app_catch_signals(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_signal;
+  sigaction(SIGINT, &action, NULL);
+  sigaction(SIGTERM, &action, NULL);
+}
+
+int app_stopped(void) { return (int)stopped; }
+int app_stop_code(void) { return 128 + (int)stopped; }
+
+static void say(const char *command, const char *format, va_list args) {
+  fprintf(stderr, "equisorb%s%s: ", command ? " " : "", command ? command : "");
+  vfprintf(stderr, format, args);
+  fputc('\n', stderr);
+}
+
+int app_fail(const char *command, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  say(command, format, args);
+  va_end(args);
+  return EXIT_FAILED;
+}
+
+int app_usage(const char *command, const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  say(command, format, args);
+  va_end(args);
+  fprintf(stderr, "Try 'equisorb %s%s--help'.\n", command ? command : "", command ? " " : "");
+  return EXIT_USAGE;
+}
+
+double app_seconds(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+double app_peak_megabytes(void) {
+  struct rusage usage;
+  if (getrusage(RUSAGE_SELF, &usage)) return 0;
+  return (double)usage.ru_maxrss / 1024;
+}
+
+progress progress_start(void) {
+  progress p = {.on = isatty(STDERR_FILENO), .width = 0, .shown = 0};
+  return p;
+}
+
+void progress_show(progress *p, const char *format, ...) {
+  double now = app_seconds();
+  if (!p->on || now - p->shown < 0.1) return;
+  p->shown = now;
+  char line[256];
+  va_list args;
+  va_start(args, format);
+  vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  size_t width = strlen(line);
+  fprintf(stderr, "\r%s%*s", line, width < p->width ? (int)(p->width - width) : 0, "");
+  fflush(stderr);
+  if (width > p->width) p->width = width;
+}
+
+void progress_clear(progress *p) {
+  if (p->on && p->width) fprintf(stderr, "\r%*s\r", (int)p->width, "");
+  p->width = 0;
+}
+
+void json_string(FILE *out, const char *s) {
+  if (!s) {
+    fputs("null", out);
+    return;
+  }
+  fputc('"', out);
+  for (; *s; s++) {
+    unsigned char c = (unsigned char)*s;
+    if (c == '"' || c == '\\') fprintf(out, "\\%c", c);
+    else if (c < 0x20) fprintf(out, "\\u%04x", c);
+    else fputc(c, out);
+  }
+  fputc('"', out);
+}
+
+/* Edit distance, for names shorter than the row. */
+static int distance(const char *a, const char *b) {
+  enum { ROW = 32 };
+  int row[ROW];
+  int n = (int)strlen(b);
+  if (n >= ROW) return ROW;
+  for (int j = 0; j <= n; j++) row[j] = j;
+  for (int i = 1; *a && i < ROW; a++, i++) {
+    int diagonal = row[0];
+    row[0] = i;
+    for (int j = 1; j <= n; j++) {
+      int best = diagonal + (tolower((unsigned char)*a) != b[j - 1]);
+      if (row[j] + 1 < best) best = row[j] + 1;
+      if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+      diagonal = row[j];
+      row[j] = best;
+    }
+  }
+  return row[n];
+}
+
+static void help(void) {
+  printf("equisorb %s: machine-learned force fields and adsorption screening\n\n"
+         "usage: equisorb COMMAND ...\n\n",
+         eqs_version());
+  for (int i = 0; i < N_COMMAND; i++) printf("  %-10s%s\n", commands[i].name, commands[i].what);
+  printf("\n'equisorb COMMAND --help' explains a command and shows an example.\n"
+         "'equisorb --version' prints the version.\n\n"
+         "exit codes: 0 done; 1 failed, the reason is on standard error; 2 wrong usage;\n"
+         "130 stopped by Ctrl-C, 143 by SIGTERM\n");
+}
+
+static int unknown(const char *name) {
+  int best = 0;
+  for (int i = 1; i < N_COMMAND; i++)
+    if (distance(name, commands[i].name) < distance(name, commands[best].name)) best = i;
+  if (distance(name, commands[best].name) <= 3)
+    return app_usage(NULL, "there is no command '%s'; did you mean '%s'?", name,
+                     commands[best].name);
+  return app_usage(NULL, "there is no command '%s'", name);
+}
+
+int main(int argc, char **argv) {
+  if (argc < 2) {
+    help();
+    return EXIT_USAGE;
+  }
+  if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help")) {
+    help();
+    return EXIT_OK;
+  }
+  if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
+    printf("equisorb %s\n", eqs_version());
+    return EXIT_OK;
+  }
+  for (int i = 0; i < N_COMMAND; i++)
+    if (!strcmp(argv[1], commands[i].name)) {
+      int code = commands[i].run(argc - 1, argv + 1);
+      if (fflush(stdout) && code == EXIT_OK)
+        code = app_fail(argv[1], "cannot write to standard output");
+      return code;
+    }
+  return unknown(argv[1]);
+}

@@ -1,0 +1,57 @@
+/* options.h -- strict conversion of option values, and the options that sub-commands share.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_OPTIONS_H
+#define EQS_OPTIONS_H
+
+#include "app/app.h"
+
+/* Conversions of a whole option value, range included. They print what is wrong and return
+ * EXIT_USAGE, or return EXIT_OK. `name` is the option as the user writes it. */
+int option_int(const char *command, const char *name, const char *text, int least, int most,
+               int *out);
+int option_double(const char *command, const char *name, const char *text, double least,
+                  double most, double *out);
+int option_uint64(const char *command, const char *name, const char *text, uint64_t *out);
+
+/* --model --head --modal --precision --threads --disorder: the same everywhere. */
+typedef struct model_arguments {
+  const char *model;
+  const char *head;
+  const char *modal;
+  eqs_precision precision;
+  int threads; /* 0 = all cores */
+  int disorder_major;
+} model_arguments;
+
+enum {
+  OPTION_HELP = 'h',
+  OPTION_MODEL = 1000,
+  OPTION_HEAD,
+  OPTION_MODAL,
+  OPTION_PRECISION,
+  OPTION_THREADS,
+  OPTION_DISORDER,
+  OPTION_JSON,
+  OPTION_OUTPUT,
+  OPTION_OWN = 2000 /* a sub-command numbers its own from here */
+};
+/* For a getopt_long table. */
+/* clang-format off */
+#define MODEL_OPTIONS                                                                              \
+  {"help", no_argument, NULL, OPTION_HELP}, {"model", required_argument, NULL, OPTION_MODEL},      \
+      {"head", required_argument, NULL, OPTION_HEAD},                                              \
+      {"modal", required_argument, NULL, OPTION_MODAL},                                            \
+      {"precision", required_argument, NULL, OPTION_PRECISION},                                    \
+      {"threads", required_argument, NULL, OPTION_THREADS},                                        \
+      {"disorder", required_argument, NULL, OPTION_DISORDER}
+/* clang-format on */
+
+/* Takes one of the shared options. EXIT_OK, or EXIT_USAGE after a message; -1: not one of them. */
+int option_model(const char *command, int option, const char *text, model_arguments *a);
+/* Opens a context with the threads asked for and loads the model; prints the reason of a failure.
+ * The caller frees both, whatever is returned. */
+int model_open(const char *command, const model_arguments *a, eqs_context **context,
+               eqs_model **model);
+
+#endif

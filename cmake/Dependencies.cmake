@@ -1,0 +1,21 @@
+# What the library links to; docs/dependencies.md says why each is there.
+# SPDX-License-Identifier: MIT
+find_package(OpenMP REQUIRED COMPONENTS C)
+find_package(SQLite3 REQUIRED)
+
+# gemmi is used header-only (its CIF grammar); Debian's package has no CMake file.
+find_path(EQS_GEMMI_INCLUDE gemmi/cif.hpp DOC "Folder that holds gemmi/cif.hpp")
+find_path(EQS_PEGTL_INCLUDE NAMES tao/pegtl.hpp DOC "Folder that holds tao/pegtl.hpp"
+          PATHS ${EQS_GEMMI_INCLUDE}/gemmi/third_party)
+find_path(EQS_SPGLIB_INCLUDE spglib.h DOC "Folder that holds spglib.h")
+find_library(EQS_SPGLIB_LIBRARY NAMES symspg DOC "spglib")
+foreach(item GEMMI_INCLUDE:gemmi-dev PEGTL_INCLUDE:tao-pegtl-dev SPGLIB_INCLUDE:libsymspg-dev
+             SPGLIB_LIBRARY:libsymspg-dev)
+  string(REPLACE ":" ";" item ${item})
+  list(GET item 0 name)
+  list(GET item 1 package)
+  if(NOT EQS_${name})
+    message(FATAL_ERROR "EQS_${name} not found: install ${package} (cmake/setup.sh does), "
+                        "or set EQS_${name}")
+  endif()
+endforeach()

@@ -1,0 +1,29 @@
+# make install: library, header, command, CMake package and pkg-config file.
+# SPDX-License-Identifier: MIT
+include(CMakePackageConfigHelpers)
+
+install(TARGETS equisorb EXPORT equisorb_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+        ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/core/equisorb.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
+        DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(TARGET equisorb_cli)
+  # Relative, so that a tree that is moved after installation still runs.
+  file(RELATIVE_PATH to_lib /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})
+  set_target_properties(equisorb_cli PROPERTIES INSTALL_RPATH "$ORIGIN/${to_lib}")
+  install(TARGETS equisorb_cli DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+
+set(package_folder ${CMAKE_INSTALL_LIBDIR}/cmake/equisorb)
+install(EXPORT equisorb_targets NAMESPACE equisorb:: DESTINATION ${package_folder})
+configure_package_config_file(
+  ${PROJECT_SOURCE_DIR}/cmake/equisorb-config.cmake.in
+  ${PROJECT_BINARY_DIR}/equisorb-config.cmake INSTALL_DESTINATION ${package_folder})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/equisorb-config-version.cmake
+                                 COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/equisorb-config.cmake
+              ${PROJECT_BINARY_DIR}/equisorb-config-version.cmake DESTINATION ${package_folder})
+
+file(RELATIVE_PATH from_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+configure_file(${PROJECT_SOURCE_DIR}/cmake/equisorb.pc.in ${PROJECT_BINARY_DIR}/equisorb.pc @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/equisorb.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -1,0 +1,44 @@
+# One set of objects, three products: the library that is installed, a static twin that shows its
+# internals to the tests, and the command, which sees the public interface only.
+# SPDX-License-Identifier: MIT
+set(rooms core core/adsorption core/dynamics potentials io kernels)
+set(sources "")
+foreach(room IN LISTS rooms)
+  file(GLOB found CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${room}/*.c
+       ${PROJECT_SOURCE_DIR}/${room}/*.cpp)
+  list(APPEND sources ${found})
+endforeach()
+
+set(dependencies OpenMP::OpenMP_C SQLite::SQLite3 ${EQS_SPGLIB_LIBRARY} m)
+
+add_library(equisorb_objects OBJECT ${sources})
+set_target_properties(equisorb_objects PROPERTIES C_EXTENSIONS ON CXX_EXTENSIONS OFF)
+target_link_libraries(equisorb_objects PRIVATE equisorb_flags OpenMP::OpenMP_C SQLite::SQLite3)
+target_include_directories(equisorb_objects SYSTEM PRIVATE ${EQS_GEMMI_INCLUDE}
+                           ${EQS_PEGTL_INCLUDE} ${EQS_SPGLIB_INCLUDE})
+
+add_library(equisorb $<TARGET_OBJECTS:equisorb_objects>)
+add_library(equisorb::equisorb ALIAS equisorb)
+set_target_properties(equisorb PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
+                                          LINKER_LANGUAGE CXX)
+target_link_libraries(equisorb PRIVATE ${dependencies} $<BUILD_INTERFACE:equisorb_flags>)
+target_include_directories(equisorb PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                                           $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+if(BUILD_SHARED_LIBS AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
+  # Hidden visibility leaves weak symbols of the C++ library; only the interface may show.
+  target_link_options(equisorb PRIVATE
+                      LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
+  set_target_properties(equisorb PROPERTIES LINK_DEPENDS
+                                            ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+endif()
+
+add_library(equisorb_internal STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:equisorb_objects>)
+set_target_properties(equisorb_internal PROPERTIES LINKER_LANGUAGE CXX)
+target_link_libraries(equisorb_internal PUBLIC equisorb_flags ${dependencies})
+
+file(GLOB app_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/app/*.c)
+if(app_sources)
+  add_executable(equisorb_cli ${app_sources})
+  set_target_properties(equisorb_cli PROPERTIES OUTPUT_NAME equisorb C_EXTENSIONS ON)
+  target_link_libraries(equisorb_cli PRIVATE equisorb equisorb_flags m)
+endif()

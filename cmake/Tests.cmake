@@ -1,0 +1,67 @@
+# tests/<room>/test_<topic>.c is one executable each; tests/<room>/test_<topic>.sh runs the command.
+# Labels: unit (core, io, kernels), physics (potentials), app, install.
+# SPDX-License-Identifier: MIT
+find_path(EQS_CRITERION_INCLUDE criterion/criterion.h)
+find_library(EQS_CRITERION_LIBRARY criterion)
+find_path(EQS_CJSON_INCLUDE cjson/cJSON.h)
+find_library(EQS_CJSON_LIBRARY cjson)
+if(NOT EQS_CRITERION_LIBRARY OR NOT EQS_CJSON_LIBRARY)
+  message(WARNING "Building without tests: they need Criterion and cJSON (libcriterion-dev and "
+                  "libcjson-dev; cmake/setup.sh test installs them)")
+  return()
+endif()
+
+# Criterion runs each test in a child and forgets what LeakSanitizer said: this wrapper looks.
+set(launch "")
+if(EQS_SANITIZE)
+  set(launch ${PROJECT_SOURCE_DIR}/cmake/run_sanitized.sh)
+endif()
+
+file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/*.c)
+add_library(test_support INTERFACE)
+target_link_libraries(test_support INTERFACE equisorb_internal ${EQS_CRITERION_LIBRARY}
+                                             ${EQS_CJSON_LIBRARY})
+target_include_directories(test_support SYSTEM INTERFACE ${EQS_CRITERION_INCLUDE}
+                                                         ${EQS_CJSON_INCLUDE})
+target_compile_definitions(test_support INTERFACE EQS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+if(support)
+  add_library(test_support_objects OBJECT ${support})
+  set_target_properties(test_support_objects PROPERTIES C_EXTENSIONS ON)
+  target_link_libraries(test_support_objects PRIVATE test_support)
+endif()
+
+foreach(room core io kernels potentials)
+  file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/test_*.c)
+  foreach(program IN LISTS programs)
+    get_filename_component(topic ${program} NAME_WE)
+    set(name ${room}_${topic})
+    add_executable(${name} ${program})
+    set_target_properties(${name} PROPERTIES C_EXTENSIONS ON RUNTIME_OUTPUT_DIRECTORY tests)
+    target_link_libraries(${name} PRIVATE test_support)
+    if(support)
+      target_link_libraries(${name} PRIVATE test_support_objects)
+    endif()
+    add_test(NAME ${room}/${topic} COMMAND ${launch} $<TARGET_FILE:${name}>)
+    set_tests_properties(
+      ${room}/${topic} PROPERTIES LABELS $<IF:$<STREQUAL:${room},potentials>,physics,unit> TIMEOUT
+                                  900 WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
+  endforeach()
+endforeach()
+
+if(TARGET equisorb_cli)
+  set(environment EQUISORB=$<TARGET_FILE:equisorb_cli> EQS_SOURCE_DIR=${PROJECT_SOURCE_DIR})
+  file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/app/test_*.sh)
+  foreach(script IN LISTS scripts)
+    get_filename_component(topic ${script} NAME_WE)
+    add_test(NAME app/${topic} COMMAND bash ${script})
+    set_tests_properties(
+      app/${topic} PROPERTIES LABELS app TIMEOUT 900 ENVIRONMENT "${environment}"
+                              WORKING_DIRECTORY ${PROJECT_BINARY_DIR})
+  endforeach()
+endif()
+
+if(BUILD_SHARED_LIBS AND NOT EQS_SANITIZE AND NOT EQS_FUZZ)
+  add_test(NAME install/client COMMAND bash ${PROJECT_SOURCE_DIR}/tests/install/test_install.sh
+                                       ${PROJECT_BINARY_DIR})
+  set_tests_properties(install/client PROPERTIES LABELS install TIMEOUT 300)
+endif()

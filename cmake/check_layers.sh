@@ -1,0 +1,53 @@
+#!/bin/bash
+# Includes point down only (docs/design.md, section 3), and the command sees the public header only.
+# Floors: 1 base, 2 kernels and neighbours, 3 potentials, 4 engine; app, bindings and benchmarks
+# above them. core/equisorb.h holds the public types and includes nothing, so everybody may see it.
+# SPDX-License-Identifier: MIT
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+floor() {
+  case "$1" in
+    core/status.* | core/arena.* | core/workspace.* | core/system.* | core/cell.*) echo 1 ;;
+    core/device.* | core/comm.*) echo 1 ;;
+    io/torch_*.* | io/zip.* | io/pickle*.* | io/sha256.* | io/crc32.* | io/elements.*) echo 1 ;;
+    kernels/* | core/neighbors.* | core/domain.*) echo 2 ;;
+    potentials/*) echo 3 ;;
+    core/* | io/*) echo 4 ;;
+    app/* | bindings/* | benchmarks/*) echo 5 ;;
+    *) echo 0 ;;
+  esac
+}
+
+bad=0 seen=0
+while IFS= read -r file; do
+  here=$(floor "$file")
+  [ "$here" = 0 ] && { echo "$file: in no room of docs/design.md"; bad=$((bad + 1)); }
+  seen=$((seen + 1))
+  while IFS=: read -r line text; do
+    [ -n "$line" ] || continue
+    target=$(sed -E 's/^[^"]*"([^"]+)".*/\1/' <<< "$text")
+    [ "$target" = core/equisorb.h ] && continue
+    if [ ! -f "$target" ]; then
+      # Generated headers live in the build tree and are named generated/...
+      case "$target" in generated/* | kernels/generated/*) continue ;; esac
+      echo "$file:$line: \"$target\" is not a path from the project root"
+      bad=$((bad + 1))
+      continue
+    fi
+    there=$(floor "$target")
+    if [ "$there" -gt "$here" ] || { [ "$here" = 5 ] && [ "$there" != 5 ]; }; then
+      echo "$file:$line: floor $here includes floor $there: $target"
+      bad=$((bad + 1))
+    fi
+  done < <(grep -nE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$file" || true)
+done < <(find app bindings benchmarks core io kernels potentials -type f \
+  \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.cu' -o -name '*.cuh' \) \
+  2> /dev/null | sort)
+
+if grep -qE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' core/equisorb.h; then
+  echo "core/equisorb.h: the public header includes nothing of the project"
+  bad=$((bad + 1))
+fi
+echo "layers: $seen files, $bad faults"
+[ "$bad" = 0 ]

@@ -1,0 +1,13 @@
+#!/bin/bash
+# All tests on a bare Debian 12 machine, as root or with sudo: installs what is needed, builds, and
+# ends with ctest's count. Tests that need the SevenNet checkpoints take them from EQS_SEVENNET_DIR.
+# usage: cmake/test.sh [PRESET [CTEST OPTION...]]   (default: default)
+# SPDX-License-Identifier: MIT
+set -euo pipefail
+cd "$(dirname "$0")/.."
+preset=${1:-default}
+[ $# = 0 ] || shift
+cmake/setup.sh test
+cmake/build.sh "$preset"
+export CTEST_OUTPUT_ON_FAILURE=1
+ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "$@" < /dev/null

@@ -1,0 +1,27 @@
+/* contact.h -- distances between an inserted molecule and the framework, for the overlap rule.
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_CONTACT_H
+#define EQS_CONTACT_H
+
+#include "core/status.h"
+
+typedef struct contacts {
+  int n;
+  double (*fraction)[3]; /* [n] framework atoms, fractional, in [0, 1) */
+  double *radius;        /* [n] covalent radii, angstrom */
+  double cell[9], inverse[9], width[3];
+} contacts;
+
+/* Fully periodic framework. EQS_ERR_ARGUMENT: singular cell. EQS_ERR_MEMORY. */
+eqs_status contacts_build(contacts *c, int n, const double *position, const double *radius,
+                          const double cell[9]) EQS_CHECK;
+void contacts_free(contacts *c);
+
+/* 1 if any of the m sites is closer to an image of a framework atom than
+ * share * (radius of atom + radius of site). */
+int contacts_overlap(const contacts *c, int m, const double (*x)[3], const double *radius,
+                     double share);
+/* Shortest distance of any site to any framework atom, if below `reach`; else `reach`. */
+double contacts_shortest(const contacts *c, int m, const double (*x)[3], double reach);
+
+#endif

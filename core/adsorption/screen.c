@@ -1,0 +1,437 @@
+/* screen.c -- the screening run: files in, one stored row per framework and condition out.
+ *
+ * Per framework: hash, read, primitive cell and replicas, empty framework, Widom insertion, record.
+ * A row's key is the file's SHA-256, the frame, and the condition (gas, temperature, insertions,
+ * seed, model, head, precision, rules) as text; rows that exist are taken over. The stream of
+ * random numbers is keyed by the file's hash, so results do not depend on order or company.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/adsorption/insertion.h"
+#include "core/adsorption/record.h"
+#include "io/elements.h"
+#include "io/report.h"
+#include "io/sha256.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum { INSERTIONS = 10000, BATCH_ATOMS = 2000, BATCH_ATOMS_MAX = 10000000, FILE_MAX = 1 << 28 };
+#define INSERTIONS_MAX 1000000000000
+#define OVERLAP_SHARE  0.8
+#define GAS_LIMIT      0.05 /* eV between the model's isolated molecule and the reference */
+
+struct eqs_screen_result {
+  store *store;
+  int64_t *id; /* [n] rows of this call, in the order of the files */
+  size_t n, capacity;
+  int n_ok, n_failed, n_found;
+};
+
+typedef struct session {
+  eqs_context *context;
+  const eqs_model *model;
+  eqs_model_info info;
+  eqs_screen_options options;
+  gas molecule;
+  double length;      /* of the molecule, angstrom */
+  double needed;      /* width of the box, angstrom */
+  screen_record base; /* what all rows share */
+  eqs_screen_result *result;
+  eqs_screen_watch watch;
+  void *user;
+  insertion *insertion; /* of the framework in work */
+  int i, n, n_computed;
+  const char *name;
+  double start; /* s */
+} session;
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static int look(session *s, int64_t draws) {
+  if (!s->watch) return 0;
+  double share = (double)draws / (double)s->options.insertions;
+  double done = s->n_computed + share, left = s->n - s->i - share;
+  double spent = seconds() - s->start;
+  eqs_screen_progress p = {.size = sizeof p,
+                           .framework = s->i + 1,
+                           .n_framework = s->n,
+                           .name = s->name,
+                           .insertion = draws,
+                           .n_insertion = s->options.insertions,
+                           .seconds_left = done > 0 ? spent / done * left : NAN};
+  return s->watch(&p, s->user);
+}
+
+/* ---- callbacks of widom.h: the context is the session */
+
+static eqs_status energy_of(void *context, int n, const pose *poses, double *u) {
+  return insertion_energy(((session *)context)->insertion, n, poses, u);
+}
+
+static int overlap_of(void *context, const pose *p) {
+  return insertion_overlap(((session *)context)->insertion, p);
+}
+
+static double contact_of(void *context, const pose *p) {
+  return insertion_contact(((session *)context)->insertion, p);
+}
+
+static int progress_of(void *context, int64_t done) { return look(context, done); }
+
+/* ---- one framework */
+
+static eqs_status know_elements(const eqs_model_info *info, int n, const int *number) {
+  for (int i = 0; i < n; i++) {
+    int known = 0;
+    for (int k = 0; k < info->n_element; k++) known |= info->elements[k] == number[i];
+    if (!known)
+      EQS_FAIL(EQS_ERR_UNSUPPORTED, "the model does not know element %d (%s, atom %d)", number[i],
+               element_symbol(number[i]), i + 1);
+  }
+  return EQS_OK;
+}
+
+static eqs_status insert(session *s, const framework *f, uint32_t stream, screen_record *r) {
+  insertion in = {.context = s->context,
+                  .model = s->model,
+                  .molecule = s->molecule,
+                  .gas_energy = s->base.gas_energy_ev,
+                  .overlap_share = OVERLAP_SHARE,
+                  .host = f};
+  EQS_TRY(insertion_open(&in, s->options.batch_atoms));
+  s->insertion = &in;
+  widom_settings settings = {.n = s->options.insertions,
+                             .seed = s->options.seed,
+                             .stream = stream,
+                             .cell = f->cell.cell,
+                             .temperature = s->options.temperature,
+                             .batch = in.batch,
+                             .context = s,
+                             .energy = energy_of,
+                             .overlap = overlap_of,
+                             .contact = contact_of,
+                             .progress = progress_of};
+  widom_result w;
+  eqs_status status = widom_run(&settings, &w);
+  if (status == EQS_OK) record_widom(r, &w, s->options.temperature);
+  s->insertion = NULL;
+  insertion_close(&in);
+  return status;
+}
+
+static eqs_status screen_structure(session *s, const structure *given, uint32_t stream,
+                                   screen_record *r) {
+  record_warnings(r, given);
+  if (r->warnings[0]) record_flag(r, "warnings");
+  EQS_TRY(know_elements(&s->info, given->n, given->number));
+  framework f;
+  EQS_TRY(framework_prepare(given, s->needed, &f));
+  eqs_status status = record_framework(r, &f);
+  if (status == EQS_OK) status = insert(s, &f, stream, r);
+  if (status == EQS_OK) r->molecules_per_cell = r->henry * f.primitive_mass / 1000;
+  framework_free(&f);
+  return status;
+}
+
+/* ---- rows */
+
+static eqs_status add_row(eqs_screen_result *result, const screen_record *r, int was_there) {
+  if (result->n == result->capacity) {
+    size_t capacity = result->capacity ? 2 * result->capacity : 64;
+    int64_t *id = realloc(result->id, mul_size(capacity, sizeof *id));
+    if (!id) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for the list of results");
+    result->id = id;
+    result->capacity = capacity;
+  }
+  for (size_t i = 0; i < result->n; i++)
+    if (result->id[i] == r->id) return EQS_OK; /* the same content under another name */
+  result->id[result->n++] = r->id;
+  result->n_found += was_there;
+  if (r->error == EQS_OK) result->n_ok++;
+  else result->n_failed++;
+  return EQS_OK;
+}
+
+static eqs_status finish_row(session *s, screen_record *r, eqs_status outcome, double start) {
+  if (outcome == EQS_ERR_INTERRUPTED) return outcome;
+  r->error = outcome;
+  snprintf(r->status, sizeof r->status, "%s", outcome == EQS_OK ? "ok" : "failed");
+  if (outcome != EQS_OK) { snprintf(r->reason, sizeof r->reason, "%s", eqs_error()); }
+  r->seconds = seconds() - start;
+  time_t now = time(NULL);
+  struct tm utc;
+  if (gmtime_r(&now, &utc)) strftime(r->finished, sizeof r->finished, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  EQS_TRY(store_put(s->result->store, r));
+  s->n_computed++;
+  return add_row(s->result, r, 0);
+}
+
+/* A stored row stands, unless it is a failure that may not happen again. */
+static int stands(const session *s, const screen_record *r) {
+  return r->error == EQS_OK || (!s->options.retry_failed &&
+                                (r->error == EQS_ERR_ARGUMENT || r->error == EQS_ERR_FORMAT ||
+                                 r->error == EQS_ERR_UNSUPPORTED || r->error == EQS_ERR_DIVERGED));
+}
+
+/* Takes over the rows of a file if all of its frames are in the store. */
+static eqs_status take_stored(session *s, const char *sha, int *all) {
+  screen_record *r = NULL;
+  EQS_TRY(alloc_array(&r, 1, sizeof *r, "a result"));
+  eqs_status status = EQS_OK;
+  int64_t n_frame = 1;
+  *all = 1;
+  for (int pass = 0; pass < 2 && *all; pass++) /* first look, then take */
+    for (int64_t frame = 0; frame < n_frame && *all; frame++) {
+      int found;
+      EQS_TRY_DONE(store_find(s->result->store, sha, frame, s->base.condition, r, &found));
+      *all = found && stands(s, r);
+      if (*all && frame == 0) n_frame = r->n_frame;
+      if (*all && pass == 1) EQS_TRY_DONE(add_row(s->result, r, 1));
+    }
+done:
+  free(r);
+  return status;
+}
+
+static eqs_status read_file(const char *path, char sha[65]) {
+  struct stat info;
+  if (stat(path, &info)) EQS_FAIL(EQS_ERR_FILE, "cannot open %s: %s", path, strerror(errno));
+  if (!S_ISREG(info.st_mode)) EQS_FAIL(EQS_ERR_FILE, "%s is not a regular file", path);
+  if (info.st_size > FILE_MAX)
+    EQS_FAIL(EQS_ERR_FORMAT, "%s has %lld bytes; a framework has at most %d", path,
+             (long long)info.st_size, FILE_MAX);
+  char *bytes = NULL;
+  size_t size = (size_t)info.st_size;
+  EQS_TRY(alloc_array(&bytes, size, 1, path));
+  FILE *f = fopen(path, "rb");
+  size_t got = f ? fread(bytes, 1, size, f) : 0;
+  int reason = errno, bad = !f || got != size;
+  if (f) fclose(f);
+  if (!bad) sha256_hex(bytes, size, sha);
+  free(bytes);
+  if (bad) EQS_FAIL(EQS_ERR_FILE, "cannot read %s: %s", path, strerror(reason));
+  return EQS_OK;
+}
+
+static eqs_status screen_frames(session *s, const eqs_structures *frames, uint32_t stream,
+                                screen_record *r) {
+  const screen_record blank_row = *r;
+  int n = eqs_structures_count(frames);
+  for (int i = 0; i < n; i++) {
+    int found;
+    EQS_TRY(store_find(s->result->store, blank_row.file_sha256, i, s->base.condition, r, &found));
+    if (found && stands(s, r)) {
+      EQS_TRY(add_row(s->result, r, 1));
+      continue;
+    }
+    *r = blank_row;
+    r->frame = i;
+    r->n_frame = n;
+    if (n > 1) {
+      size_t end = strlen(r->name);
+      snprintf(r->name + end, sizeof r->name - end, "#%d", i + 1);
+    }
+    s->name = r->name;
+    double start = seconds();
+    eqs_status outcome =
+        look(s, 0) ? status_fail(EQS_ERR_INTERRUPTED, "stopped before %s", r->name)
+                   : screen_structure(s, structures_frame(frames, i), stream + (uint32_t)i, r);
+    EQS_TRY(finish_row(s, r, outcome, start));
+  }
+  return EQS_OK;
+}
+
+static eqs_status screen_file(session *s, const char *path, screen_record *r) {
+  double start = seconds();
+  *r = s->base;
+  record_blank(r);
+  record_name(r, path);
+  r->n_frame = 1;
+  s->name = r->name;
+  if (look(s, 0)) EQS_FAIL(EQS_ERR_INTERRUPTED, "stopped before %s", path);
+  eqs_status outcome = read_file(path, r->file_sha256);
+  if (outcome != EQS_OK) { /* no content to name the row by */
+    char digest[65];
+    sha256_hex(path, strlen(path), digest);
+    snprintf(r->file_sha256, sizeof r->file_sha256, "unreadable:%.50s", digest);
+    return finish_row(s, r, outcome, start);
+  }
+  int all;
+  EQS_TRY(take_stored(s, r->file_sha256, &all));
+  if (all) return EQS_OK;
+  eqs_structures *frames = NULL;
+  eqs_read_options options = {.size = sizeof options, .disorder_major = s->options.disorder_major};
+  outcome = eqs_structures_read(path, &options, &frames);
+  if (outcome != EQS_OK) return finish_row(s, r, outcome, start);
+  char head[9] = {0}; /* the stream is the start of the hash */
+  memcpy(head, r->file_sha256, 8);
+  uint32_t stream = (uint32_t)strtoul(head, NULL, 16);
+  eqs_status status = screen_frames(s, frames, stream, r);
+  eqs_structures_free(&frames);
+  return status;
+}
+
+/* ---- the run */
+
+static double longest(const gas *g) {
+  double most = 0;
+  for (int i = 0; i < g->n; i++)
+    for (int j = 0; j < i; j++) {
+      const double *a = g->position[i], *b = g->position[j];
+      double d = hypot(hypot(a[0] - b[0], a[1] - b[1]), a[2] - b[2]);
+      if (d > most) most = d;
+    }
+  return most;
+}
+
+/* "PBE", "PBE+U" and the like, but not "PBEsol" or "PBE0". */
+static int is_pbe(const char *functional) {
+  return functional && strncmp(functional, "PBE", 3) == 0 && !isalnum((unsigned char)functional[3]);
+}
+
+static eqs_status check_gas(session *s) {
+  screen_record *r = &s->base;
+  const gas *g = &s->molecule;
+  eqs_status status = know_elements(&s->info, g->n, g->number);
+  int known = is_pbe(s->info.functional) && !isnan(g->reference);
+  r->gas_reference_ev = known ? g->reference : NAN;
+  r->gas_check_ev = NAN;
+  if (status == EQS_OK)
+    status = insertion_gas_energy(s->context, s->model, g, g->position, &r->gas_energy_ev);
+  if (status == EQS_OK && known)
+    status = insertion_gas_energy(s->context, s->model, g, g->reference_position, &r->gas_check_ev);
+  if (status != EQS_OK) return status_prefix(status, "the molecule %s", g->name);
+  if (!known) record_flag(r, "gas-unchecked");
+  else if (fabs(r->gas_check_ev - r->gas_reference_ev) > GAS_LIMIT) record_flag(r, "gas-energy");
+  return EQS_OK;
+}
+
+static void fill_base(session *s) {
+  screen_record *r = &s->base;
+  const eqs_screen_options *o = &s->options;
+  const eqs_model_info *info = &s->info;
+  const char *precision = info->precision == EQS_DOUBLE ? "double" : "single";
+  int reach = o->replicate_strict ? 2 * info->n_layer : 2;
+  s->length = longest(&s->molecule);
+  s->needed = reach * info->cutoff + s->length;
+  r->width_needed = s->needed;
+  snprintf(r->replica_rule, sizeof r->replica_rule, "width >= %s r_max + D",
+           o->replicate_strict ? "2 L" : "2");
+  snprintf(r->gas, sizeof r->gas, "%s", s->molecule.name);
+  snprintf(r->gas_geometry, sizeof r->gas_geometry, "experimental, rigid, length %.4f angstrom",
+           s->length);
+  r->temperature = o->temperature;
+  r->insertions = o->insertions;
+  r->seed = (int64_t)o->seed;
+  snprintf(r->model_family, sizeof r->model_family, "%s", info->family);
+  snprintf(r->model_sha256, sizeof r->model_sha256, "%s", info->sha256);
+  snprintf(r->head, sizeof r->head, "%s", info->head ? info->head : "");
+  snprintf(r->functional, sizeof r->functional, "%s", info->functional ? info->functional : "");
+  snprintf(r->precision, sizeof r->precision, "%s", precision);
+  snprintf(r->dispersion, sizeof r->dispersion, "none");
+  snprintf(r->device, sizeof r->device, "host");
+  snprintf(r->version, sizeof r->version, "%s", eqs_version());
+  r->overlap_share = OVERLAP_SHARE;
+  r->hole_limit = -HOLE_KJ_MOL;
+  snprintf(r->condition, sizeof r->condition,
+           "gas=%s T=%.17g n=%lld seed=%lld model=%s head=%s precision=%s disorder=%s replicate=%s",
+           r->gas, r->temperature, (long long)r->insertions, (long long)r->seed, r->model_sha256,
+           r->head, precision, o->disorder_major ? "major" : "refuse",
+           o->replicate_strict ? "strict" : "shell");
+}
+
+static eqs_status check_options(const eqs_screen_options *given, eqs_screen_options *out) {
+  *out = (eqs_screen_options){0};
+  if (!given || given->size == 0 || given->size > sizeof *out)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "options->size is not set, or from a newer library");
+  memcpy(out, given, given->size);
+  if (out->insertions == 0) out->insertions = INSERTIONS;
+  if (out->batch_atoms == 0) out->batch_atoms = BATCH_ATOMS;
+  if (out->insertions < WIDOM_MIN || out->insertions > INSERTIONS_MAX)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "insertions must be %d to %lld, not %lld", WIDOM_MIN,
+             (long long)INSERTIONS_MAX, (long long)out->insertions);
+  if (!(out->temperature >= 1 && out->temperature <= 10000))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the temperature must be 1 to 10000 K, not %g", out->temperature);
+  if (out->seed > INT64_MAX) EQS_FAIL(EQS_ERR_ARGUMENT, "the seed must be below 2^63");
+  if (out->batch_atoms < 0 || out->batch_atoms > BATCH_ATOMS_MAX)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "batch_atoms must be 0 to %d, not %d", BATCH_ATOMS_MAX,
+             out->batch_atoms);
+  return EQS_OK;
+}
+
+eqs_status eqs_screen(eqs_context *c, const eqs_model *m, const char *const *paths, int n,
+                      const eqs_screen_options *options, const char *path, eqs_screen_watch watch,
+                      void *user, eqs_screen_result **out) {
+  *out = NULL;
+  if (!c || !m || !path || n < 0 || (n && !paths))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "screening needs a context, a model, files and a place for results");
+  session s = {.context = c, .model = m, .n = n, .watch = watch, .user = user, .name = ""};
+  s.info.size = sizeof s.info;
+  screen_record *r = NULL;
+  EQS_TRY(check_options(options, &s.options));
+  EQS_TRY(gas_find(s.options.gas, &s.molecule));
+  EQS_TRY(eqs_model_info_get(m, &s.info));
+  eqs_status status = EQS_OK;
+  s.start = seconds();
+  EQS_TRY(alloc_array(&s.result, 1, sizeof *s.result, "the results"));
+  EQS_TRY_DONE(alloc_array(&r, 1, sizeof *r, "a result"));
+  EQS_TRY_DONE(store_open(path, &s.result->store));
+  fill_base(&s);
+  EQS_TRY_DONE(check_gas(&s));
+  for (s.i = 0; s.i < n; s.i++) EQS_TRY_DONE(screen_file(&s, paths[s.i], r));
+done:
+  free(r);
+  if (status == EQS_OK || status == EQS_ERR_INTERRUPTED) *out = s.result;
+  else eqs_screen_result_free(&s.result);
+  return status;
+}
+
+/* ---- the result */
+
+static eqs_status row_of(const void *context, size_t i, screen_record *out) {
+  const eqs_screen_result *r = context;
+  return store_get(r->store, r->id[i], out);
+}
+
+static eqs_status check_pressure(double pressure) {
+  if (!(pressure > 0 && pressure < INFINITY))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the pressure must be positive, not %g Pa", pressure);
+  return EQS_OK;
+}
+
+eqs_status eqs_screen_table(const eqs_screen_result *r, double pressure, char **text) {
+  EQS_TRY(check_pressure(pressure));
+  return report_table(r->n, row_of, r, pressure, text);
+}
+
+eqs_status eqs_screen_csv(const eqs_screen_result *r, double pressure, const char *path) {
+  EQS_TRY(check_pressure(pressure));
+  return report_csv(r->n, row_of, r, pressure, path);
+}
+
+eqs_status eqs_screen_counts_get(const eqs_screen_result *r, eqs_screen_counts *out) {
+  if (!r || !out || out->size < sizeof *out)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "counts->size is not set, or there is no result");
+  out->n_ok = r->n_ok;
+  out->n_failed = r->n_failed;
+  out->n_found = r->n_found;
+  return EQS_OK;
+}
+
+void eqs_screen_result_free(eqs_screen_result **r) {
+  if (!r || !*r) return;
+  store_close(&(*r)->store);
+  free((*r)->id);
+  free(*r);
+  *r = NULL;
+}

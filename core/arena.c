@@ -1,0 +1,71 @@
+/* arena.c -- a bump allocator over a list of chunks that a reset merges into one.
+ * SPDX-License-Identifier: MIT */
+#include "core/arena.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { LINE = 64, FIRST_CHUNK = 1 << 16 };
+
+struct arena_chunk {
+  struct arena_chunk *older;
+  size_t size;
+  unsigned char *bytes;
+};
+
+static eqs_status add_chunk(arena *a, size_t size) {
+  struct arena_chunk *c = malloc(sizeof *c);
+  unsigned char *bytes = c ? aligned_alloc(LINE, size) : NULL;
+  if (!bytes) {
+    free(c);
+    EQS_FAIL(EQS_ERR_MEMORY, "out of memory: %zu bytes of scratch", size);
+  }
+  *c = (struct arena_chunk){a->chunk, size, bytes};
+  a->chunk = c;
+  a->used = 0;
+  return EQS_OK;
+}
+
+eqs_status arena_take(arena *a, size_t n, size_t size, void *out) {
+  size_t bytes = mul_size(n, size);
+  if (bytes > SIZE_MAX / 4) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: %zu x %zu bytes", n, size);
+  bytes = (bytes + 2 * LINE - 1) / LINE * LINE; /* at least one line; lanes may read one past */
+  if (!a->chunk || a->chunk->size - a->used < bytes) {
+    size_t least = a->chunk ? 2 * a->chunk->size : FIRST_CHUNK;
+    if (least > bytes && least > ((size_t)64 << 20)) least = (size_t)64 << 20;
+    EQS_TRY(add_chunk(a, bytes > least ? bytes : least));
+  }
+  void *p = a->chunk->bytes + a->used;
+  a->used += bytes;
+  a->total += bytes;
+  memcpy(out, &p, sizeof p);
+  return EQS_OK;
+}
+
+eqs_status arena_take_zero(arena *a, size_t n, size_t size, void *out) {
+  EQS_TRY(arena_take(a, n, size, out));
+  void *p;
+  memcpy(&p, out, sizeof p);
+  memset(p, 0, n * size);
+  return EQS_OK;
+}
+
+void arena_reset(arena *a) {
+  if (a->chunk && a->chunk->older) {
+    size_t total = a->total;
+    arena_free(a);
+    if (add_chunk(a, total) != EQS_OK) arena_free(a); /* tried again by the next take */
+  }
+  a->used = 0;
+  a->total = 0;
+}
+
+void arena_free(arena *a) {
+  while (a->chunk) {
+    struct arena_chunk *older = a->chunk->older;
+    free(a->chunk->bytes);
+    free(a->chunk);
+    a->chunk = older;
+  }
+  a->used = a->total = 0;
+}

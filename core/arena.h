@@ -1,0 +1,23 @@
+/* arena.h -- scratch memory that is grown between evaluations and reset, never freed, in between.
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_ARENA_H
+#define EQS_ARENA_H
+
+#include "core/status.h"
+
+typedef struct arena {
+  struct arena_chunk *chunk; /* newest first */
+  size_t used;               /* of the newest chunk */
+  size_t total;              /* asked for since the last reset */
+} arena;
+
+/* n elements of `size` bytes, 64-byte aligned, not initialised; valid until the next reset.
+ * n = 0 gives a valid pointer. EQS_ERR_MEMORY. */
+eqs_status arena_take(arena *a, size_t n, size_t size, void *out) EQS_CHECK;
+/* The same, zeroed. */
+eqs_status arena_take_zero(arena *a, size_t n, size_t size, void *out) EQS_CHECK;
+/* Forgets everything taken; the memory stays, merged into one chunk. */
+void arena_reset(arena *a);
+void arena_free(arena *a);
+
+#endif

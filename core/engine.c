@@ -1,0 +1,218 @@
+/* engine.c -- contexts, models and the evaluation of a batch: from systems to energies, forces and
+ * stress. A potential gives energies per atom and dE/d(edge vector); everything else is here.
+ * SPDX-License-Identifier: MIT */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/neighbors.h"
+#include "core/workspace.h"
+#include "io/torch_archive.h"
+#include "potentials/mace.h"
+#include "potentials/sevennet.h"
+
+struct eqs_context {
+  workspace work;
+  neighbors list;
+};
+
+struct eqs_model {
+  torch_archive *archive; /* the potential reads from it as elements occur */
+  potential *potential;
+  int species[120]; /* of every atomic number; -1 = unknown */
+};
+
+/* ------------------------------------------------------------------------------------ context */
+
+eqs_status eqs_context_open(const char *device, eqs_context **out) {
+  *out = NULL;
+  if (!device) device = "auto";
+  if (strcmp(device, "auto") && strcmp(device, "host"))
+    EQS_FAIL(EQS_ERR_UNSUPPORTED, "no device '%s' in this build; there are: host, auto", device);
+  eqs_context *c = calloc(1, sizeof *c);
+  if (!c) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: context");
+  eqs_status status = workspace_set_threads(&c->work, 0);
+  if (status != EQS_OK) eqs_context_free(&c);
+  *out = c;
+  return status;
+}
+
+eqs_status eqs_context_set_threads(eqs_context *c, int n) {
+  if (!c) EQS_FAIL(EQS_ERR_ARGUMENT, "no context");
+  return workspace_set_threads(&c->work, n);
+}
+
+void eqs_context_free(eqs_context **c) {
+  if (!c || !*c) return;
+  neighbors_free(&(*c)->list);
+  workspace_free(&(*c)->work);
+  free(*c);
+  *c = NULL;
+}
+
+/* -------------------------------------------------------------------------------------- model */
+
+static eqs_status load_potential(eqs_model *m, const eqs_model_options *o) {
+  const kernel_ops *k = kernels_host(o->precision == EQS_DOUBLE);
+  const torch_value *root = torch_archive_root(m->archive);
+  if (mace_is(root)) return mace_load(m->archive, o, k, &m->potential);
+  if (sevennet_is(root)) return sevennet_load(m->archive, o, k, &m->potential);
+  EQS_FAIL(EQS_ERR_UNSUPPORTED,
+           "neither a MACE module nor a SevenNet checkpoint (its root is a %s %s)",
+           torch_kind_name(torch_value_kind(root)), torch_class(root));
+}
+
+eqs_status eqs_model_load(eqs_context *c, const char *path, const eqs_model_options *options,
+                          eqs_model **out) {
+  eqs_model_options o = {.size = sizeof o};
+  *out = NULL;
+  if (!c || !path) EQS_FAIL(EQS_ERR_ARGUMENT, "no context or no path");
+  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+  if (o.precision != EQS_SINGLE && o.precision != EQS_DOUBLE)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "precision is neither EQS_SINGLE nor EQS_DOUBLE");
+  eqs_model *m = calloc(1, sizeof *m);
+  if (!m) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: model");
+  eqs_status status = torch_archive_open(path, &m->archive);
+  if (status == EQS_OK) {
+    status = load_potential(m, &o);
+    if (status != EQS_OK) status_prefix(status, "%s", path);
+  }
+  if (status != EQS_OK) {
+    eqs_model_free(&m);
+    return status;
+  }
+  potential *p = m->potential;
+  p->info.precision = o.precision;
+  for (int z = 0; z < 120; z++) m->species[z] = -1;
+  for (int s = 0; s < p->info.n_element; s++) m->species[p->element[s]] = s;
+  *out = m;
+  return EQS_OK;
+}
+
+eqs_status eqs_model_info_get(const eqs_model *m, eqs_model_info *out) {
+  if (!m || !out || out->size < sizeof(size_t))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "no model, or the struct's size is not set");
+  size_t size = out->size < sizeof *out ? out->size : sizeof *out;
+  eqs_model_info info = m->potential->info;
+  info.sha256 = torch_archive_sha256(m->archive);
+  memcpy(out, &info, size);
+  out->size = size;
+  return EQS_OK;
+}
+
+void eqs_model_free(eqs_model **m) {
+  if (!m || !*m) return;
+  if ((*m)->potential) (*m)->potential->ops->free((*m)->potential);
+  torch_archive_free(&(*m)->archive);
+  free(*m);
+  *m = NULL;
+}
+
+/* --------------------------------------------------------------------------------- evaluation */
+
+static eqs_status check_systems(const eqs_systems *s) {
+  if (s->n_system < 0 || !s->first || s->first[0] != 0)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "a batch needs first[0 .. n_system] with first[0] = 0");
+  for (int i = 0; i < s->n_system; i++)
+    if (s->first[i + 1] < s->first[i])
+      EQS_FAIL(EQS_ERR_ARGUMENT, "system %d: first[] decreases", i + 1);
+  if (s->first[s->n_system] && (!s->number || !s->position))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "atoms without numbers or positions");
+  if (s->pbc && !s->cell) EQS_FAIL(EQS_ERR_ARGUMENT, "periodic directions without a cell");
+  return EQS_OK;
+}
+
+/* species[n] and which of the model's elements occur. */
+static eqs_status map_species(const eqs_model *m, const eqs_systems *s, int *species,
+                              unsigned char *present) {
+  for (int i = 0; i < s->n_system; i++)
+    for (int a = s->first[i]; a < s->first[i + 1]; a++) {
+      int z = s->number[a];
+      species[a] = z > 0 && z < 120 ? m->species[z] : -1;
+      if (species[a] < 0)
+        EQS_FAIL(EQS_ERR_ARGUMENT, "system %d, atom %d: the model does not know element Z = %d",
+                 i + 1, a - s->first[i] + 1, z);
+      present[species[a]] = 1;
+    }
+  return EQS_OK;
+}
+
+/* F_i = sum of dE/dv over the edges centred at i, minus that over the edges that point to i. */
+static void sum_forces(const neighbors *nb, const double (*gradient)[3], double *forces) {
+  for (int i = 0; i < nb->n; i++) {
+    double f[3] = {0, 0, 0};
+    for (int e = nb->first[i]; e < nb->first[i + 1]; e++)
+      for (int c = 0; c < 3; c++) f[c] += gradient[e][c];
+    for (int t = nb->transpose_first[i]; t < nb->transpose_first[i + 1]; t++)
+      for (int c = 0; c < 3; c++) f[c] -= gradient[nb->transpose[t]][c];
+    for (int c = 0; c < 3; c++) forces[3 * i + c] = f[c];
+  }
+}
+
+/* (1/V) sum of v (x) dE/dv, symmetrised. */
+static void sum_stress(const eqs_systems *s, const neighbors *nb, const double (*gradient)[3],
+                       double *stress) {
+  for (int i = 0; i < s->n_system; i++) {
+    double w[9] = {0}, volume = s->cell ? fabs(cell_volume(s->cell + 9 * i)) : 0;
+    int begin = nb->first[s->first[i]], end = nb->first[s->first[i + 1]];
+    for (int e = begin; e < end; e++)
+      for (int a = 0; a < 3; a++)
+        for (int b = 0; b < 3; b++) w[3 * a + b] += nb->vector[e][a] * gradient[e][b];
+    for (int a = 0; a < 3; a++)
+      for (int b = 0; b < 3; b++)
+        stress[9 * i + 3 * a + b] = volume > 0 ? (w[3 * a + b] + w[3 * b + a]) / 2 / volume : 0;
+  }
+}
+
+static eqs_status check_finite(const eqs_systems *s, const double *energies, const double *forces) {
+  for (int i = 0; i < s->n_system; i++)
+    for (int a = s->first[i]; a < s->first[i + 1]; a++) {
+      int finite = isfinite(energies[a]);
+      for (int c = 0; forces && c < 3; c++) finite &= isfinite(forces[3 * a + c]) != 0;
+      if (!finite)
+        EQS_FAIL(EQS_ERR_DIVERGED,
+                 "system %d, atom %d: the energy or force is not finite (atoms too close?)", i + 1,
+                 a - s->first[i] + 1);
+    }
+  return EQS_OK;
+}
+
+static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems *s,
+                           const eqs_result *out) {
+  potential *p = m->potential;
+  arena *shared = &c->work.shared;
+  int n = s->first[s->n_system], *species, want = out->forces || out->stress;
+  unsigned char *present;
+  double *energies, *forces, (*gradient)[3] = NULL;
+  EQS_TRY(arena_take(shared, (size_t)n, sizeof *species, &species));
+  EQS_TRY(arena_take_zero(shared, (size_t)p->info.n_element, 1, &present));
+  EQS_TRY(arena_take(shared, (size_t)n, sizeof *energies, &energies));
+  EQS_TRY(arena_take(shared, (size_t)n * 3, sizeof *forces, &forces));
+  EQS_TRY(map_species(m, s, species, present));
+  EQS_TRY(neighbors_build(&c->list, s, p->info.cutoff));
+  EQS_TRY(p->ops->prepare(p, present));
+  if (want) EQS_TRY(arena_take(shared, (size_t)c->list.n_edge, sizeof *gradient, &gradient));
+  batch b = {.n = n, .species = species, .nb = &c->list};
+  EQS_TRY(p->ops->evaluate(p, &c->work, &b, energies, gradient));
+  if (want) sum_forces(&c->list, (const double(*)[3])gradient, forces);
+  EQS_TRY(check_finite(s, energies, want ? forces : NULL));
+  for (int i = 0; out->energy && i < s->n_system; i++) {
+    out->energy[i] = 0;
+    for (int a = s->first[i]; a < s->first[i + 1]; a++) out->energy[i] += energies[a];
+  }
+  if (out->energies) memcpy(out->energies, energies, (size_t)n * sizeof *energies);
+  if (out->forces) memcpy(out->forces, forces, (size_t)n * 3 * sizeof *forces);
+  if (out->stress) sum_stress(s, &c->list, (const double(*)[3])gradient, out->stress);
+  return EQS_OK;
+}
+
+eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in, eqs_result *out) {
+  eqs_systems s = {0};
+  eqs_result r = {0};
+  if (!c || !m || !in || !out) EQS_FAIL(EQS_ERR_ARGUMENT, "eqs_compute: an argument is NULL");
+  memcpy(&s, in, in->size < sizeof s ? in->size : sizeof s);
+  memcpy(&r, out, out->size < sizeof r ? out->size : sizeof r);
+  EQS_TRY(check_systems(&s));
+  arena_reset(&c->work.shared);
+  return evaluate(c, m, &s, &r);
+}

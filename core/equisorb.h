@@ -1,0 +1,217 @@
+/* equisorb.h -- the public interface: contexts, models, structures, energies and forces.
+ *
+ * Units: angstrom, electronvolt, elementary charge, atomic mass unit, kelvin; forces eV/angstrom,
+ * stress eV/angstrom^3 (ASE's sign: positive under tension), pressures in Pa.
+ * A context is used by one thread at a time; a model is read-only and may be shared.
+ * The library never prints, exits or installs signal handlers; it keeps no pointer of the caller's.
+ * Structs with a `size` member are set to `{.size = sizeof(struct ...)}` first, so they can grow.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef EQUISORB_H
+#define EQUISORB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#define EQS_API   __attribute__((visibility("default")))
+#define EQS_CHECK __attribute__((warn_unused_result))
+#else
+#define EQS_API
+#define EQS_CHECK
+#endif
+
+/* ------------------------------------------------------------------------------------ status */
+
+typedef enum eqs_status {
+  EQS_OK = 0,
+  EQS_ERR_ARGUMENT = 1,    /* the caller's values make no sense */
+  EQS_ERR_MEMORY = 2,      /* out of memory, or a size that overflows */
+  EQS_ERR_FILE = 3,        /* cannot open, read or write */
+  EQS_ERR_FORMAT = 4,      /* the file is not what it should be */
+  EQS_ERR_UNSUPPORTED = 5, /* valid, but not implemented, or built without it */
+  EQS_ERR_DEVICE = 6,      /* the accelerator failed */
+  EQS_ERR_COMM = 7,        /* the communicator failed */
+  EQS_ERR_DIVERGED = 8,    /* NaN, or a calculation that ran away */
+  EQS_ERR_INTERRUPTED = 9  /* the caller's stop flag was seen */
+} eqs_status;
+
+/* This thread's last failure, with file and cure where known; "" if none. Valid until its next. */
+EQS_API const char *eqs_error(void);
+EQS_API const char *eqs_version(void); /* "0.1.0" */
+
+/* ----------------------------------------------------------------------------------- context */
+
+typedef struct eqs_context eqs_context;
+
+/* device: "host" (any CPU), "auto" (the best there is); NULL = "auto". */
+EQS_API eqs_status eqs_context_open(const char *device, eqs_context **out) EQS_CHECK;
+/* Threads used by later calls; 0 = all cores. Results have the same bits for any number. */
+EQS_API eqs_status eqs_context_set_threads(eqs_context *c, int n) EQS_CHECK;
+EQS_API void eqs_context_free(eqs_context **c);
+
+/* ------------------------------------------------------------------------------------- model */
+
+typedef struct eqs_model eqs_model;
+
+typedef enum eqs_precision { EQS_SINGLE = 0, EQS_DOUBLE = 1 } eqs_precision;
+
+typedef struct eqs_model_options {
+  size_t size;
+  const char *head;  /* MACE: which readout head; NULL = the only one, or the one named Default */
+  const char *modal; /* SevenNet multi-fidelity: which channel ("PBE"); NULL if there is none */
+  eqs_precision precision;
+} eqs_model_options;
+
+/* What a model file holds. Strings and arrays belong to the model. */
+typedef struct eqs_model_info {
+  size_t size;
+  const char *family;       /* "MACE", "ScaleShiftMACE", "SevenNet" */
+  const char *architecture; /* one line: the blocks, in words */
+  double cutoff;            /* angstrom */
+  int n_layer;
+  int channels; /* multiplicity of the hidden scalars */
+  int lmax;     /* highest order of the edges' spherical harmonics */
+  int l_hidden; /* highest order of the hidden features */
+  int n_element;
+  const int *elements;      /* [n_element] atomic numbers the model knows, ascending */
+  int n_head;               /* heads (MACE) or modal channels (SevenNet MF) */
+  const char *const *heads; /* [n_head] */
+  const char *head;         /* the one in use */
+  const char *stored;       /* precision of the stored parameters: "float32", "float64" */
+  int64_t n_parameter;
+  const char *functional;  /* functional of the training labels if known, else NULL */
+  const char *sha256;      /* of the file, 64 hex digits */
+  eqs_precision precision; /* the one it was loaded with */
+} eqs_model_info;
+
+/* Reads a published model file (MACE `.model`, SevenNet `.pth`); executes nothing from it.
+ * EQS_ERR_FILE, EQS_ERR_FORMAT, EQS_ERR_UNSUPPORTED (names what is missing). options may be NULL.
+ */
+EQS_API eqs_status eqs_model_load(eqs_context *c, const char *path,
+                                  const eqs_model_options *options, eqs_model **out) EQS_CHECK;
+EQS_API eqs_status eqs_model_info_get(const eqs_model *m, eqs_model_info *out) EQS_CHECK;
+EQS_API void eqs_model_free(eqs_model **m);
+
+/* ------------------------------------------------------------------------ energies and forces */
+
+/* A batch of systems, concatenated: atoms first[s] .. first[s+1]-1 belong to system s. */
+typedef struct eqs_systems {
+  size_t size;
+  int n_system;
+  const int *first;       /* [n_system + 1], first[0] = 0 */
+  const int *number;      /* [n] atomic numbers */
+  const double *position; /* [n][3] angstrom; need not lie inside the cell */
+  const double *cell; /* [n_system][3][3] rows are lattice vectors; NULL if nothing is periodic */
+  const int *pbc;     /* [n_system][3] 1 where periodic; NULL if nothing is */
+} eqs_systems;
+
+/* The caller's arrays; NULL = not wanted and not computed. */
+typedef struct eqs_result {
+  size_t size;
+  double *energy;   /* [n_system] eV */
+  double *energies; /* [n] eV per atom */
+  double *forces;   /* [n][3] eV/angstrom */
+  double *stress;   /* [n_system][3][3] eV/angstrom^3; 0 for a system without a volume */
+} eqs_result;
+
+/* One evaluation of the whole batch. On failure the outputs are unspecified.
+ * EQS_ERR_ARGUMENT: an element the model does not know, two atoms on one place, a singular cell,
+ * a position that is not finite. EQS_ERR_DIVERGED: the result is not finite. */
+EQS_API eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in,
+                               eqs_result *out) EQS_CHECK;
+
+/* -------------------------------------------------------------------------------- structures */
+
+typedef struct eqs_structures eqs_structures; /* one or more frames read from a file */
+
+typedef struct eqs_read_options {
+  size_t size;
+  int disorder_major; /* 1: of partly occupied or disordered sites keep the majority; 0: refuse */
+} eqs_read_options;
+
+/* Reads .cif, .xyz or .extxyz; by content if the suffix says nothing. options may be NULL.
+ * EQS_ERR_FILE, EQS_ERR_FORMAT (names line, site or atom and the cure), EQS_ERR_UNSUPPORTED. */
+EQS_API eqs_status eqs_structures_read(const char *path, const eqs_read_options *options,
+                                       eqs_structures **out) EQS_CHECK;
+EQS_API int eqs_structures_count(const eqs_structures *s);
+/* Frame i as a batch of one, or all frames with i = -1; the pointers belong to s. */
+EQS_API eqs_status eqs_structures_view(const eqs_structures *s, int i, eqs_systems *out) EQS_CHECK;
+/* Name of frame i (the file's, "#k" added where there are several); "" if there is no such frame.
+ */
+EQS_API const char *eqs_structures_name(const eqs_structures *s, int i);
+EQS_API void eqs_structures_free(eqs_structures **s);
+/* JSON with the keys atoms, formula, cell (a b c alpha beta gamma; null if nothing is periodic),
+ * density (g/cm3 or null), charge (e or null), shortest_contact (angstrom or null), components
+ * (list of {atoms, formula, dimension}), warnings (list of strings). */
+EQS_API eqs_status eqs_structures_describe(const eqs_structures *s, int i, char **json) EQS_CHECK;
+EQS_API void eqs_string_free(char **s);
+
+/* Writes the batch as extended XYZ, one frame per system; 17 significant digits. Arrays of `result`
+ * may be NULL, as may `result`. append = 1 adds to the file. The path "-" is standard output. */
+EQS_API eqs_status eqs_extxyz_write(const char *path, int append, const eqs_systems *systems,
+                                    const eqs_result *result) EQS_CHECK;
+
+/* --------------------------------------------------------------------------------- screening */
+
+/* A Widom insertion run over many frameworks: Henry coefficient and heat of adsorption of a rigid
+ * gas at zero loading. Frameworks are rigid and periodic in three directions. */
+typedef struct eqs_screen_options {
+  size_t size;
+  const char *gas;      /* CO2, N2, H2O, CH4, Ar, He */
+  double temperature;   /* K */
+  int64_t insertions;   /* draws per framework, all of which count in the mean; 0 = 10000 */
+  uint64_t seed;        /* below 2^63 */
+  int disorder_major;   /* as in eqs_read_options */
+  int replicate_strict; /* 1: no message-passing path between a guest and its image at all */
+  int retry_failed;     /* 1: frameworks whose failure is in the store are tried again */
+  int batch_atoms;      /* atoms per evaluation, about; 0 = 2000 */
+} eqs_screen_options;
+
+typedef struct eqs_screen_progress {
+  size_t size;
+  int framework, n_framework;     /* counted from 1 */
+  const char *name;               /* of the framework in work */
+  int64_t insertion, n_insertion; /* draws done of all, in this framework */
+  double seconds_left;            /* of the whole run, estimated; NAN while unknown */
+} eqs_screen_progress;
+
+/* Called often. Non-zero stops the run; what is in the store stays there. */
+typedef int (*eqs_screen_watch)(const eqs_screen_progress *p, void *user);
+
+typedef struct eqs_screen_result eqs_screen_result;
+
+typedef struct eqs_screen_counts {
+  size_t size;
+  int n_ok, n_failed; /* rows of this call, those found in the store included */
+  int n_found;        /* rows that were already in the store */
+} eqs_screen_counts;
+
+/* Screens the files, one row per framework in the SQLite file `store`, committed as each ends; rows
+ * that are there already (same file content, model and settings) are not computed again. A
+ * framework that fails is a row with its reason. watch may be NULL. *out is set on success and with
+ * EQS_ERR_INTERRUPTED, else NULL. EQS_ERR_ARGUMENT: settings, or a gas the model does not know.
+ * EQS_ERR_FILE, EQS_ERR_FORMAT: the store. */
+EQS_API eqs_status eqs_screen(eqs_context *c, const eqs_model *m, const char *const *paths, int n,
+                              const eqs_screen_options *options, const char *store,
+                              eqs_screen_watch watch, void *user,
+                              eqs_screen_result **out) EQS_CHECK;
+EQS_API eqs_status eqs_screen_counts_get(const eqs_screen_result *r,
+                                         eqs_screen_counts *out) EQS_CHECK;
+/* The rows of this call, best Henry coefficient first, as text to read; uptake at `pressure` Pa.
+ * Warnings stand above the table. Freed with eqs_string_free. */
+EQS_API eqs_status eqs_screen_table(const eqs_screen_result *r, double pressure,
+                                    char **text) EQS_CHECK;
+/* The same rows with every column of the store. */
+EQS_API eqs_status eqs_screen_csv(const eqs_screen_result *r, double pressure,
+                                  const char *path) EQS_CHECK;
+EQS_API void eqs_screen_result_free(eqs_screen_result **r);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,24 @@
+#!/bin/bash
+# The whole path on a bare Debian 12 machine, as root or with sudo: installs what is needed, builds,
+# fetches a published force field and six frameworks, and ranks these by their uptake of CO2.
+# usage: examples/screen_core_mof.sh [INSERTIONS] [FRAMEWORK...]   (default 2000, all six)
+# Results stay in data/results.db and data/results.csv; a second run continues and repeats nothing.
+# SPDX-License-Identifier: MIT
+set -euo pipefail
+cd "$(dirname "$0")/.."
+insertions=${1:-2000}
+[ $# = 0 ] || shift
+data=${EQUISORB_DATA:-data}
+
+cmake/setup.sh run
+cmake/build.sh default equisorb_cli
+cmake/fetch_data.sh "$data"
+
+frameworks=("$data/frameworks")
+if [ $# != 0 ]; then
+  frameworks=()
+  for name in "$@"; do frameworks+=("$data/frameworks/$name.cif"); done
+fi
+build/default/equisorb screen "${frameworks[@]}" --model "$data/SevenNet-0.pth" --gas CO2 \
+  --temperature 298 --insertions "$insertions" --seed 1 --output "$data/results.db" \
+  --csv "$data/results.csv"

@@ -1,0 +1,284 @@
+/* report.c -- the ranked table and the CSV file of a screening run.
+ *
+ * Uptake is K_H p, the Henry limit; rows beyond it carry the flag `nonlinear`. Fields of the record
+ * that need pore analysis (diameters, surface area, void fraction, blocked pockets) are absent, not
+ * zero. CSV cells are quoted where they must be; an undefined number is an empty cell.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "io/report.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LINEAR_LIMIT 0.1 /* molecules per primitive cell */
+
+typedef struct line {
+  size_t i; /* which row */
+  int failed;
+  double henry;
+  char name[64];
+} line;
+
+typedef struct legend {
+  const char *flag, *what;
+} legend;
+
+static const legend legends[] = {
+    {"gas-energy", "the model's isolated gas molecule is off: see the warning above"},
+    {"gas-unchecked", "the isolated gas molecule could not be checked: see the note above"},
+    {"not-converged", "few draws carry the weight (ESS < 50, or one > 10 %): error bars too small"},
+    {"holes", "over 0.1 % of the weight lay in wells below -200 kJ/mol: discarded"},
+    {"no-weight", "no insertion fitted: K_H = 0 within these draws"},
+    {"warnings", "the file was read with warnings: see below"},
+    {"nonlinear", "over 0.1 molecules per primitive cell: Henry's law overestimates uptake"},
+};
+enum { N_LEGEND = sizeof legends / sizeof legends[0] };
+enum { REASON = 200, WARNINGS = 20 }; /* bytes of a text, rows with a text; the store has it all */
+
+int report_linear(const screen_record *r, double pressure) {
+  return r->molecules_per_cell * pressure <= LINEAR_LIMIT;
+}
+
+static int has_flag(const screen_record *r, const char *flag) {
+  size_t n = strlen(flag);
+  for (const char *s = strstr(r->flags, flag); s; s = strstr(s + n, flag))
+    if ((s == r->flags || s[-1] == ' ') && (s[n] == 0 || s[n] == ' ')) return 1;
+  return 0;
+}
+
+static int by_henry(const void *pa, const void *pb) {
+  const line *a = pa, *b = pb;
+  if (a->failed != b->failed) return a->failed - b->failed;
+  if (!a->failed && a->henry != b->henry) return a->henry > b->henry ? -1 : 1;
+  int order = strcmp(a->name, b->name);
+  return order ? order : (a->i > b->i) - (a->i < b->i);
+}
+
+/* For a terminal: control characters out, at most `width` bytes, never half a UTF-8 character. */
+static void printable(const char *in, char *out, size_t width) {
+  size_t n = 0;
+  for (; in[n] && n < width; n++) out[n] = (unsigned char)in[n] < 32 || in[n] == 127 ? '?' : in[n];
+  if (in[n])
+    while (n && ((unsigned char)in[n] & 0xC0) == 0x80) n--;
+  out[n] = 0;
+}
+
+/* Columns a string takes: continuation bytes take none. */
+static int columns(const char *s) {
+  int n = 0;
+  for (; *s; s++) n += ((unsigned char)*s & 0xC0) != 0x80;
+  return n;
+}
+
+static void put_name(FILE *f, const char *name, int width) {
+  fprintf(f, "%s%*s", name, width > columns(name) ? width - columns(name) : 0, "");
+}
+
+static void put_gas_note(FILE *f, const screen_record *r) {
+  double off = r->gas_check_ev - r->gas_reference_ev;
+  if (has_flag(r, "gas-energy")) {
+    fprintf(
+        f,
+        "WARNING: for an isolated %s molecule this model gives %.3f eV, the reference (%s) is\n"
+        "  %.3f eV: %+.3f eV off, where 0.05 eV is the limit. The error enters every insertion\n"
+        "  energy, at %g K up to a factor exp(%.1f) in a Henry coefficient. Do not trust absolute\n"
+        "  values, and the ranking only with care; a model fitted to gas and framework together\n"
+        "  is needed.\n\n",
+        r->gas, r->gas_check_ev, r->functional, r->gas_reference_ev, off, r->temperature,
+        fabs(off) / (8.617333262e-5 * r->temperature));
+  } else if (has_flag(r, "gas-unchecked")) {
+    fprintf(f,
+            "Note: the isolated %s molecule (%.3f eV) could not be checked: no reference energy is "
+            "stored for %s.\n\n",
+            r->gas, r->gas_energy_ev,
+            r->functional[0] ? "this gas and functional"
+                             : "this model, whose functional is not known");
+  }
+}
+
+static void put_heading(FILE *f, const screen_record *r, double pressure, int width) {
+  fprintf(f, "%s at %g K, %lld insertions per framework, seed %lld, %s %.12s, %s precision\n\n",
+          r->gas, r->temperature, (long long)r->insertions, (long long)r->seed, r->model_family,
+          r->model_sha256, r->precision);
+  put_gas_note(f, r);
+  char uptake[48];
+  snprintf(uptake, sizeof uptake, "mol/kg at %g Pa", pressure);
+  fprintf(f, "rank  ");
+  put_name(f, "framework", width);
+  fprintf(f, "  %10s %8s  %7s %6s  %20s  %7s  flags\n", "K_H", "+-95%", "Qst", "+-95%", uptake,
+          "ESS");
+  fprintf(f, "      ");
+  put_name(f, "", width);
+  fprintf(f, "  %19s  %14s\n", "mol/kg/Pa", "kJ/mol");
+}
+
+static void put_number(FILE *f, const char *format, int width, double x) {
+  if (isfinite(x)) fprintf(f, format, width, x);
+  else fprintf(f, "%*s", width, "-");
+}
+
+static void put_row(FILE *f, size_t rank, const screen_record *r, double pressure, int width) {
+  char name[64];
+  printable(r->name, name, sizeof name - 1);
+  fprintf(f, "%4zu  ", rank);
+  put_name(f, name, width);
+  fputs("  ", f);
+  put_number(f, "%*.3e", 10, r->henry);
+  put_number(f, " %*.1e", 8, r->henry_95);
+  put_number(f, "  %*.2f", 7, r->qst);
+  put_number(f, " %*.2f", 6, r->qst_95);
+  put_number(f, "  %*.3e", 20, r->henry * pressure);
+  put_number(f, "  %*.0f", 7, r->ess);
+  fprintf(f, "  %s%s%s\n", r->flags, r->flags[0] && !report_linear(r, pressure) ? " " : "",
+          report_linear(r, pressure) ? "" : "nonlinear");
+}
+
+static void put_failure(FILE *f, const screen_record *r, int width) {
+  char name[64], reason[REASON + 1];
+  printable(r->name, name, sizeof name - 1);
+  printable(r->reason, reason, REASON);
+  fprintf(f, "   -  ");
+  put_name(f, name, width);
+  fprintf(f, "  failed: %s%s\n", reason, r->reason[strlen(reason)] ? "..." : "");
+}
+
+static void put_warning(FILE *f, const screen_record *r) {
+  char name[64], text[REASON + 1];
+  printable(r->name, name, sizeof name - 1);
+  printable(r->warnings, text, REASON);
+  fprintf(f, "  %s: %s%s\n", name, text, r->warnings[strlen(text)] ? "..." : "");
+}
+
+static eqs_status sort_rows(size_t n, report_row row, const void *context, line *lines,
+                            int *width) {
+  for (size_t i = 0; i < n; i++) {
+    screen_record r;
+    EQS_TRY(row(context, i, &r));
+    lines[i] = (line){.i = i, .failed = r.error != EQS_OK, .henry = r.henry};
+    printable(r.name, lines[i].name, sizeof lines[i].name - 1);
+    if (columns(lines[i].name) > *width) *width = columns(lines[i].name);
+  }
+  qsort(lines, n, sizeof *lines, by_henry);
+  return EQS_OK;
+}
+
+static eqs_status put_table(FILE *f, size_t n, report_row row, const void *context, double pressure,
+                            const line *lines, int width) {
+  int seen[N_LEGEND] = {0}, any = 0;
+  size_t n_failed = 0, n_warning = 0;
+  for (size_t k = 0; k < n; k++) {
+    screen_record r;
+    EQS_TRY(row(context, lines[k].i, &r));
+    if (k == 0) put_heading(f, &r, pressure, width);
+    n_failed += (size_t)lines[k].failed;
+    if (lines[k].failed) {
+      put_failure(f, &r, width);
+      continue;
+    }
+    put_row(f, k + 1, &r, pressure, width);
+    for (int i = 0; i < N_LEGEND; i++)
+      seen[i] |= has_flag(&r, legends[i].flag) ||
+                 (strcmp(legends[i].flag, "nonlinear") == 0 && !report_linear(&r, pressure));
+  }
+  if (n == 0) fputs("no frameworks\n", f);
+  for (int i = 0; i < N_LEGEND; i++)
+    if (seen[i]) fprintf(f, "%s  %-13s  %s\n", any++ ? "" : "\n", legends[i].flag, legends[i].what);
+  for (size_t k = 0; k < n && n_warning <= WARNINGS; k++) {
+    screen_record r;
+    EQS_TRY(row(context, lines[k].i, &r));
+    if (!r.warnings[0] || lines[k].failed) continue;
+    if (n_warning++ == 0) fputs("\nwarnings while reading\n", f);
+    if (n_warning <= WARNINGS) put_warning(f, &r);
+    else fputs("  and more: see the column `warnings` of the results\n", f);
+  }
+  if (n_failed) fprintf(f, "\n%zu of %zu frameworks failed\n", n_failed, n);
+  return EQS_OK;
+}
+
+eqs_status report_table(size_t n, report_row row, const void *context, double pressure,
+                        char **text) {
+  line *lines = NULL;
+  size_t size = 0;
+  int width = 9;
+  *text = NULL;
+  EQS_TRY(alloc_array(&lines, n, sizeof *lines, "the table"));
+  FILE *f = NULL;
+  eqs_status status = sort_rows(n, row, context, lines, &width);
+  if (status != EQS_OK) goto done;
+  f = open_memstream(text, &size);
+  if (!f) {
+    status = status_fail(EQS_ERR_MEMORY, "out of memory for the table");
+    goto done;
+  }
+  status = put_table(f, n, row, context, pressure, lines, width);
+  if (fclose(f) && status == EQS_OK)
+    status = status_fail(EQS_ERR_MEMORY, "out of memory for the table");
+  if (status != EQS_OK) {
+    free(*text);
+    *text = NULL;
+  }
+done:
+  free(lines);
+  return status;
+}
+
+static void put_cell(FILE *f, const char *s) {
+  if (!strpbrk(s, ",\"\r\n")) {
+    fputs(s, f);
+    return;
+  }
+  fputc('"', f);
+  for (; *s; s++) {
+    if (*s == '"') fputc('"', f);
+    fputc(*s, f);
+  }
+  fputc('"', f);
+}
+
+static void put_real(FILE *f, double x) {
+  if (!isnan(x)) fprintf(f, "%.10g", x);
+}
+
+static void put_record(FILE *f, const screen_record *r, double pressure) {
+  for (size_t k = 0; k < store_n_column; k++) {
+    const store_column *c = &store_columns[k];
+    const char *field = (const char *)r + c->offset;
+    int64_t integer;
+    double real;
+    if (c->kind == STORE_TEXT) {
+      put_cell(f, field);
+    } else if (c->kind == STORE_INTEGER) {
+      memcpy(&integer, field, sizeof integer);
+      fprintf(f, "%lld", (long long)integer);
+    } else {
+      memcpy(&real, field, sizeof real);
+      put_real(f, real);
+    }
+    fputc(',', f);
+  }
+  put_real(f, pressure);
+  fputc(',', f);
+  put_real(f, r->henry * pressure);
+  fprintf(f, ",%s\n", isnan(r->henry) ? "" : report_linear(r, pressure) ? "1" : "0");
+}
+
+eqs_status report_csv(size_t n, report_row row, const void *context, double pressure,
+                      const char *path) {
+  FILE *f = fopen(path, "w");
+  if (!f) EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
+  for (size_t k = 0; k < store_n_column; k++) fprintf(f, "%s,", store_columns[k].name);
+  fputs("pressure,uptake,uptake_linear\n", f);
+  eqs_status status = EQS_OK;
+  for (size_t i = 0; i < n && status == EQS_OK; i++) {
+    screen_record r;
+    status = row(context, i, &r);
+    if (status == EQS_OK) put_record(f, &r, pressure);
+  }
+  int bad = ferror(f);
+  if ((fclose(f) || bad) && status == EQS_OK)
+    status = status_fail(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
+  return status;
+}

@@ -1,0 +1,326 @@
+/* store.c -- the SQLite file of screening results.
+ *
+ * One table, `result`. A rollback journal with full synchronisation rather than WAL: the results
+ * stay in one file, it works on network file systems, and one commit per framework costs nothing
+ * beside the energies. The application id marks the file as ours; the user version is the schema's.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "io/store.h"
+
+#include <math.h>
+#include <sqlite3.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { APPLICATION = 0x45515342 /* "EQSB" */, SCHEMA = 1, BUSY_MS = 10000 };
+
+struct store {
+  sqlite3 *db;
+  char *path;
+  sqlite3_stmt *insert, *find, *get;
+};
+
+#define TEXT(f)                                                                                    \
+  { #f, STORE_TEXT, offsetof(screen_record, f), sizeof(((screen_record *)0)->f) }
+#define INTEGER(f)                                                                                 \
+  { #f, STORE_INTEGER, offsetof(screen_record, f), sizeof(int64_t) }
+#define REAL(f)                                                                                    \
+  { #f, STORE_REAL, offsetof(screen_record, f), sizeof(double) }
+
+const store_column store_columns[] = {
+    TEXT(name),
+    TEXT(path),
+    TEXT(file_sha256),
+    INTEGER(frame),
+    INTEGER(n_frame),
+    TEXT(condition),
+    TEXT(status),
+    INTEGER(error),
+    TEXT(reason),
+    TEXT(gas),
+    TEXT(gas_geometry),
+    REAL(temperature),
+    INTEGER(insertions),
+    INTEGER(seed),
+    TEXT(model_family),
+    TEXT(model_sha256),
+    TEXT(head),
+    TEXT(functional),
+    TEXT(precision),
+    TEXT(dispersion),
+    TEXT(device),
+    TEXT(version),
+    TEXT(formula),
+    INTEGER(n_atom),
+    REAL(a),
+    REAL(b),
+    REAL(c),
+    REAL(alpha),
+    REAL(beta),
+    REAL(gamma),
+    REAL(volume),
+    REAL(density),
+    TEXT(cell_kind),
+    INTEGER(replica_a),
+    INTEGER(replica_b),
+    INTEGER(replica_c),
+    INTEGER(n_atom_box),
+    REAL(width_a),
+    REAL(width_b),
+    REAL(width_c),
+    REAL(width_needed),
+    TEXT(replica_rule),
+    REAL(shortest_contact),
+    REAL(overlap_share),
+    REAL(hole_limit),
+    INTEGER(n_proposed),
+    INTEGER(n_overlap),
+    INTEGER(n_evaluated),
+    INTEGER(n_hole),
+    REAL(w),
+    REAL(w_sigma),
+    REAL(ln_w),
+    REAL(henry),
+    REAL(henry_sigma),
+    REAL(henry_95),
+    REAL(u_b),
+    REAL(u_b_sigma),
+    REAL(qst),
+    REAL(qst_sigma),
+    REAL(qst_95),
+    REAL(ess),
+    REAL(max_share),
+    REAL(discarded_share),
+    REAL(hole_energy),
+    REAL(hole_contact),
+    REAL(molecules_per_cell),
+    REAL(gas_energy_ev),
+    REAL(gas_check_ev),
+    REAL(gas_reference_ev),
+    TEXT(flags),
+    TEXT(warnings),
+    REAL(seconds),
+    TEXT(finished),
+};
+const size_t store_n_column = sizeof store_columns / sizeof store_columns[0];
+
+static eqs_status fault(const store *s, const char *what) {
+  int code = sqlite3_errcode(s->db);
+  const char *reason = sqlite3_errmsg(s->db);
+  if (code == SQLITE_NOTADB)
+    return status_fail(EQS_ERR_FORMAT,
+                       "%s is not an SQLite file; give another name for the results", s->path);
+  if (code == SQLITE_CORRUPT)
+    return status_fail(EQS_ERR_FORMAT, "%s is damaged (%s); restore a copy or give another name",
+                       s->path, reason);
+  if (code == SQLITE_NOMEM) return status_fail(EQS_ERR_MEMORY, "out of memory for %s", s->path);
+  return status_fail(EQS_ERR_FILE, "%s: cannot %s: %s", s->path, what, reason);
+}
+
+static eqs_status run_sql(const store *s, const char *sql, const char *what) {
+  return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? EQS_OK : fault(s, what);
+}
+
+static eqs_status prepare(const store *s, const char *sql, sqlite3_stmt **out) {
+  if (sqlite3_prepare_v2(s->db, sql, -1, out, NULL) != SQLITE_OK)
+    return fault(s, "read its tables");
+  return EQS_OK;
+}
+
+/* First column of the first row of a query, as text; "" if there is none. */
+static eqs_status ask(const store *s, const char *sql, char *out, size_t size) {
+  sqlite3_stmt *q = NULL;
+  EQS_TRY(prepare(s, sql, &q));
+  eqs_status status = EQS_OK;
+  int code = sqlite3_step(q);
+  out[0] = 0;
+  if (code == SQLITE_ROW) {
+    const unsigned char *text = sqlite3_column_text(q, 0);
+    snprintf(out, size, "%s", text ? (const char *)text : "");
+  } else if (code != SQLITE_DONE) {
+    status = fault(s, "read it");
+  }
+  sqlite3_finalize(q);
+  return status;
+}
+
+static eqs_status create(const store *s) {
+  char *sql = NULL;
+  size_t size = 0;
+  FILE *text = open_memstream(&sql, &size);
+  if (!text) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for %s", s->path);
+  fputs("BEGIN IMMEDIATE; CREATE TABLE IF NOT EXISTS result (id INTEGER PRIMARY KEY", text);
+  static const char *kind[] = {"TEXT NOT NULL", "INTEGER NOT NULL", "REAL"};
+  for (size_t i = 0; i < store_n_column; i++)
+    fprintf(text, ", %s %s", store_columns[i].name, kind[store_columns[i].kind]);
+  fprintf(text,
+          ", UNIQUE (file_sha256, frame, condition)); PRAGMA application_id = %d; "
+          "PRAGMA user_version = %d; COMMIT",
+          APPLICATION, SCHEMA);
+  eqs_status status = fclose(text) ? status_fail(EQS_ERR_MEMORY, "out of memory for %s", s->path)
+                                   : run_sql(s, sql, "create its table");
+  free(sql);
+  return status;
+}
+
+/* Ours, empty, or refused. */
+static eqs_status check(const store *s) {
+  char text[256];
+  EQS_TRY(ask(s, "PRAGMA quick_check(1)", text, sizeof text));
+  if (strcmp(text, "ok") != 0)
+    EQS_FAIL(EQS_ERR_FORMAT, "%s is damaged (%s); restore a copy or give another name", s->path,
+             text);
+  EQS_TRY(ask(s, "PRAGMA application_id", text, sizeof text));
+  int application = (int)strtol(text, NULL, 10);
+  EQS_TRY(ask(s, "PRAGMA user_version", text, sizeof text));
+  int schema = (int)strtol(text, NULL, 10);
+  EQS_TRY(ask(s, "SELECT count(*) FROM sqlite_master", text, sizeof text));
+  if (application == 0 && schema == 0 && strcmp(text, "0") == 0) return create(s);
+  if (application != APPLICATION)
+    EQS_FAIL(EQS_ERR_FORMAT, "%s is an SQLite file of another program; give another name", s->path);
+  if (schema != SCHEMA)
+    EQS_FAIL(EQS_ERR_FORMAT, "%s has result schema %d, this program knows %d; give another name",
+             s->path, schema, SCHEMA);
+  /* a write that changes nothing: a file or folder that cannot be written fails now, not after the
+   * first framework's hours */
+  char sql[64];
+  snprintf(sql, sizeof sql, "BEGIN IMMEDIATE; PRAGMA user_version = %d; COMMIT", SCHEMA);
+  return run_sql(s, sql, "write to it");
+}
+
+static eqs_status prepare_all(store *s) {
+  char *sql = NULL, select[64] = "SELECT * FROM result WHERE id = ?";
+  size_t size = 0;
+  FILE *text = open_memstream(&sql, &size);
+  if (!text) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for %s", s->path);
+  fputs("INSERT OR REPLACE INTO result (", text);
+  for (size_t i = 0; i < store_n_column; i++)
+    fprintf(text, "%s%s", i ? ", " : "", store_columns[i].name);
+  fputs(") VALUES (?", text);
+  for (size_t i = 1; i < store_n_column; i++) fputs(", ?", text);
+  fputc(')', text);
+  eqs_status status = EQS_OK;
+  if (fclose(text)) status = status_fail(EQS_ERR_MEMORY, "out of memory for %s", s->path);
+  if (status == EQS_OK) status = prepare(s, sql, &s->insert);
+  free(sql);
+  EQS_TRY(status);
+  EQS_TRY(prepare(s, "SELECT * FROM result WHERE file_sha256 = ? AND frame = ? AND condition = ?",
+                  &s->find));
+  return prepare(s, select, &s->get);
+}
+
+eqs_status store_open(const char *path, store **out) {
+  *out = NULL;
+  store *s = calloc(1, sizeof *s);
+  if (!s) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for %s", path);
+  eqs_status status = EQS_OK;
+  s->path = strdup(path);
+  if (!s->path) {
+    free(s);
+    EQS_FAIL(EQS_ERR_MEMORY, "out of memory for the results");
+  }
+  if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
+      SQLITE_OK) {
+    status =
+        s->db ? fault(s, "open it") : status_fail(EQS_ERR_MEMORY, "out of memory for %s", path);
+    goto done;
+  }
+  sqlite3_busy_timeout(s->db, BUSY_MS);
+  EQS_TRY_DONE(run_sql(s,
+                       "PRAGMA trusted_schema = OFF; PRAGMA journal_mode = DELETE; "
+                       "PRAGMA synchronous = FULL",
+                       "open it"));
+  EQS_TRY_DONE(check(s));
+  EQS_TRY_DONE(prepare_all(s));
+  *out = s;
+  return EQS_OK;
+done:
+  store_close(&s);
+  return status;
+}
+
+void store_close(store **s) {
+  if (!s || !*s) return;
+  sqlite3_finalize((*s)->insert);
+  sqlite3_finalize((*s)->find);
+  sqlite3_finalize((*s)->get);
+  sqlite3_close((*s)->db);
+  free((*s)->path);
+  free(*s);
+  *s = NULL;
+}
+
+eqs_status store_put(store *s, screen_record *r) {
+  for (size_t i = 0; i < store_n_column; i++) {
+    const store_column *c = &store_columns[i];
+    const char *field = (const char *)r + c->offset;
+    int at = (int)i + 1;
+    int64_t integer;
+    double real;
+    switch (c->kind) {
+    case STORE_TEXT: sqlite3_bind_text(s->insert, at, field, -1, SQLITE_STATIC); break;
+    case STORE_INTEGER:
+      memcpy(&integer, field, sizeof integer);
+      sqlite3_bind_int64(s->insert, at, integer);
+      break;
+    case STORE_REAL:
+      memcpy(&real, field, sizeof real);
+      sqlite3_bind_double(s->insert, at, real); /* NAN becomes NULL */
+      break;
+    }
+  }
+  int code = sqlite3_step(s->insert);
+  eqs_status status = code == SQLITE_DONE ? EQS_OK : fault(s, "write a result");
+  sqlite3_reset(s->insert);
+  sqlite3_clear_bindings(s->insert);
+  if (status == EQS_OK) r->id = sqlite3_last_insert_rowid(s->db);
+  return status;
+}
+
+static void read_row(sqlite3_stmt *q, screen_record *out) {
+  *out = (screen_record){.id = sqlite3_column_int64(q, 0)};
+  for (size_t i = 0; i < store_n_column; i++) {
+    const store_column *c = &store_columns[i];
+    char *field = (char *)out + c->offset;
+    int at = (int)i + 1;
+    if (c->kind == STORE_TEXT) {
+      const unsigned char *text = sqlite3_column_text(q, at);
+      snprintf(field, c->size, "%s", text ? (const char *)text : "");
+    } else if (c->kind == STORE_INTEGER) {
+      int64_t integer = sqlite3_column_int64(q, at);
+      memcpy(field, &integer, sizeof integer);
+    } else {
+      double real = sqlite3_column_type(q, at) == SQLITE_NULL ? NAN : sqlite3_column_double(q, at);
+      memcpy(field, &real, sizeof real);
+    }
+  }
+}
+
+static eqs_status one_row(store *s, sqlite3_stmt *q, screen_record *out, int *found) {
+  int code = sqlite3_step(q);
+  eqs_status status = EQS_OK;
+  *found = code == SQLITE_ROW;
+  if (*found) read_row(q, out);
+  else if (code != SQLITE_DONE) status = fault(s, "read a result");
+  sqlite3_reset(q);
+  sqlite3_clear_bindings(q);
+  return status;
+}
+
+eqs_status store_find(store *s, const char *file_sha256, int64_t frame, const char *condition,
+                      screen_record *out, int *found) {
+  sqlite3_bind_text(s->find, 1, file_sha256, -1, SQLITE_STATIC);
+  sqlite3_bind_int64(s->find, 2, frame);
+  sqlite3_bind_text(s->find, 3, condition, -1, SQLITE_STATIC);
+  return one_row(s, s->find, out, found);
+}
+
+eqs_status store_get(store *s, int64_t id, screen_record *out) {
+  int found;
+  sqlite3_bind_int64(s->get, 1, id);
+  EQS_TRY(one_row(s, s->get, out, &found));
+  if (!found) EQS_FAIL(EQS_ERR_ARGUMENT, "%s has no result %lld", s->path, (long long)id);
+  return EQS_OK;
+}

@@ -1,0 +1,263 @@
+/* kernels.h -- the list of all kernel operations, and what they work on.
+ *
+ * A backend is one `kernel_ops` table for one precision. Arrays of `real` are void pointers here,
+ * because the potentials above are the same for both precisions; their element size is in the
+ * table. Arrays come from arenas (64-byte aligned), rows are padded to ROW_PAD reals and padding
+ * is zero. A kernel cannot fail.
+ *
+ * Features of a node are blocks of l, each `[m][channel]` (a `layout`). Edges of a block of atoms
+ * ("owners") are numbered from 0; whatever is per edge and component is tiled,
+ * [tile][q][EDGE_TILE], so that one edge is a lane of the geometry and a column of scalars for the
+ * channels. In the forward pass an owner is the centre of its edges, in the reverse pass the
+ * neighbour.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_KERNELS_H
+#define EQS_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { L_MAX = 3, N_L = L_MAX + 1, KERNEL_ROW_PAD = 16, KERNEL_EDGE_TILE = 16 };
+/* Orders of the radial pieces: a table piece is a quintic, a directly evaluated row is the value
+ * (and the slope, when the reverse pass needs it). */
+enum { RADIAL_VALUE = 1, RADIAL_SLOPE = 2, RADIAL_QUINTIC = 6 };
+
+/* Where the features of one node lie. Absent l: mul = 0. */
+typedef struct layout {
+  int mul[N_L];    /* channels */
+  int pitch[N_L];  /* reals between rows of m: mul padded (or the padded slots, concatenated) */
+  int offset[N_L]; /* reals from the node's first */
+  int size;        /* reals per node */
+} layout;
+
+/* One path l1 x l2 -> l3 of a convolution, for `channels` channels. */
+typedef struct conv_path {
+  int l1, l2, l3;
+  int channels; /* padded */
+  int in;       /* offset of the input block (l1) in a node of h; rows at in_pitch */
+  int in_pitch;
+  int out; /* offset of its slot in the aggregate (l3); rows at out_pitch */
+  int out_pitch;
+  int radial; /* offset of its weights in a row of the radial piece */
+  int q;      /* first of its (2 l1 + 1)(2 l3 + 1) coupling coefficients */
+} conv_path;
+
+/* One non-zero Clebsch-Gordan coefficient: coupling q gets c * Y[m]. */
+typedef struct coupling_term {
+  int q, m;
+  double c;
+} coupling_term;
+
+typedef struct edge_geometry_args {
+  int n;                     /* edges */
+  const int *edge;           /* [n] index into vector */
+  const double (*vector)[3]; /* angstrom */
+  int lmax, normalize;       /* normalize = 0: polynomials of the vector itself */
+  double *r;                 /* out [n] */
+  void *u;                   /* out [tile][3]: unit vector (or vector) */
+  void *y;                   /* out [tile][(lmax+1)^2] */
+} edge_geometry_args;
+
+typedef struct edge_gradient_args {
+  int n;
+  const int *edge;
+  int lmax, normalize;
+  const double *r;
+  const void *u, *y_bar; /* [tile][3], [tile][(lmax+1)^2] */
+  const double *r_bar;   /* [n] dE/dr */
+  double (*gradient)[3]; /* [edge] += dE/d(vector) */
+} edge_gradient_args;
+
+typedef struct coupling_args {
+  int n; /* edges */
+  int n_y, n_q, n_term;
+  const coupling_term *term; /* sorted by q */
+  void *y;                   /* [tile][n_y]: read by forward, written (adjoint) by reverse */
+  void *q;                   /* [tile][n_q]: written by forward, read (adjoint) by reverse */
+} coupling_args;
+
+/* Both directions of the convolution
+ *   A[i][slot p][m3][k] = sum_e R_p[k](r_e) sum_m1 Q_p[m1][m3](e) h[other(e)][m1][k] . */
+typedef struct conv_args {
+  int n_owner;
+  const int *first;         /* [n_owner + 1] local edges of each owner */
+  const int *other;         /* [n_edge] row of h (forward) or of a_bar (reverse) */
+  const void *const *row;   /* [n_edge] the radial piece of each edge, [orders][order_stride] */
+  const void *t;            /* [n_edge] position inside the piece */
+  const double *slope;      /* [n_edge] dt/dr */
+  int orders, order_stride; /* RADIAL_*; reals between orders */
+  int n_path, n_q;
+  const conv_path *path;
+  const void *q; /* [tile][n_q] */
+  const void *h; /* forward: [other]; reverse: [owner row] */
+  int h_stride;
+  const int *h_row; /* reverse: [n_owner] row of h for each owner */
+  void *a;          /* forward: out [n_owner]; reverse: a_bar [other] */
+  int a_stride;
+  /* reverse only */
+  void *h_bar;   /* out [n_owner] rows of h_stride, overwritten; NULL = not wanted */
+  void *q_bar;   /* out [tile][n_q] */
+  double *r_bar; /* [n_edge] += */
+  void *scratch; /* conv_scratch(n_q, max channels x (2 l1 + 1)) bytes */
+} conv_args;
+
+/* out[row] (+)= in[row] W for the rows m = 0 .. n_m-1 of every listed atom. */
+typedef struct linear_args {
+  int n_atom;
+  const int *in_atom, *out_atom; /* rows of `in` and `out`; NULL = 0, 1, 2, ... */
+  int n_m, k, n;                 /* k, n padded */
+  const void *in;                /* already offset to the block */
+  void *out;
+  int in_stride, in_pitch, out_stride, out_pitch;
+  const void *weight; /* packed by linear_pack */
+  int accumulate;
+} linear_args;
+
+/* The polynomial of the symmetric contraction for atoms of one element: for every output row
+ *   B = sum_a A_a (c1 + sum_b A_b (c2 + sum_c A_c c3)), coefficients per channel, in program order.
+ * program: for each output { offset of its row, n_a, { a, n_b, { b, n_c, { c } } } }. */
+typedef struct contraction_args {
+  int n_atom;
+  const int *atom; /* [n_atom] rows of a, b and their adjoints */
+  int channels, n_a, n_output;
+  const int *program;
+  const void *coefficient; /* [monomial][channels] */
+  const void *a;           /* rows of [n_a][channels] */
+  int a_stride;
+  void *b; /* forward: out; reverse: adjoint of B, read */
+  int b_stride;
+  void *a_bar; /* reverse: out, overwritten */
+} contraction_args;
+
+/* Gate: scalars act on themselves, gates on the blocks l > 0 (Weiler et al. 2018; e3nn's Gate).
+ * x: [scalars | gates] in l = 0, then blocks; y: as out. act(s) = c s sigmoid(s). */
+typedef struct gate_args {
+  int n;
+  double constant;
+  layout in, out;
+  int gate_offset[N_L]; /* offset of l's gates inside the row l = 0 of x */
+  const void *x;
+  void *y;     /* forward: out; reverse: adjoint of y, read */
+  void *x_bar; /* reverse: out, overwritten */
+} gate_args;
+
+/* Jets of the radial network: rows hold value, first, second derivative by r of one edge;
+ * each becomes that of c silu(x). */
+typedef struct silu_jet_args {
+  int n, orders, width; /* rows [n][orders][width], in place */
+  double constant;
+  void *x;
+} silu_jet_args;
+
+/* The same jets times the jet of one factor per edge (product rule), in place. */
+typedef struct scale_jet_args {
+  int n, orders, width;
+  const double *factor; /* [n][orders] */
+  void *x;              /* [n][orders][width] */
+} scale_jet_args;
+
+/* Hermite quintics of n pieces of width h from jets at their ends, and how far they are from the
+ * truth at two points inside. For tables, in the table of double kernels. */
+typedef struct quintic_args {
+  int n, width;
+  double h;
+  const void *knot;  /* [n+1][3][width] value, slope, curvature */
+  const void *probe; /* [n][2][2][width] value, slope at t = 0.25 and 0.6 */
+  void *piece;       /* out [n][6][width] coefficients of t */
+  void *worst;       /* [4][width] raised to |value error|, |slope error|, |value|, |slope| */
+} quintic_args;
+
+typedef struct row_args {
+  int n, width;
+  const int *from, *to; /* rows; NULL = 0, 1, 2, ... */
+  const void *x;
+  int x_stride;
+  void *y;
+  int y_stride;
+} row_args;
+
+/* y[row] = x[row] * factor[row]; the reverse adds sum(x y_bar) to factor_bar. */
+typedef struct scale_args {
+  int n, width;
+  const double *factor; /* [n] */
+  const void *x;        /* [n] rows */
+  void *y;              /* forward: out; may be x. reverse: adjoint, scaled in place */
+  double *factor_bar;   /* reverse: [n] out: sum over the row of x * y_bar, before scaling */
+} scale_args;
+
+/* energy[i] += sum_k x[i][k] w[k]; its reverse adds w to x_bar. */
+typedef struct dot_args {
+  int n, width;
+  const void *x;
+  int stride;
+  const void *w;
+  double *energy;
+  void *x_bar; /* NULL in the forward pass */
+} dot_args;
+
+/* D[owner] = sum over its edges of one scalar radial function (column `radial` of the piece);
+ * reverse: r_bar[e] += slope of it * d_bar[other(e)]. */
+typedef struct density_args {
+  int n_owner;
+  const int *first;
+  const int *other;
+  const void *const *row;
+  const void *t;
+  const double *slope;
+  int orders, order_stride, column;
+  double *density;
+  const double *density_bar;
+  double *r_bar;
+} density_args;
+
+#define KERNELS(X)                                                                                 \
+  X(edge_geometry, edge_geometry_args)                                                             \
+  X(edge_gradient, edge_gradient_args)                                                             \
+  X(coupling_forward, coupling_args)                                                               \
+  X(coupling_reverse, coupling_args)                                                               \
+  X(conv_forward, conv_args)                                                                       \
+  X(conv_reverse, conv_args)                                                                       \
+  X(density_forward, density_args)                                                                 \
+  X(density_reverse, density_args)                                                                 \
+  X(linear, linear_args)                                                                           \
+  X(contraction_forward, contraction_args)                                                         \
+  X(contraction_reverse, contraction_args)                                                         \
+  X(gate_forward, gate_args)                                                                       \
+  X(gate_reverse, gate_args)                                                                       \
+  X(silu_jet, silu_jet_args)                                                                       \
+  X(scale_jet, scale_jet_args)                                                                     \
+  X(quintic, quintic_args)                                                                         \
+  X(row_copy, row_args)                                                                            \
+  X(row_add, row_args)                                                                             \
+  X(scale_forward, scale_args)                                                                     \
+  X(scale_reverse, scale_args)                                                                     \
+  X(dot_forward, dot_args)                                                                         \
+  X(dot_reverse, dot_args)
+
+typedef struct kernel_ops {
+  const char *name; /* "avx512 single" */
+  size_t real_size; /* 4 or 8 */
+#define KERNEL_FIELD(op, args) void (*op)(const args *);
+  KERNELS(KERNEL_FIELD)
+#undef KERNEL_FIELD
+  /* Rounds n doubles to reals. */
+  void (*convert)(const double *x, size_t n, void *out);
+  /* A row-major [k][n] matrix of double into the order that `linear` reads; k, n padded. */
+  void (*linear_pack)(const double *w, int k, int n, void *out);
+  size_t (*conv_scratch)(int n_q);
+} kernel_ops;
+
+/* The fastest table that this processor runs. */
+const kernel_ops *kernels_host(int double_precision);
+/* By name ("baseline", "avx2", "avx512"); NULL if this processor or build has it not. */
+const kernel_ops *kernels_host_named(const char *isa, int double_precision);
+
+static inline int kernel_padded(int n) {
+  return (n + KERNEL_ROW_PAD - 1) / KERNEL_ROW_PAD * KERNEL_ROW_PAD;
+}
+static inline size_t kernel_tiles(size_t n) {
+  return (n + KERNEL_EDGE_TILE - 1) / KERNEL_EDGE_TILE;
+}
+
+#endif

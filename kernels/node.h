@@ -1,0 +1,172 @@
+/* node.h -- bodies over the channels of one node: gate, radial network's activation, scaling,
+ * sums of rows, readout. Each forward stands beside its reverse.
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_KERNEL_NODE_H
+#define EQS_KERNEL_NODE_H
+
+#include "kernels/kernels.h"
+#include "kernels/lane.h"
+
+FN void gate_forward_body(const gate_args *a, int i) {
+  const real *x = (const real *)a->x + (size_t)i * (size_t)a->in.size;
+  real *y = (real *)a->y + (size_t)i * (size_t)a->out.size, c = (real)a->constant;
+  FOR_CHANNELS(k, a->out.pitch[0]) {
+    lane s = lane_load(x + k);
+    lane_store(y + k, c * s * lane_sigmoid(s));
+  }
+  for (int l = 1; l < N_L; l++) {
+    if (!a->out.mul[l]) continue;
+    FOR_CHANNELS(k, a->out.pitch[l]) {
+      lane s = lane_load(x + a->gate_offset[l] + k);
+      lane g = c * s * lane_sigmoid(s);
+      for (int m = 0; m < 2 * l + 1; m++)
+        lane_store(y + a->out.offset[l] + m * a->out.pitch[l] + k,
+                   g * lane_load(x + a->in.offset[l] + m * a->in.pitch[l] + k));
+    }
+  }
+}
+
+FN void gate_reverse_body(const gate_args *a, int i) {
+  const real *x = (const real *)a->x + (size_t)i * (size_t)a->in.size;
+  const real *y_bar = (const real *)a->y + (size_t)i * (size_t)a->out.size;
+  real *x_bar = (real *)a->x_bar + (size_t)i * (size_t)a->in.size, c = (real)a->constant;
+  FOR_CHANNELS(k, a->out.pitch[0]) {
+    lane s = lane_load(x + k), f = lane_sigmoid(s);
+    lane_store(x_bar + k, c * f * (R(1.0) + s * (R(1.0) - f)) * lane_load(y_bar + k));
+  }
+  for (int l = 1; l < N_L; l++) {
+    if (!a->out.mul[l]) continue;
+    FOR_CHANNELS(k, a->out.pitch[l]) {
+      lane s = lane_load(x + a->gate_offset[l] + k), f = lane_sigmoid(s), g = c * s * f;
+      lane g_bar = lane_set(0);
+      for (int m = 0; m < 2 * l + 1; m++) {
+        int at = a->in.offset[l] + m * a->in.pitch[l] + k;
+        lane b = lane_load(y_bar + a->out.offset[l] + m * a->out.pitch[l] + k);
+        g_bar += b * lane_load(x + at);
+        lane_store(x_bar + at, g * b);
+      }
+      lane_store(x_bar + a->gate_offset[l] + k, c * f * (R(1.0) + s * (R(1.0) - f)) * g_bar);
+    }
+  }
+}
+
+/* With f = sigmoid(x): silu' = f (1 + x (1 - f)), silu'' = f (1 - f) (2 + x (1 - 2 f)). */
+FN void silu_jet_body(const silu_jet_args *a, int i) {
+  real *x = (real *)a->x + (size_t)i * (size_t)a->orders * (size_t)a->width;
+  real c = (real)a->constant;
+  FOR_CHANNELS(k, a->width) {
+    lane v = lane_load(x + k), f = lane_sigmoid(v);
+    lane_store(x + k, c * v * f);
+    if (a->orders < 2) continue;
+    lane d1 = c * f * (R(1.0) + v * (R(1.0) - f)), v1 = lane_load(x + a->width + k);
+    lane_store(x + a->width + k, d1 * v1);
+    if (a->orders < 3) continue;
+    lane d2 = c * f * (R(1.0) - f) * (R(2.0) + v * (R(1.0) - R(2.0) * f));
+    lane_store(x + 2 * a->width + k, d1 * lane_load(x + 2 * a->width + k) + d2 * v1 * v1);
+  }
+}
+
+FN void scale_jet_body(const scale_jet_args *a, int i) {
+  real *x = (real *)a->x + (size_t)i * (size_t)a->orders * (size_t)a->width;
+  const double *f = a->factor + (size_t)i * (size_t)a->orders;
+  FOR_CHANNELS(k, a->width) {
+    lane v = lane_load(x + k);
+    lane_store(x + k, (real)f[0] * v);
+    if (a->orders < 2) continue;
+    lane d = lane_load(x + a->width + k);
+    lane_store(x + a->width + k, (real)f[0] * d + (real)f[1] * v);
+    if (a->orders < 3) continue;
+    lane dd = lane_load(x + 2 * a->width + k);
+    lane_store(x + 2 * a->width + k, (real)f[0] * dd + (real)(2 * f[1]) * d + (real)f[2] * v);
+  }
+}
+
+/* c[6] in t on [0, 1] from values, t-slopes and t-curvatures at both ends. */
+FN void quintic_coefficients(const lane *a, const lane *b, lane *c) {
+  lane d = b[0] - a[0] - a[1] - R(0.5) * a[2], e = b[1] - a[1] - a[2], f = b[2] - a[2];
+  c[0] = a[0];
+  c[1] = a[1];
+  c[2] = R(0.5) * a[2];
+  c[3] = R(10.0) * d - R(4.0) * e + R(0.5) * f;
+  c[4] = R(7.0) * e - R(15.0) * d - f;
+  c[5] = R(6.0) * d - R(3.0) * e + R(0.5) * f;
+}
+
+FN void raise(real *worst, lane v) { lane_store(worst, lane_max(lane_load(worst), lane_abs(v))); }
+
+FN void quintic_body(const quintic_args *q, int i) {
+  const size_t w = (size_t)q->width;
+  const real *knot = (const real *)q->knot + (size_t)i * 3 * w;
+  const real *probe = (const real *)q->probe + (size_t)i * 4 * w;
+  real *piece = (real *)q->piece + (size_t)i * 6 * w, *worst = (real *)q->worst, h = (real)q->h;
+  FOR_CHANNELS(k, q->width) {
+    lane a[3], b[3], c[6];
+    real power = R(1.0);
+    for (int d = 0; d < 3; d++, power *= h) {
+      a[d] = power * lane_load(knot + (size_t)d * w + k);
+      b[d] = power * lane_load(knot + (size_t)(d + 3) * w + k);
+    }
+    quintic_coefficients(a, b, c);
+    for (int d = 0; d < 6; d++) lane_store(piece + (size_t)d * w + k, c[d]);
+    for (int s = 0; s < 2; s++) {
+      real t = s ? R(0.6) : R(0.25);
+      lane v = c[5], slope = lane_set(0);
+      for (int d = 4; d >= 0; d--) {
+        slope = slope * t + v;
+        v = v * t + c[d];
+      }
+      raise(worst + k, v - lane_load(probe + (size_t)(2 * s) * w + k));
+      raise(worst + w + k, R(1.0) / h * slope - lane_load(probe + (size_t)(2 * s + 1) * w + k));
+    }
+    raise(worst + 2 * w + k, a[0]);
+    raise(worst + 3 * w + k, lane_load(knot + w + k));
+  }
+}
+
+FN void row_body(const row_args *a, int i, int add) {
+  const real *x = (const real *)a->x + (size_t)(a->from ? a->from[i] : i) * (size_t)a->x_stride;
+  real *y = (real *)a->y + (size_t)(a->to ? a->to[i] : i) * (size_t)a->y_stride;
+  FOR_CHANNELS(k, a->width) {
+    if (add) lane_store(y + k, lane_load(y + k) + lane_load(x + k));
+    else lane_store(y + k, lane_load(x + k));
+  }
+}
+
+FN void scale_forward_body(const scale_args *a, int i) {
+  const real *x = (const real *)a->x + (size_t)i * (size_t)a->width;
+  real *y = (real *)a->y + (size_t)i * (size_t)a->width, f = (real)a->factor[i];
+  FOR_CHANNELS(k, a->width) lane_store(y + k, f * lane_load(x + k));
+}
+
+FN void scale_reverse_body(const scale_args *a, int i) {
+  const real *x = (const real *)a->x + (size_t)i * (size_t)a->width;
+  real *y = (real *)a->y + (size_t)i * (size_t)a->width, f = (real)a->factor[i];
+  lane sum[LW];
+  sum[0] = lane_set(0);
+  FOR_CHANNELS(k, a->width) {
+    lane g = lane_load(y + k);
+    sum[0] += g * lane_load(x + k);
+    lane_store(y + k, f * g);
+  }
+  real total = 0;
+  channel_sum(sum, 1, &total, 1);
+  if (LANE_LEADER) a->factor_bar[i] = (double)total;
+}
+
+FN void dot_forward_body(const dot_args *a, int i) {
+  const real *x = (const real *)a->x + (size_t)i * (size_t)a->stride;
+  lane sum[LW];
+  sum[0] = lane_set(0);
+  FOR_CHANNELS(k, a->width) sum[0] += lane_load(x + k) * lane_load((const real *)a->w + k);
+  real total = 0;
+  channel_sum(sum, 1, &total, 1);
+  if (LANE_LEADER) a->energy[i] += (double)total;
+}
+
+FN void dot_reverse_body(const dot_args *a, int i) {
+  real *x = (real *)a->x_bar + (size_t)i * (size_t)a->stride;
+  FOR_CHANNELS(k, a->width)
+  lane_store(x + k, lane_load(x + k) + lane_load((const real *)a->w + k));
+}
+
+#endif

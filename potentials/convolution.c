@@ -1,0 +1,247 @@
+/* convolution.c -- A_i = sum over edges of R(r) (h_j x Y)_l3, and its reverse over the transpose.
+ *
+ * A block's edges get lengths, harmonics and couplings Q_p[m1][m3] once; the channels then only see
+ * scalars (kernels/convolution.h). The reverse computes, per neighbour j, the adjoint of h_j and
+ * per edge dE/dQ and dE/dr, which the geometry turns into dE/d(vector).
+ *
+ * SPDX-License-Identifier: MIT */
+#include "potentials/convolution.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "potentials/wigner.h"
+
+int convolution_paths(const layout *in, int lmax, int l_out, int natural_parity, l_path *out) {
+  int n = 0;
+  for (int l1 = 0; l1 < N_L; l1++) {
+    if (!in->mul[l1]) continue;
+    for (int l2 = 0; l2 <= lmax; l2++)
+      for (int l3 = abs(l1 - l2); l3 <= l1 + l2 && l3 <= l_out; l3++) {
+        if (natural_parity && (l1 + l2 + l3) % 2) continue;
+        if (n < PATHS_MAX) out[n] = (l_path){l1, l2, l3};
+        n++;
+      }
+  }
+  return n < PATHS_MAX ? n : PATHS_MAX;
+}
+
+/* Slots side by side in the rows of their l3, in path order. */
+static void lay_out_slots(convolution *c, const l_path *paths) {
+  int width[N_L] = {0}, mul[N_L] = {0};
+  for (int l = 0; l < N_L; l++)
+    for (int p = 0; p < c->n_path; p++) {
+      if (paths[p].l3 != l) continue;
+      int channels = c->in.mul[paths[p].l1];
+      c->slots.block[c->slots.n++] = (struct irrep_block){channels, l, width[l]};
+      c->path[p].out = width[l]; /* column; the block's offset is added below */
+      width[l] += kernel_padded(channels);
+      mul[l] += channels;
+    }
+  for (int l = 0; l < N_L; l++) {
+    c->out.mul[l] = mul[l];
+    c->out.pitch[l] = width[l];
+    c->out.offset[l] = c->out.size;
+    c->out.size += (2 * l + 1) * width[l];
+  }
+}
+
+eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *in, int lmax,
+                             int normalize, int n_path, const l_path *paths, int direction,
+                             const double *const *coefficients, radial *r) {
+  *c = (convolution){.k = k, .in = *in, .lmax = lmax, .normalize = normalize, .n_path = n_path};
+  c->radial = r;
+  lay_out_slots(c, paths);
+  EQS_TRY(alloc_array(&c->term, (size_t)n_path * WIGNER_MAX, sizeof *c->term, "couplings"));
+  for (int p = 0; p < n_path; p++) {
+    int l1 = paths[p].l1, l2 = paths[p].l2, l3 = paths[p].l3;
+    int n1 = 2 * l1 + 1, n2 = 2 * l2 + 1, n3 = 2 * l3 + 1;
+    double own[WIGNER_MAX];
+    wigner_3j(l1, l2, l3, own);
+    const double *w = coefficients && coefficients[p] ? coefficients[p] : own;
+    double scale = sqrt(n3) * (direction < 0 && l2 % 2 ? -1 : 1);
+    for (int m1 = 0; m1 < n1; m1++)
+      for (int m3 = 0; m3 < n3; m3++)
+        for (int m2 = 0; m2 < n2; m2++) {
+          double v = w[(m1 * n2 + m2) * n3 + m3];
+          if (v != 0)
+            c->term[c->n_term++] = (coupling_term){c->n_q + m1 * n3 + m3, l2 * l2 + m2, scale * v};
+        }
+    c->path[p] = (conv_path){.l1 = l1,
+                             .l2 = l2,
+                             .l3 = l3,
+                             .channels = kernel_padded(in->mul[l1]),
+                             .in = in->offset[l1],
+                             .in_pitch = in->pitch[l1],
+                             .out = c->out.offset[l3] + c->path[p].out,
+                             .out_pitch = c->out.pitch[l3],
+                             .radial = radial_offset(r, p),
+                             .q = c->n_q};
+    c->n_q += n1 * n3;
+  }
+  return EQS_OK;
+}
+
+void convolution_free(convolution *c) {
+  free(c->term);
+  c->term = NULL;
+  radial_free(&c->radial);
+}
+
+/* The edges of one block of owners, with everything the kernels want to know of them. */
+typedef struct edge_block {
+  int n, n_owner;
+  int *first, *edge, *other;
+  double *r;
+  void *u, *y, *q;
+  radial_rows radial;
+} edge_block;
+
+static eqs_status gather_edges(const batch *b, int begin, int end, int reverse, arena *scratch,
+                               edge_block *s) {
+  const neighbors *nb = b->nb;
+  const int *first = (reverse ? nb->transpose_first : nb->first) + begin;
+  s->n_owner = end - begin;
+  s->n = first[s->n_owner] - first[0];
+  EQS_TRY(arena_take(scratch, (size_t)s->n_owner + 1, sizeof(int), &s->first));
+  EQS_TRY(arena_take(scratch, (size_t)s->n, sizeof(int), &s->edge));
+  EQS_TRY(arena_take(scratch, (size_t)s->n, sizeof(int), &s->other));
+  for (int i = 0; i <= s->n_owner; i++) s->first[i] = first[i] - first[0];
+  for (int e = 0; e < s->n; e++) {
+    s->edge[e] = reverse ? nb->transpose[first[0] + e] : first[0] + e;
+    s->other[e] = reverse ? nb->center[s->edge[e]] : nb->neighbor[s->edge[e]];
+  }
+  return EQS_OK;
+}
+
+static eqs_status measure_edges(const convolution *c, const batch *b, int reverse, arena *scratch,
+                                edge_block *s) {
+  const kernel_ops *k = c->k;
+  size_t tiled = kernel_tiles((size_t)s->n) * KERNEL_EDGE_TILE, n = (size_t)s->n;
+  int n_y = (c->lmax + 1) * (c->lmax + 1), *s1, *s2;
+  EQS_TRY(arena_take(scratch, n, sizeof *s->r, &s->r));
+  EQS_TRY(arena_take(scratch, tiled * 3, k->real_size, &s->u));
+  EQS_TRY(arena_take(scratch, tiled * (size_t)n_y, k->real_size, &s->y));
+  EQS_TRY(arena_take(scratch, tiled * (size_t)c->n_q, k->real_size, &s->q));
+  EQS_TRY(arena_take(scratch, n, sizeof *s1, &s1));
+  EQS_TRY(arena_take(scratch, n, sizeof *s2, &s2));
+  edge_geometry_args g = {.n = s->n,
+                          .edge = s->edge,
+                          .vector = (const double(*)[3])b->nb->vector,
+                          .lmax = c->lmax,
+                          .normalize = c->normalize,
+                          .r = s->r,
+                          .u = s->u,
+                          .y = s->y};
+  k->edge_geometry(&g);
+  coupling_args q = {.n = s->n,
+                     .n_y = n_y,
+                     .n_q = c->n_q,
+                     .n_term = c->n_term,
+                     .term = c->term,
+                     .y = s->y,
+                     .q = s->q};
+  k->coupling_forward(&q);
+  for (int e = 0; e < s->n; e++) {
+    s1[e] = b->species[b->nb->center[s->edge[e]]];
+    s2[e] = b->species[b->nb->neighbor[s->edge[e]]];
+  }
+  return radial_locate(c->radial, s->n, s->r, s1, s2, c->radius, reverse, scratch, &s->radial);
+}
+
+static conv_args conv_arguments(const convolution *c, const edge_block *s) {
+  return (conv_args){.n_owner = s->n_owner,
+                     .first = s->first,
+                     .other = s->other,
+                     .row = s->radial.row,
+                     .t = s->radial.t,
+                     .slope = s->radial.slope,
+                     .orders = s->radial.orders,
+                     .order_stride = s->radial.order_stride,
+                     .n_path = c->n_path,
+                     .n_q = c->n_q,
+                     .path = c->path,
+                     .q = s->q,
+                     .h_stride = c->in.size,
+                     .a_stride = c->out.size};
+}
+
+static density_args density_arguments(const convolution *c, const edge_block *s) {
+  return (density_args){.n_owner = s->n_owner,
+                        .first = s->first,
+                        .other = s->other,
+                        .row = s->radial.row,
+                        .t = s->radial.t,
+                        .slope = s->radial.slope,
+                        .orders = s->radial.orders,
+                        .order_stride = s->radial.order_stride,
+                        .column = radial_density_column(c->radial)};
+}
+
+eqs_status convolution_forward(const convolution *c, const batch *b, int begin, int end,
+                               const void *h, const int *h_row, void *a, double *density,
+                               arena *scratch) {
+  edge_block s;
+  EQS_TRY(gather_edges(b, begin, end, 0, scratch, &s));
+  EQS_TRY(measure_edges(c, b, 0, scratch, &s));
+  if (h_row)
+    for (int e = 0; e < s.n; e++) s.other[e] = h_row[s.other[e]];
+  conv_args v = conv_arguments(c, &s);
+  v.h = h;
+  v.a = a;
+  c->k->conv_forward(&v);
+  if (density) {
+    density_args d = density_arguments(c, &s);
+    d.density = density;
+    c->k->density_forward(&d);
+  }
+  return EQS_OK;
+}
+
+eqs_status convolution_reverse(const convolution *c, const batch *b, int begin, int end,
+                               const void *h, const int *h_row, const void *a_bar,
+                               const double *density_bar, void *h_bar, double (*gradient)[3],
+                               arena *scratch) {
+  const kernel_ops *k = c->k;
+  edge_block s;
+  EQS_TRY(gather_edges(b, begin, end, 1, scratch, &s));
+  EQS_TRY(measure_edges(c, b, 1, scratch, &s));
+  size_t tiled = kernel_tiles((size_t)s.n) * KERNEL_EDGE_TILE;
+  int *own, n_y = (c->lmax + 1) * (c->lmax + 1);
+  conv_args v = conv_arguments(c, &s);
+  EQS_TRY(arena_take_zero(scratch, tiled * (size_t)c->n_q, k->real_size, &v.q_bar));
+  EQS_TRY(arena_take_zero(scratch, (size_t)s.n, sizeof *v.r_bar, &v.r_bar));
+  EQS_TRY(arena_take(scratch, k->conv_scratch(c->n_q), 1, &v.scratch));
+  EQS_TRY(arena_take(scratch, (size_t)s.n_owner, sizeof *own, &own));
+  for (int i = 0; i < s.n_owner; i++) own[i] = h_row ? h_row[begin + i] : begin + i;
+  v.h = h;
+  v.h_row = own;
+  v.a = (void *)(uintptr_t)a_bar;
+  v.h_bar = h_bar;
+  k->conv_reverse(&v);
+  if (density_bar) {
+    density_args d = density_arguments(c, &s);
+    d.density_bar = density_bar;
+    d.r_bar = v.r_bar;
+    k->density_reverse(&d);
+  }
+  coupling_args q = {.n = s.n,
+                     .n_y = n_y,
+                     .n_q = c->n_q,
+                     .n_term = c->n_term,
+                     .term = c->term,
+                     .y = s.y,
+                     .q = v.q_bar};
+  k->coupling_reverse(&q);
+  edge_gradient_args g = {.n = s.n,
+                          .edge = s.edge,
+                          .lmax = c->lmax,
+                          .normalize = c->normalize,
+                          .r = s.r,
+                          .u = s.u,
+                          .y_bar = s.y,
+                          .r_bar = v.r_bar,
+                          .gradient = gradient};
+  k->edge_gradient(&g);
+  return EQS_OK;
+}

@@ -1,0 +1,57 @@
+/* convolution.h -- one equivariant convolution over the edges of blocks of atoms: paths, couplings
+ * and radial functions put together for the kernels.
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_CONVOLUTION_H
+#define EQS_CONVOLUTION_H
+
+#include "potentials/linear_map.h"
+#include "potentials/potential.h"
+#include "potentials/radial.h"
+
+enum { PATHS_MAX = 64 };
+
+/* One path in the file's order, which is the order of the radial network's outputs. */
+typedef struct l_path {
+  int l1, l2, l3;
+} l_path;
+
+typedef struct convolution {
+  const kernel_ops *k;
+  layout in, out;
+  irreps slots; /* of `out`, in the order that a following Linear sees */
+  int lmax, normalize;
+  int n_path, n_q, n_term;
+  conv_path path[PATHS_MAX];
+  coupling_term *term;
+  radial *radial;       /* owned */
+  const double *radius; /* [n_element] covalent radii for the distance transform, or NULL */
+} convolution;
+
+/* All (l1, l2, l3) with l1 in `in` (outer), l2 <= lmax, l3 <= l_out ascending; natural parity keeps
+ * only even l1 + l2 + l3. Returns the number, at most PATHS_MAX. */
+int convolution_paths(const layout *in, int lmax, int l_out, int natural_parity, l_path *out);
+
+/* Slots of the aggregate: paths stably sorted by l3, each with the channels of its l1.
+ * coefficients: NULL, or the 3j symbols to use instead of wigner_3j (SevenNet stores its own).
+ * direction +1: harmonics of the vector centre -> neighbour; -1: of its opposite (MACE).
+ * Takes over `r`, whose columns must be those of the paths in order. */
+eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *in, int lmax,
+                             int normalize, int n_path, const l_path *paths, int direction,
+                             const double *const *coefficients, radial *r) EQS_CHECK;
+void convolution_free(convolution *c);
+
+/* Aggregates of atoms begin .. end-1 into a[end-begin][out.size]. h: rows of in.size; h_row[atom]
+ * is an atom's row (NULL = the atom). density: [end-begin], or NULL. */
+eqs_status convolution_forward(const convolution *c, const batch *b, int begin, int end,
+                               const void *h, const int *h_row, void *a, double *density,
+                               arena *scratch) EQS_CHECK;
+
+/* For neighbours begin .. end-1: adjoint of their features into h_bar[end-begin][in.size] (or NULL)
+ * and dE/d(vector) of all edges that point to them, added to gradient. a_bar: [n][out.size] for all
+ * atoms; density_bar: [n] or NULL. */
+eqs_status convolution_reverse(const convolution *c, const batch *b, int begin, int end,
+                               const void *h, const int *h_row, const void *a_bar,
+                               const double *density_bar, void *h_bar, double (*gradient)[3],
+                               arena *scratch) EQS_CHECK;
+
+#endif

@@ -1,0 +1,70 @@
+/* mace_parts.h -- what mace_read.c (from the file), mace_prepare.c (per element) and mace.c
+ * (evaluation) share.
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_MACE_PARTS_H
+#define EQS_MACE_PARTS_H
+
+#include <pthread.h>
+
+#include "io/torch_archive.h"
+#include "potentials/contraction.h"
+#include "potentials/convolution.h"
+#include "potentials/mace.h"
+#include "potentials/zbl.h"
+
+enum { LAYERS_MAX = 8 };
+
+typedef enum { READOUT_NONE, READOUT_LINEAR, READOUT_NONLINEAR } readout_kind;
+
+/* E_n += w . h (linear) or w . act(h W) (non-linear); the head's scale is inside w. */
+typedef struct mace_readout {
+  readout_kind kind;
+  void *w;
+  linear_map hidden;
+  double constant; /* of the normalised silu */
+} mace_readout;
+
+/* One interaction with its product basis and readout. Arrays over species are filled by
+ * mace_prepare for the elements that occur. */
+typedef struct mace_layer {
+  int residual, density, use_sc;
+  linear_map up; /* of the previous layer's features */
+  void *up_rows; /* first layer only: up of every element's embedding, [n_element][up.out.size] */
+  convolution conv;
+  linear_map mix; /* aggregate -> message, one over the average number of neighbours inside */
+  const torch_value *skip_weight;
+  linear_map *skip; /* [n_element] message -> message, or (residual) h -> hidden */
+  void *skip_rows;  /* first layer, residual: skip of the embedding, [n_element][hidden.size] */
+  contraction contraction;
+  int n_weight_element; /* 1 if the contraction's weights do not depend on the element */
+  double *weight[N_L][CORRELATION_MAX]; /* [n_weight_element][n_path][mul] */
+  int n_weight_path[N_L][CORRELATION_MAX];
+  void **coefficient; /* [n_weight_element] */
+  linear_map product;
+  mace_readout readout;
+} mace_layer;
+
+typedef struct mace {
+  potential base;
+  pthread_mutex_t lock;
+  int n_element;
+  int *element, *sorted_element;
+  double *e0;     /* [n_element] E0 + shift of the head in use */
+  double *radius; /* [n_element] of the distance transform; NULL without one */
+  double scale;   /* of the interaction energy */
+  layout embedding;
+  double *embedding_weight; /* [n_element][mul] */
+  const char **heads;
+  char *architecture;
+  int has_zbl;
+  zbl_parameters zbl;
+  int n_layer;
+  mace_layer layer[LAYERS_MAX];
+} mace;
+
+eqs_status mace_prepare(potential *p, const unsigned char *present) EQS_CHECK;
+eqs_status mace_evaluate(const potential *p, workspace *w, const batch *b, double *energies,
+                         double (*gradient)[3]) EQS_CHECK;
+void mace_free(potential *p);
+
+#endif

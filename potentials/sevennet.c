@@ -1,0 +1,237 @@
+/* sevennet.c -- energies and gradients of SevenNet.
+ *
+ *   h = W1 x,   A_i = sum_j R(r_ij) (h_j x Y(r_ij)),   g = W2 A / n + Ws x,   x' = gate(g),
+ *   E_i = scale (w . x_last) + shift .
+ * g and h of every layer are kept for the reverse pass, which therefore computes nothing twice:
+ * per layer g_bar = gate'(x'_bar), A_bar = W2^T g_bar, x_bar = Ws^T g_bar over atoms, then over the
+ * neighbours' own edges h_bar and dE/dr, and x_bar += W1^T h_bar.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "potentials/sevennet.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* One evaluation. Arrays are [n] rows of the layer's layouts. */
+typedef struct pass {
+  const sevennet *s;
+  const batch *b;
+  int layer;
+  void *h[SEVENNET_LAYERS_MAX], *g[SEVENNET_LAYERS_MAX];
+  void *a_bar;                /* of the layer in hand */
+  void *x_bar, *x_bar_before; /* of the layer's output and of its input */
+  double *energies;
+  double (*gradient)[3];
+} pass;
+
+static void *row(const kernel_ops *k, void *x, int i, int size) {
+  return (char *)x + (size_t)i * (size_t)size * k->real_size;
+}
+
+static const int *species_of(const pass *p, int begin) { return p->b->species + begin; }
+
+/* Adds one row to the first `width` reals of n rows. */
+static eqs_status add_bias(const kernel_ops *k, int n, const void *bias, int width, void *y,
+                           int stride, arena *scratch) {
+  int *zero;
+  if (!bias) return EQS_OK;
+  EQS_TRY(arena_take_zero(scratch, (size_t)n, sizeof *zero, &zero));
+  row_args r = {.n = n,
+                .width = width,
+                .from = zero,
+                .x = bias,
+                .x_stride = width,
+                .y = y,
+                .y_stride = stride};
+  k->row_add(&r);
+  return EQS_OK;
+}
+
+static void copy_species_rows(const pass *p, int begin, int end, const void *table, int size,
+                              void *y) {
+  row_args r = {.n = end - begin,
+                .width = size,
+                .from = species_of(p, begin),
+                .x = table,
+                .x_stride = size,
+                .y = y,
+                .y_stride = size};
+  p->s->head.k->row_copy(&r);
+}
+
+static void read_out(const pass *p, int begin, int end, const void *x) {
+  const sevennet *s = p->s;
+  const layout *last = &s->layer[p->layer].next;
+  double *e = p->energies + begin;
+  const int *species = species_of(p, begin);
+  memset(e, 0, (size_t)(end - begin) * sizeof *e);
+  dot_args d = {.n = end - begin,
+                .width = last->pitch[0],
+                .x = x,
+                .stride = last->size,
+                .w = s->readout,
+                .energy = e};
+  s->head.k->dot_forward(&d);
+  for (int i = 0; i < end - begin; i++) e[i] = s->scale[species[i]] * e[i] + s->shift[species[i]];
+}
+
+static gate_args gate_arguments(const pass *p, int n) {
+  const sevennet_layer *c = p->s->layer + p->layer;
+  gate_args a = {.n = n, .constant = p->s->act, .in = c->gate, .out = c->next};
+  memcpy(a.gate_offset, c->gate_offset, sizeof a.gate_offset);
+  return a;
+}
+
+static eqs_status forward_block(void *argument, int block, arena *scratch) {
+  const pass *p = argument;
+  const sevennet *s = p->s;
+  const kernel_ops *k = s->head.k;
+  const sevennet_layer *c = s->layer + p->layer, *d = c + 1;
+  int begin = block_begin(block), end = block_end(block, p->b->n), n = end - begin;
+  int first = p->layer == 0, last = p->layer == s->n_layer - 1;
+  void *a, *x, *g = row(k, p->g[p->layer], begin, c->gate.size);
+  EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->conv.out.size, k->real_size, &a));
+  EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->next.size, k->real_size, &x));
+  EQS_TRY(convolution_forward(&c->conv, p->b, begin, end, p->h[p->layer],
+                              first ? p->b->species : NULL, a, NULL, scratch));
+  if (first) copy_species_rows(p, begin, end, s->self_first, c->gate.size, g);
+  linear_map_forward(&c->linear_2, n, NULL, a, NULL, g, 1);
+  gate_args gate = gate_arguments(p, n);
+  gate.x = g;
+  gate.y = x;
+  k->gate_forward(&gate);
+  if (last) {
+    read_out(p, begin, end, x);
+    return EQS_OK;
+  }
+  void *h_next = row(k, p->h[p->layer + 1], begin, d->x.size);
+  void *g_next = row(k, p->g[p->layer + 1], begin, d->gate.size);
+  linear_map_forward(&d->linear_1, n, NULL, x, NULL, h_next, 0);
+  EQS_TRY(add_bias(k, n, d->bias_1, d->x.pitch[0], h_next, d->x.size, scratch));
+  linear_map_forward(&d->self, n, NULL, x, NULL, g_next, 0);
+  return add_bias(k, n, d->bias_self, d->gate.pitch[0], g_next, d->gate.size, scratch);
+}
+
+/* x_bar of the layer's output -> A_bar, and the self connection's share of x_bar of its input. */
+static eqs_status reverse_atoms(void *argument, int block, arena *scratch) {
+  const pass *p = argument;
+  const sevennet *s = p->s;
+  const kernel_ops *k = s->head.k;
+  const sevennet_layer *c = s->layer + p->layer;
+  int begin = block_begin(block), end = block_end(block, p->b->n), n = end - begin;
+  void *x_bar = row(k, p->x_bar, begin, c->next.size), *g_bar;
+  if (p->layer == s->n_layer - 1)
+    copy_species_rows(p, begin, end, s->readout_scaled, c->next.size, x_bar);
+  EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->gate.size, k->real_size, &g_bar));
+  gate_args gate = gate_arguments(p, n);
+  gate.x = row(k, p->g[p->layer], begin, c->gate.size);
+  gate.y = x_bar;
+  gate.x_bar = g_bar;
+  k->gate_reverse(&gate);
+  void *a_bar = row(k, p->a_bar, begin, c->conv.out.size);
+  linear_map_reverse(&c->linear_2, n, NULL, g_bar, NULL, a_bar, 0);
+  if (p->layer > 0) {
+    void *before = row(k, p->x_bar_before, begin, c->x.size);
+    linear_map_reverse(&c->self, n, NULL, g_bar, NULL, before, 0);
+  }
+  return EQS_OK;
+}
+
+/* A_bar of the centres -> gradient of the edges that point to the block's atoms, and x_bar. */
+static eqs_status reverse_edges(void *argument, int block, arena *scratch) {
+  const pass *p = argument;
+  const sevennet *s = p->s;
+  const kernel_ops *k = s->head.k;
+  const sevennet_layer *c = s->layer + p->layer;
+  int begin = block_begin(block), end = block_end(block, p->b->n), n = end - begin;
+  int first = p->layer == 0;
+  void *h_bar = NULL;
+  if (!first) EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->x.size, k->real_size, &h_bar));
+  EQS_TRY(convolution_reverse(&c->conv, p->b, begin, end, p->h[p->layer],
+                              first ? p->b->species : NULL, p->a_bar, NULL, h_bar, p->gradient,
+                              scratch));
+  if (!first)
+    linear_map_reverse(&c->linear_1, n, NULL, h_bar, NULL,
+                       row(k, p->x_bar_before, begin, c->x.size), 1);
+  return EQS_OK;
+}
+
+/* Without a reverse pass the arrays of the layer in hand and the next are enough. */
+static eqs_status take_arrays(pass *p, arena *shared) {
+  const sevennet *s = p->s;
+  size_t n = (size_t)p->b->n, real = s->head.k->real_size, h = 0, g = 0, a = 0;
+  for (int i = 0; i < s->n_layer; i++) {
+    const sevennet_layer *c = s->layer + i;
+    if ((size_t)c->x.size > h) h = (size_t)c->x.size;
+    if ((size_t)c->next.size > h) h = (size_t)c->next.size;
+    if ((size_t)c->gate.size > g) g = (size_t)c->gate.size;
+    if ((size_t)c->conv.out.size > a) a = (size_t)c->conv.out.size;
+  }
+  p->h[0] = s->h_first;
+  for (int i = 0; i < s->n_layer; i++) {
+    if (!p->gradient && i >= 3) {
+      p->h[i] = p->h[i - 2];
+      p->g[i] = p->g[i - 2];
+      continue;
+    }
+    if (i) EQS_TRY(arena_take(shared, mul_size(n, h), real, &p->h[i]));
+    EQS_TRY(arena_take(shared, mul_size(n, g), real, &p->g[i]));
+  }
+  if (!p->gradient) return EQS_OK;
+  EQS_TRY(arena_take(shared, mul_size(n, a), real, &p->a_bar));
+  EQS_TRY(arena_take(shared, mul_size(n, h), real, &p->x_bar));
+  return arena_take(shared, mul_size(n, h), real, &p->x_bar_before);
+}
+
+static eqs_status evaluate(const potential *head, workspace *w, const batch *b, double *energies,
+                           double (*gradient)[3]) {
+  const sevennet *s = (const sevennet *)head;
+  pass p = {.s = s, .b = b, .energies = energies, .gradient = gradient};
+  int n = block_count(b->n);
+  EQS_TRY(take_arrays(&p, &w->shared));
+  for (p.layer = 0; p.layer < s->n_layer; p.layer++)
+    EQS_TRY(workspace_run(w, n, forward_block, &p));
+  if (!gradient) return EQS_OK;
+  memset(gradient, 0, (size_t)b->nb->n_edge * sizeof *gradient);
+  for (p.layer = s->n_layer - 1; p.layer >= 0; p.layer--) {
+    EQS_TRY(workspace_run(w, n, reverse_atoms, &p));
+    EQS_TRY(workspace_run(w, n, reverse_edges, &p));
+    void *swap = p.x_bar;
+    p.x_bar = p.x_bar_before;
+    p.x_bar_before = swap;
+  }
+  return EQS_OK;
+}
+
+static eqs_status prepare(potential *head, const unsigned char *present) {
+  sevennet *s = (sevennet *)head;
+  for (int i = 0; i < s->n_layer; i++)
+    EQS_TRY(radial_prepare(s->layer[i].conv.radial, s->n_element, present, NULL));
+  return EQS_OK;
+}
+
+static void free_model(potential *head) {
+  sevennet *s = (sevennet *)head;
+  if (!s) return;
+  for (int i = 0; i < SEVENNET_LAYERS_MAX; i++) {
+    sevennet_layer *c = s->layer + i;
+    linear_map_free(&c->linear_1);
+    linear_map_free(&c->linear_2);
+    linear_map_free(&c->self);
+    free(c->bias_1);
+    free(c->bias_self);
+    convolution_free(&c->conv);
+  }
+  free(s->h_first);
+  free(s->self_first);
+  free(s->readout);
+  free(s->readout_scaled);
+  free(s->scale);
+  free(s->shift);
+  free(s->elements);
+  free(s->text);
+  free(s->modals);
+  free(s);
+}
+
+const potential_ops sevennet_ops = {.prepare = prepare, .evaluate = evaluate, .free = free_model};

@@ -1,0 +1,171 @@
+/* test_contraction.c -- the symmetric contraction's polynomial kernel against a plain sum over
+ * monomials, and its reverse against finite differences; quintic pieces of radial tables.
+ * SPDX-License-Identifier: MIT */
+#include "tests/kernels/kernel_case.h"
+
+enum { ATOMS = 7, OUTPUTS = 3, CODE_MAX = 20000 };
+static const int atoms[ATOMS] = {3, 0, 9, 1, 8, 4, 6}; /* rows, in no order */
+enum { ROWS = 10 };
+
+/* All monomials a <= b <= c of n_a variables for every output, every third cubic one left out. */
+typedef struct polynomial {
+  int n_a, mul, channels, n_code, n_monomial;
+  int *code;
+  int (*index)[4]; /* [n_monomial] output, a, b, c; -1 = absent factor */
+  double *coefficient;
+  size_t n_x, n_b;
+} polynomial;
+
+static void add_monomial(polynomial *p, int output, int a, int b, int c) {
+  int *i = p->index[p->n_monomial++];
+  i[0] = output, i[1] = a, i[2] = b, i[3] = c;
+}
+
+static polynomial make_polynomial(int n_a, int mul, uint64_t *seed) {
+  polynomial p = {.n_a = n_a, .mul = mul, .channels = kernel_padded(mul)};
+  p.code = room(CODE_MAX, sizeof *p.code);
+  p.index = room(CODE_MAX, sizeof *p.index);
+  for (int out = 0; out < OUTPUTS; out++) {
+    p.code[p.n_code++] = out * p.channels;
+    p.code[p.n_code++] = n_a;
+    for (int a = 0; a < n_a; a++) {
+      p.code[p.n_code++] = a;
+      p.code[p.n_code++] = n_a - a;
+      add_monomial(&p, out, a, -1, -1);
+      for (int b = a; b < n_a; b++) {
+        p.code[p.n_code++] = b;
+        int *count = &p.code[p.n_code++];
+        *count = 0;
+        add_monomial(&p, out, a, b, -1);
+        for (int c = b; c < n_a; c++) {
+          if ((a + b + c + out) % 3 == 0) continue;
+          p.code[p.n_code++] = c;
+          add_monomial(&p, out, a, b, c);
+          ++*count;
+        }
+      }
+    }
+  }
+  cr_assert(p.n_code < CODE_MAX);
+  p.coefficient = padded((size_t)p.n_monomial, mul, p.channels, seed);
+  p.n_x = (size_t)(ROWS * n_a * p.channels);
+  p.n_b = (size_t)(ROWS * OUTPUTS * p.channels);
+  return p;
+}
+
+static void free_polynomial(polynomial *p) {
+  free(p->code), free(p->index), free(p->coefficient);
+}
+
+static contraction_args arguments(const polynomial *p, const void *coefficient, const void *a,
+                                  void *b) {
+  return (contraction_args){.n_atom = ATOMS, .atom = atoms, .channels = p->channels,
+                            .n_a = p->n_a, .n_output = OUTPUTS, .program = p->code,
+                            .coefficient = coefficient, .a = a, .a_stride = p->n_a * p->channels,
+                            .b = b, .b_stride = OUTPUTS * p->channels};
+}
+
+static const int sizes[][2] = {{1, 16}, {4, 10}, {9, 32}, {16, 16}, {4, 96}};
+enum { N_SIZE = sizeof sizes / sizeof *sizes };
+
+Test(contraction, polynomial_is_the_sum_of_its_monomials) {
+  uint64_t seed = 21;
+  FOR_TABLES(k, 0)
+  for (int s = 0; s < N_SIZE; s++) {
+    polynomial p = make_polynomial(sizes[s][0], sizes[s][1], &seed);
+    double *x = padded(ROWS * (size_t)p.n_a, p.mul, p.channels, &seed), *want = doubles(p.n_b);
+    void *c = reals(k, p.coefficient, (size_t)(p.n_monomial * p.channels));
+    void *xr = reals(k, x, p.n_x), *b = room(p.n_b, k->real_size);
+    for (int i = 0; i < ATOMS; i++)
+      for (int t = 0; t < p.n_monomial; t++)
+        for (int j = 0; j < p.channels; j++) {
+          const double *row = x + atoms[i] * p.n_a * p.channels + j;
+          const int *f = p.index[t];
+          double v = p.coefficient[t * p.channels + j];
+          for (int d = 1; d < 4; d++) v *= f[d] < 0 ? 1 : row[f[d] * p.channels];
+          want[(atoms[i] * OUTPUTS + f[0]) * p.channels + j] += v;
+        }
+    contraction_args a = arguments(&p, c, xr, b);
+    k->contraction_forward(&a);
+    expect_close(k, b, want, p.n_b, 50, "contraction");
+    expect_padding(k, b, ROWS * OUTPUTS, p.mul, p.channels, "contraction");
+    free(x), free(want), free(c), free(xr), free(b);
+    free_polynomial(&p);
+  }
+}
+
+static double loss(const kernel_ops *k, const polynomial *p, const double *x, const double *b_bar) {
+  double *b = doubles(p->n_b), sum = 0;
+  contraction_args a = arguments(p, p->coefficient, x, b);
+  k->contraction_forward(&a);
+  sum = dot(b, b_bar, p->n_b);
+  free(b);
+  return sum;
+}
+
+Test(contraction, reverse_is_its_derivative) {
+  uint64_t seed = 22;
+  const double h = 1e-5;
+  FOR_TABLES(k, 1)
+  for (int s = 0; s < N_SIZE; s++) {
+    polynomial p = make_polynomial(sizes[s][0], sizes[s][1], &seed);
+    size_t rows = ROWS * (size_t)p.n_a;
+    double *x = padded(rows, p.mul, p.channels, &seed), *d = padded(rows, p.mul, p.channels, &seed);
+    double *b_bar = padded(ROWS * OUTPUTS, p.mul, p.channels, &seed), *a_bar = doubles(p.n_x);
+    contraction_args a = arguments(&p, p.coefficient, x, b_bar);
+    a.a_bar = a_bar;
+    k->contraction_reverse(&a);
+    double *plus = shifted(x, d, h, p.n_x), *minus = shifted(x, d, -h, p.n_x);
+    expect_slope(k->name, "contraction", dot(a_bar, d, p.n_x), loss(k, &p, plus, b_bar),
+                 loss(k, &p, minus, b_bar), h);
+    expect_padding(k, a_bar, rows, p.mul, p.channels, "contraction, reverse");
+    free(x), free(d), free(b_bar), free(a_bar), free(plus), free(minus);
+    free_polynomial(&p);
+  }
+}
+
+/* ----------------------------------------------------------------------------------- tables */
+
+/* A quintic in r, and its first two derivatives. */
+static double quintic(const double *c, double r, int derivative) {
+  double v = 0;
+  for (int d = 5; d >= derivative; d--) {
+    double factor = 1;
+    for (int i = 0; i < derivative; i++) factor *= d - i;
+    v = v * r + factor * c[d];
+  }
+  return v;
+}
+
+/* Pieces of a function that is itself a quintic are exact; of sin they are off by h^6. */
+Test(contraction, quintic_pieces_reproduce_quintics) {
+  enum { N = 5, WIDTH = 16 };
+  uint64_t seed = 23;
+  FOR_TABLES(k, 1) {
+    double *c = randoms(6 * WIDTH, &seed), *knot = doubles((N + 1) * 3 * WIDTH);
+    double *probe = doubles(N * 4 * WIDTH), *piece = doubles(N * 6 * WIDTH), h = 0.3;
+    double *worst = doubles(4 * WIDTH), inside[2] = {0.25, 0.6};
+    for (int j = 0; j < WIDTH; j++) {
+      for (int i = 0; i <= N; i++)
+        for (int o = 0; o < 3; o++)
+          knot[(i * 3 + o) * WIDTH + j] = quintic(c + 6 * j, i * h, o);
+      for (int i = 0; i < 2 * N; i++)
+        for (int o = 0; o < 2; o++)
+          probe[(i * 2 + o) * WIDTH + j] = quintic(c + 6 * j, (i / 2 + inside[i % 2]) * h, o);
+    }
+    quintic_args a = {.n = N, .width = WIDTH, .h = h, .knot = knot, .probe = probe, .piece = piece,
+                      .worst = worst};
+    k->quintic(&a);
+    for (int i = 0; i < N; i++)
+      for (int j = 0; j < WIDTH; j++)
+        for (double t = 0; t <= 1; t += 0.125) {
+          double v = 0, want = quintic(c + 6 * j, (i + t) * h, 0);
+          for (int d = 5; d >= 0; d--) v = v * t + piece[(i * 6 + d) * WIDTH + j];
+          cr_assert(fabs(v - want) < 1e-12 * (1 + fabs(want)), "%s: %g, not %g", k->name, v, want);
+        }
+    for (int j = 0; j < WIDTH; j++)
+      cr_assert(worst[j] < 1e-12 && worst[WIDTH + j] < 1e-11, "%s: errors %g, %g", k->name, worst[j],
+                worst[WIDTH + j]);
+    free(c), free(knot), free(probe), free(piece), free(worst);
+  }
+}
