@@ -198,8 +198,8 @@ static int evaluate(job *j, char **paths, const model_arguments *arguments) {
   eqs_model *model = NULL;
   double start = app_seconds();
   j->file = calloc((size_t)j->n_file, sizeof *j->file);
-  int code = j->file ? EXIT_OK : app_fail(name, "out of memory");
-  if (code == EXIT_OK) code = read_all(j, paths, arguments->disorder_major);
+  if (!j->file) return app_fail(name, "out of memory");
+  int code = read_all(j, paths, arguments->disorder_major);
   t.read = app_seconds() - start;
   if (code == EXIT_OK) code = model_open(name, arguments, &context, &model);
   t.load = app_seconds() - start - t.read;
@@ -213,7 +213,7 @@ static int evaluate(job *j, char **paths, const model_arguments *arguments) {
             app_peak_megabytes());
   eqs_model_free(&model);
   eqs_context_free(&context);
-  for (int i = 0; j->file && i < j->n_file; i++) eqs_structures_free(&j->file[i]);
+  for (int i = 0; i < j->n_file; i++) eqs_structures_free(&j->file[i]);
   free(j->file);
   return code;
 }

@@ -3,7 +3,8 @@
 find_package(CUDAToolkit QUIET)
 find_program(EQS_NVCC nvcc HINTS ${CUDAToolkit_BIN_DIR} ENV CUDA_HOME PATH_SUFFIXES bin)
 if(NOT EQS_NVCC)
-  message(FATAL_ERROR "EQS_CUDA=ON, but nvcc is not on PATH: install the CUDA toolkit or set EQS_NVCC")
+  message(FATAL_ERROR "EQS_CUDA=ON, but nvcc is not on PATH: install the CUDA toolkit, or set "
+                      "EQS_NVCC")
 endif()
 set(EQS_CUDA_ARCH sm_90 CACHE STRING "Architecture passed to nvcc")
 file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)

@@ -16,6 +16,12 @@ if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
 endif()
 
 if(EXISTS ${kernel_source})
+  if(EQS_SANITIZE)
+    # Addresses are checked; checks for undefined behaviour multiply the time that this code takes to
+    # compile. (An option of the source comes after those of the target.)
+    set_source_files_properties(${kernel_source} PROPERTIES COMPILE_OPTIONS
+                                                            -fno-sanitize=undefined)
+  endif()
   foreach(isa IN LISTS kernel_isas)
     foreach(precision f32 f64)
       set(target kernels_${isa}_${precision})

@@ -1,6 +1,6 @@
 #!/bin/bash
-# usage: check_fma.sh BUILD. The wide kernel objects must hold fused multiply-adds: a lost flag costs
-# half the speed and no test would notice.
+# usage: check_fma.sh BUILD. The wide kernel objects must hold fused multiply-adds: a lost flag
+# costs half the speed and no test would notice.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
 build=${1:?usage: check_fma.sh BUILD}

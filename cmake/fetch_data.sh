@@ -1,5 +1,6 @@
 #!/bin/bash
-# usage: fetch_data.sh FOLDER [checkpoints]   Puts a published model and six well-known frameworks into FOLDER:
+# usage: fetch_data.sh FOLDER [checkpoints]
+# Puts a published model and six well-known frameworks into FOLDER:
 #   SevenNet-0 (11 July 2024) from the PyPI package sevenn 0.13.0
 #   CoRE MOF 2019 CIFs (all solvent removed) from the PyPI package core-mof 2019.1
 # With "checkpoints" also all SevenNet checkpoints of that package, in FOLDER/pretrained_potentials:
@@ -49,8 +50,9 @@ END
 }
 
 if [ "$checkpoints" = checkpoints ]; then
-  all=(SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth SevenNet_0__22May2024/checkpoint_sevennet_0.pth
-    SevenNet_MF_0/checkpoint_sevennet_mf_0.pth SevenNet_l3i5/checkpoint_l3i5.pth)
+  all=(SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth
+    SevenNet_0__22May2024/checkpoint_sevennet_0.pth SevenNet_MF_0/checkpoint_sevennet_mf_0.pth
+    SevenNet_l3i5/checkpoint_l3i5.pth)
   for one in "${all[@]}"; do
     [ -s "pretrained_potentials/$one" ] && continue
     download sevenn==0.13.0 'sevenn-0.13.0-*.whl'

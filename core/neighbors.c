@@ -256,8 +256,9 @@ static eqs_status set_range(struct box *b, double cutoff) {
   for (int k = 0; k < 3; k++) {
     b->span[k] = b->pbc[k] ? 1 : high[k] - b->low[k];
     if (!b->pbc[k]) continue;
-    images *= 2 * ceil(cutoff / b->width[k]) + 1;
-    double most = cutoff / b->width[k] + 2 + high[k] - b->low[k], turn = 0;
+    images *= 2 * floor(cutoff / b->width[k]) + 1;
+    double turn = 0;
+    double most = cutoff / b->width[k] + 2 + 2 * fmax(fabs(high[k]), fabs(b->low[k]));
     for (int a = 0; a < 3; a++) {
       turn = fmax(turn, fabs(b->turn[k][a]));
       longest = fmax(longest, fabs(b->cell[k][a]));
@@ -269,18 +270,23 @@ static eqs_status set_range(struct box *b, double cutoff) {
   double dense = b->pbc[0] && b->pbc[1] && b->pbc[2]
                      ? 4.0 * cutoff * cutoff * cutoff / (2 * volume) * b->n * (double)b->n
                      : 0;
-  if (images > 10.0 * SYSTEM_EDGES || dense > 4.0 * SYSTEM_EDGES)
+  /* An atom's own images in the cutoff are at least a fifth of those in the box around it. */
+  int periodic = b->pbc[0] + b->pbc[1] + b->pbc[2];
+  double share = periodic == 1 ? 1.01 : periodic == 2 ? 2 : 5;
+  if (images * b->n > share * SYSTEM_EDGES || dense > 4.0 * SYSTEM_EDGES)
     EQS_FAIL(EQS_ERR_ARGUMENT,
              "system %d: more than 1e8 pairs within the cutoff of %g angstrom; the cell is too "
              "small or the structure too dense for it",
              b->system, cutoff);
-  if (!(translations < 1e9))
+  double slack = 2e-14 * (cutoff + farthest + translations * longest);
+  if (!(translations < 1e9) || !(slack < 0.02))
     EQS_FAIL(EQS_ERR_ARGUMENT,
-             "system %d: atoms lie too many cells apart; wrap the positions into the cell",
+             "system %d: atoms lie so many cells away, or the cell is so skew, that distances are "
+             "lost to rounding; wrap the positions into a reduced cell",
              b->system);
   for (int k = 0; k < 3; k++)
     for (int a = 0; a < 3; a++) b->image_turn[k][a] = b->pbc[k] ? (int)b->turn[k][a] : 0;
-  b->range = cutoff + 1e-12 * (cutoff + farthest + translations * longest);
+  b->range = cutoff + slack;
   b->cutoff2 = cutoff * cutoff;
   return EQS_OK;
 }

@@ -5,6 +5,7 @@
  * vector; their rank is the dimension of the component.
  * SPDX-License-Identifier: MIT */
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,16 +15,58 @@
 
 static const double bond_factor = 1.25;
 
-/* Denser than any matter at rest (diamond: 0.18): a neighbour list would only eat memory. */
-static const double max_atoms_per_volume = 1.0;
+/* Crowded beyond any matter: a list of that many pairs would only eat memory. */
+static const double max_pairs = 4e7;
+
+static int in_order(const void *a, const void *b) {
+  uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+  return x < y ? -1 : x > y;
+}
+
+/* Number of a box of side `cutoff`; atoms of a crystal are moved into the cell first. */
+static uint64_t box_of(const structure *s, const double *inverse, int i, double cutoff) {
+  uint64_t key = 0;
+  double f[3] = {0.0, 0.0, 0.0};
+  const double *x = s->position[i];
+  for (int k = 0; k < 3 && inverse; k++)
+    f[k] = floor(x[0] * inverse[k] + x[1] * inverse[3 + k] + x[2] * inverse[6 + k]);
+  for (int k = 0; k < 3; k++) {
+    double y = x[k] - f[0] * s->cell[k] - f[1] * s->cell[3 + k] - f[2] * s->cell[6 + k];
+    double box = fmax(-1e6, fmin(1e6, floor(y / cutoff)));
+    key = (key << 21) | ((uint64_t)(int64_t)(box + 0x1p20) & 0x1fffff);
+  }
+  return key;
+}
+
+/* Pairs to expect, from the sum over boxes of the squared number of atoms in them. */
+static eqs_status estimate_pairs(const structure *s, double cutoff, double *pairs) {
+  uint64_t *box;
+  double inverse[9], squares = 0.0;
+  int wrap = s->pbc[0] && s->pbc[1] && s->pbc[2] && cell_inverse(s->cell, inverse);
+  EQS_TRY(alloc_array(&box, (size_t)s->n, sizeof *box, "contacts"));
+  for (int i = 0; i < s->n; i++) box[i] = box_of(s, wrap ? inverse : NULL, i, cutoff);
+  qsort(box, (size_t)s->n, sizeof *box, in_order);
+  for (int i = 0, j; i < s->n; i = j) {
+    for (j = i; j < s->n && box[j] == box[i]; j++) {}
+    squares += (double)(j - i) * (j - i);
+  }
+  double volume = fabs(cell_volume(s->cell)), sphere = 4.19 * cutoff * cutoff * cutoff;
+  *pairs = 4.19 * squares;
+  if (wrap && volume > 0.0) *pairs = fmax(*pairs, s->n * (s->n / volume) * sphere);
+  free(box);
+  return EQS_OK;
+}
 
 static eqs_status build(const structure *s, double cutoff, neighbors *nb) {
   int first[2];
+  double pairs;
   eqs_systems view = structure_view(s, first);
+  EQS_TRY(estimate_pairs(s, cutoff, &pairs));
   double volume = fabs(cell_volume(s->cell));
-  if (s->pbc[0] && s->pbc[1] && s->pbc[2] && s->n > max_atoms_per_volume * volume)
-    EQS_FAIL(EQS_ERR_FORMAT, "%d atoms in a cell of %g angstrom^3: check the cell lengths", s->n,
-             volume);
+  if ((s->pbc[0] && s->pbc[1] && s->pbc[2] && s->n > volume) || pairs > max_pairs)
+    EQS_FAIL(EQS_ERR_FORMAT,
+             "%d atoms too dense for any matter (cell of %g angstrom^3): check the cell lengths",
+             s->n, volume);
   eqs_status status = neighbors_build(nb, &view, cutoff);
   return status == EQS_ERR_ARGUMENT ? EQS_ERR_FORMAT : status;
 }

@@ -98,7 +98,7 @@ static eqs_status make_message(const pass *p, node_block *s, arena *scratch) {
                               p->layer ? NULL : p->b->species, aggregate, density, scratch));
   linear_map_forward(&l->mix, s->n, NULL, aggregate, NULL, s->x, 0);
   s->message = s->x;
-  if (l->density) {
+  if (density) {
     s->scale = density;
     for (int i = 0; i < s->n; i++) s->scale[i] = 1 / (density[i] + 1);
     EQS_TRY(take_rows(scratch, k, s->n, &l->mix.out, &s->message));

@@ -4,8 +4,8 @@
  * A Linear's weights are one vector: per input block a matrix [in][out], divided by the square root
  * of the fan-in. With modal channels one more block stands at the end of some, [modal][scalars
  * out], of which one row counts: a constant. Until 0.11.0 the radial network's columns are in the
- * order of the paths and the 3j symbols are the stored ones, whose signs the weights were trained
- * with; from 0.11.0 on the columns are sorted by l3 and the signs are e3nn 0.5's.
+ * order of the paths, from then on sorted by l3. The 3j symbols are the stored ones: the weights
+ * were trained with their signs, which in old files are not always those of e3nn 0.5.
  *
  * SPDX-License-Identifier: MIT */
 #include <math.h>
@@ -130,7 +130,8 @@ static eqs_status read_linear(reader *r, const char *name, const kernel_ops *k, 
 
 /* ------------------------------------------------------------------------------ convolution */
 
-/* The stored symbols of l_path p, or NULL where an l is 0 (the exact ones serve). */
+/* The stored symbols of path p; NULL where an l is 0, or where a new file has none (some backends
+ * of sevenn need none): the exact ones serve. */
 static eqs_status read_wigner(reader *r, int layer, l_path p, double **out) {
   *out = NULL;
   if (!p.l1 || !p.l2 || !p.l3) return EQS_OK;
@@ -139,6 +140,7 @@ static eqs_status read_wigner(reader *r, int layer, l_path p, double **out) {
   size_t n = (size_t)((2 * p.l1 + 1) * (2 * p.l2 + 1) * (2 * p.l3 + 1));
   snprintf(name, NAME, "%d_convolution.convolution._compiled_main_left_right._w3j_%d_%d_%d", layer,
            p.l1, p.l2, p.l3);
+  if (r->c.sorted && !find(r, name)) return EQS_OK;
   EQS_TRY(read_numbers(r, name, n, out));
   wigner_3j(p.l1, p.l2, p.l3, own);
   for (size_t i = 0; i < n; i++) {
@@ -201,7 +203,7 @@ static eqs_status read_convolution(reader *r, int layer) {
   int n = convolution_paths(&y->x, c->lmax, l_out, 0, paths);
   if (c->sorted) sort_paths(n, paths);
   for (int i = 0; i < n; i++) {
-    if (!c->sorted) EQS_TRY_DONE(read_wigner(r, layer, paths[i], &wigner[i]));
+    EQS_TRY_DONE(read_wigner(r, layer, paths[i], &wigner[i]));
     view[i] = wigner[i];
   }
   EQS_TRY_DONE(read_radial(r, layer, &y->x, n, paths, &f));

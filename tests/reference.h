@@ -52,7 +52,8 @@ void reference_skip(const char *format, ...) __attribute__((format(printf, 1, 2)
 
 /* Evaluates the case as a batch of one and compares; `label` goes into messages. Double: energy and
  * per-atom energies 1e-9 eV per atom, forces 1e-8 eV/angstrom, stress 1e-9 eV/angstrom^3; single:
- * 1e-5, 1e-4, 1e-6. Forces are relative to the largest force where that is above 1. */
+ * energy 1e-5 (one atom's 2e-5), 1e-4, 1e-6. Forces are relative to the largest one where that is
+ * above 1. */
 void reference_check(eqs_context *c, const eqs_model *m, const reference_case *r,
                      eqs_precision precision, const char *label);
 

@@ -332,6 +332,10 @@ Test(neighbors, bad_structures) {
   refuse(&in, 5, "singular");
   t = s, t.cell[0] = 1e-2, t.position[0] = 1e9;
   refuse(&in, 5, "wrap");
+  t = s, t.cell[0] = 1e-2, t.position[0] = t.position[3] = 1e9;
+  refuse(&in, 5, "wrap");
+  t = s, t.cell[0] = 1, t.cell[3] = 1e8, t.cell[4] = 1;
+  refuse(&in, 5, "wrap");
   t = s, t.pbc[2] = 0, t.cell[6] = t.cell[7] = t.cell[8] = NAN;
   neighbors nb = {0};
   cr_assert_eq(neighbors_build(&nb, &in, 5), EQS_OK);

@@ -16,7 +16,7 @@ cmake --install "$build" --prefix "$work/prefix" > "$work/log" || { cat "$work/l
 mv "$work/prefix" "$work/moved"
 
 {
-  cmake -S "$here" -B "$work/client" -DCMAKE_PREFIX_PATH="$work/moved"
+  cmake -G Ninja -S "$here" -B "$work/client" -DCMAKE_PREFIX_PATH="$work/moved"
   cmake --build "$work/client"
 } > "$work/log" 2>&1 || { cat "$work/log"; exit 1; }
 "$work/client/client" "$model" "$expect"

@@ -103,8 +103,8 @@ Test(xyz, comment_lines) {
       "  pbc = \"1 1 0\"   Lattice = \"4, 0, 0, 0, 5, 0, 0, 0, 6\"",
       "lattice={4 0 0 0 5 0 0 0 6} pbc=[True true FALSE]",
       "Lattice='4 0 0 0 5 0 0 0 6' flag note=\"a \\\"b\\\" = Lattice=1\" pbc='T T F' e=1e-3",
-      "\"odd key\"=\"pbc=\" Lattice=\"4 0 0 0 5 0 0 0 6\" z=\"_JSON [[1, 0], [0, 1]]\" pbc=\"T T "
-      "F\"",
+      ("\"odd key\"=\"pbc=\" Lattice=\"4 0 0 0 5 0 0 0 6\" z=\"_JSON [[1, 0], [0, 1]]\" "
+       "pbc=\"T T F\""),
   };
   for (size_t i = 0; i < sizeof comments / sizeof *comments; i++) {
     char text[500];

@@ -53,16 +53,21 @@ static polynomial make_polynomial(int n_a, int mul, uint64_t *seed) {
   return p;
 }
 
-static void free_polynomial(polynomial *p) {
-  free(p->code), free(p->index), free(p->coefficient);
-}
+static void free_polynomial(polynomial *p) { free(p->code), free(p->index), free(p->coefficient); }
 
 static contraction_args arguments(const polynomial *p, const void *coefficient, const void *a,
                                   void *b) {
-  return (contraction_args){.n_atom = ATOMS, .atom = atoms, .channels = p->channels,
-                            .n_a = p->n_a, .n_output = OUTPUTS, .program = p->code,
-                            .coefficient = coefficient, .a = a, .a_stride = p->n_a * p->channels,
-                            .b = b, .b_stride = OUTPUTS * p->channels};
+  return (contraction_args){.n_atom = ATOMS,
+                            .atom = atoms,
+                            .channels = p->channels,
+                            .n_a = p->n_a,
+                            .n_output = OUTPUTS,
+                            .program = p->code,
+                            .coefficient = coefficient,
+                            .a = a,
+                            .a_stride = p->n_a * p->channels,
+                            .b = b,
+                            .b_stride = OUTPUTS * p->channels};
 }
 
 static const int sizes[][2] = {{1, 16}, {4, 10}, {9, 32}, {16, 16}, {4, 96}};
@@ -147,13 +152,17 @@ Test(contraction, quintic_pieces_reproduce_quintics) {
     double *worst = doubles(4 * WIDTH), inside[2] = {0.25, 0.6};
     for (int j = 0; j < WIDTH; j++) {
       for (int i = 0; i <= N; i++)
-        for (int o = 0; o < 3; o++)
-          knot[(i * 3 + o) * WIDTH + j] = quintic(c + 6 * j, i * h, o);
+        for (int o = 0; o < 3; o++) knot[(i * 3 + o) * WIDTH + j] = quintic(c + 6 * j, i * h, o);
       for (int i = 0; i < 2 * N; i++)
         for (int o = 0; o < 2; o++)
           probe[(i * 2 + o) * WIDTH + j] = quintic(c + 6 * j, (i / 2 + inside[i % 2]) * h, o);
     }
-    quintic_args a = {.n = N, .width = WIDTH, .h = h, .knot = knot, .probe = probe, .piece = piece,
+    quintic_args a = {.n = N,
+                      .width = WIDTH,
+                      .h = h,
+                      .knot = knot,
+                      .probe = probe,
+                      .piece = piece,
                       .worst = worst};
     k->quintic(&a);
     for (int i = 0; i < N; i++)
@@ -164,8 +173,8 @@ Test(contraction, quintic_pieces_reproduce_quintics) {
           cr_assert(fabs(v - want) < 1e-12 * (1 + fabs(want)), "%s: %g, not %g", k->name, v, want);
         }
     for (int j = 0; j < WIDTH; j++)
-      cr_assert(worst[j] < 1e-12 && worst[WIDTH + j] < 1e-11, "%s: errors %g, %g", k->name, worst[j],
-                worst[WIDTH + j]);
+      cr_assert(worst[j] < 1e-12 && worst[WIDTH + j] < 1e-11, "%s: errors %g, %g", k->name,
+                worst[j], worst[WIDTH + j]);
     free(c), free(knot), free(probe), free(piece), free(worst);
   }
 }

@@ -53,8 +53,14 @@ static void free_edges(edge_case *c) {
 }
 
 static void measure(const kernel_ops *k, const edge_case *c, double *r, void *u, void *y) {
-  edge_geometry_args a = {.n = c->n, .edge = c->edge, .vector = (const double (*)[3])c->vector,
-                          .lmax = c->lmax, .normalize = c->normalize, .r = r, .u = u, .y = y};
+  edge_geometry_args a = {.n = c->n,
+                          .edge = c->edge,
+                          .vector = (const double(*)[3])c->vector,
+                          .lmax = c->lmax,
+                          .normalize = c->normalize,
+                          .r = r,
+                          .u = u,
+                          .y = y};
   k->edge_geometry(&a);
 }
 
@@ -75,8 +81,8 @@ Test(edges, harmonics_follow_their_definition) {
       double size = c.normalize ? 1 : 1 + length * length * length;
       for (int m = 0; m < c.n_y; m++)
         cr_assert(fabs(at(k, y, c.n_y, e, m) - want[m]) < 20 * tolerance(k) * size,
-                  "%s: lmax %d, harmonic %d: %g, not %g", k->name, c.lmax, m,
-                  at(k, y, c.n_y, e, m), want[m]);
+                  "%s: lmax %d, harmonic %d: %g, not %g", k->name, c.lmax, m, at(k, y, c.n_y, e, m),
+                  want[m]);
     }
     free_edges(&c);
     free(r), free(u), free(y);
@@ -90,7 +96,8 @@ static double edge_loss(const kernel_ops *k, const edge_case *c, const double *y
   measure(k, c, r, u, y);
   double loss = dot(r, r_bar, (size_t)c->n);
   for (int e = 0; e < c->n; e++)
-    for (int m = 0; m < c->n_y; m++) loss += y[tile_index(c->n_y, e, m)] * y_bar[tile_index(c->n_y, e, m)];
+    for (int m = 0; m < c->n_y; m++)
+      loss += y[tile_index(c->n_y, e, m)] * y_bar[tile_index(c->n_y, e, m)];
   free(r), free(u), free(y);
   return loss;
 }
@@ -106,15 +113,21 @@ Test(edges, gradient_is_the_derivative_of_lengths_and_harmonics) {
     double *r = doubles(21), *u = doubles(tiles * 3), *y = doubles(tiles * (size_t)c.n_y);
     double *gradient = doubles(63), *d = randoms(63, &seed);
     measure(k, &c, r, u, y);
-    edge_gradient_args a = {.n = c.n, .edge = c.edge, .lmax = c.lmax, .normalize = c.normalize,
-                            .r = r, .u = u, .y_bar = y_bar, .r_bar = r_bar,
-                            .gradient = (double (*)[3])gradient};
+    edge_gradient_args a = {.n = c.n,
+                            .edge = c.edge,
+                            .lmax = c.lmax,
+                            .normalize = c.normalize,
+                            .r = r,
+                            .u = u,
+                            .y_bar = y_bar,
+                            .r_bar = r_bar,
+                            .gradient = (double(*)[3])gradient};
     k->edge_gradient(&a);
-    double (*x)[3] = c.vector;
-    c.vector = (double (*)[3])shifted(&x[0][0], d, h, 63);
+    double(*x)[3] = c.vector;
+    c.vector = (double(*)[3])shifted(&x[0][0], d, h, 63);
     double plus = edge_loss(k, &c, y_bar, r_bar);
     free(c.vector);
-    c.vector = (double (*)[3])shifted(&x[0][0], d, -h, 63);
+    c.vector = (double(*)[3])shifted(&x[0][0], d, -h, 63);
     double minus = edge_loss(k, &c, y_bar, r_bar);
     expect_slope(k->name, "geometry", dot(gradient, d, 63), plus, minus, h);
     free_edges(&c);
@@ -131,9 +144,10 @@ Test(edges, couplings_and_their_transpose) {
     size_t tiles = kernel_tiles(N) * TILE;
     coupling_term term[N_TERM];
     for (int t = 0; t < N_TERM; t++)
-      term[t] = (coupling_term){t * N_Q / N_TERM, (int)(4.5 * (1 + uniform(&seed))),
-                                uniform(&seed)};
-    double *y = randoms(tiles * N_Y, &seed), *q = doubles(tiles * N_Q), *back = doubles(tiles * N_Y);
+      term[t] =
+          (coupling_term){t * N_Q / N_TERM, (int)(4.5 * (1 + uniform(&seed))), uniform(&seed)};
+    double *y = randoms(tiles * N_Y, &seed), *q = doubles(tiles * N_Q),
+           *back = doubles(tiles * N_Y);
     double *q_bar = randoms(tiles * N_Q, &seed);
     void *yr = reals(k, y, tiles * N_Y), *qr = room(tiles * N_Q, k->real_size);
     void *q_bar_r = reals(k, q_bar, tiles * N_Q);
@@ -143,8 +157,8 @@ Test(edges, couplings_and_their_transpose) {
         q[iq] += term[t].c * y[iy];
         back[iy] += term[t].c * q_bar[iq];
       }
-    coupling_args a = {.n = N, .n_y = N_Y, .n_q = N_Q, .n_term = N_TERM, .term = term, .y = yr,
-                       .q = qr};
+    coupling_args a = {
+        .n = N, .n_y = N_Y, .n_q = N_Q, .n_term = N_TERM, .term = term, .y = yr, .q = qr};
     k->coupling_forward(&a);
     expect_close(k, qr, q, tiles * N_Q, 10, "couplings");
     a.q = q_bar_r;
@@ -158,8 +172,10 @@ Test(edges, couplings_and_their_transpose) {
 
 enum { ATOMS = 5, EDGES = 23 };
 /* Edges by centre; the same edges by neighbour in `transpose`. One atom has none either way. */
-static const int center[EDGES] = {0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4};
-static const int neighbor[EDGES] = {0, 1, 2, 4, 4, 0, 2, 2, 0, 0, 1, 1, 2, 2, 2, 4, 4, 0, 1, 2, 4, 4, 4};
+static const int center[EDGES] = {0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2,
+                                  2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4};
+static const int neighbor[EDGES] = {0, 1, 2, 4, 4, 0, 2, 2, 0, 0, 1, 1,
+                                    2, 2, 2, 4, 4, 0, 1, 2, 4, 4, 4};
 
 typedef struct graph {
   int first[ATOMS + 1], back[ATOMS + 1], transpose[EDGES];
@@ -201,10 +217,15 @@ static conv_case make_conv(int orders, const int mul[N_L], uint64_t *seed) {
   int n = 0, column[N_L] = {0};
   for (int l1 = 0; l1 < N_L; l1++)
     for (int l3 = 0; l3 < N_L; l3++) {
-      c.path[n++] = (conv_path){.l1 = l1, .l3 = l3, .channels = c.in.pitch[l1],
-                                .in = c.in.offset[l1], .in_pitch = c.in.pitch[l1],
-                                .out = c.out.offset[l3] + column[l3], .out_pitch = c.out.pitch[l3],
-                                .radial = c.width, .q = c.n_q};
+      c.path[n++] = (conv_path){.l1 = l1,
+                                .l3 = l3,
+                                .channels = c.in.pitch[l1],
+                                .in = c.in.offset[l1],
+                                .in_pitch = c.in.pitch[l1],
+                                .out = c.out.offset[l3] + column[l3],
+                                .out_pitch = c.out.pitch[l3],
+                                .radial = c.width,
+                                .q = c.n_q};
       c.width += c.in.pitch[l1];
       column[l3] += c.in.pitch[l1];
       c.n_q += (2 * l1 + 1) * (2 * l3 + 1);
@@ -272,8 +293,8 @@ static void conv_reference(const conv_case *c, const double *a_bar, double *a, d
 
 /* Arguments for edges in the order of the graph's centres or, reversed, of its neighbours. */
 typedef struct conv_arrays {
-  void *h, *q, *t, *piece;
-  const void *row[EDGES];
+  void *h, *q, *t, *piece, *weight;
+  const void *row[EDGES], *value[EDGES];
   int other[EDGES];
   double slope[EDGES];
   conv_args a;
@@ -296,16 +317,30 @@ static void prepare_conv(const kernel_ops *k, conv_case *c, const graph *g, int 
   }
   s->q = reals(k, q, c->n_tile);
   s->t = reals(k, t, EDGES);
+  s->weight = room((size_t)(EDGES * c->width), k->real_size);
   for (int i = 0; i < EDGES; i++) c->t[reverse ? g->transpose[i] : i] = t[i];
-  s->a = (conv_args){.n_owner = ATOMS, .first = reverse ? g->back : g->first, .other = s->other,
-                     .row = s->row, .t = s->t, .slope = s->slope, .orders = c->orders,
-                     .order_stride = c->width, .n_path = N_L * N_L, .n_q = c->n_q, .path = c->path,
-                     .q = s->q, .h = s->h, .h_stride = c->in.size, .a_stride = c->out.size};
+  s->a = (conv_args){.n_owner = ATOMS,
+                     .first = reverse ? g->back : g->first,
+                     .other = s->other,
+                     .row = s->row,
+                     .t = s->t,
+                     .slope = s->slope,
+                     .orders = c->orders,
+                     .order_stride = c->width,
+                     .n_path = N_L * N_L,
+                     .n_q = c->n_q,
+                     .path = c->path,
+                     .q = s->q,
+                     .h = s->h,
+                     .h_stride = c->in.size,
+                     .a_stride = c->out.size,
+                     .weight = s->weight,
+                     .value = s->value};
   free(q);
 }
 
 static void free_arrays(conv_arrays *s) {
-  free(s->h), free(s->q), free(s->t), free(s->piece);
+  free(s->h), free(s->q), free(s->t), free(s->piece), free(s->weight);
 }
 
 static const int conv_muls[][N_L] = {{10, 16, 10, 10}, {32, 10, 96, 16}, {128, 32, 16, 10}};
@@ -436,9 +471,18 @@ Test(edges, density_and_its_reverse) {
     conv_arrays s;
     double density[ATOMS], want[ATOMS] = {0}, d_bar[ATOMS], r_bar[EDGES] = {0};
     prepare_conv(k, &c, &g, 0, &s);
-    density_args a = {.n_owner = ATOMS, .first = g.first, .other = s.other, .row = s.row, .t = s.t,
-                      .slope = s.slope, .orders = c.orders, .order_stride = c.width, .column = 3,
-                      .density = density, .density_bar = d_bar, .r_bar = r_bar};
+    density_args a = {.n_owner = ATOMS,
+                      .first = g.first,
+                      .other = s.other,
+                      .row = s.row,
+                      .t = s.t,
+                      .slope = s.slope,
+                      .orders = c.orders,
+                      .order_stride = c.width,
+                      .column = 3,
+                      .density = density,
+                      .density_bar = d_bar,
+                      .r_bar = r_bar};
     for (int e = 0; e < EDGES; e++) want[center[e]] += radial(&c, e, 3, 0);
     for (int j = 0; j < ATOMS; j++) d_bar[j] = uniform(&seed);
     k->density_forward(&a);

@@ -32,9 +32,19 @@ static void check_linear(const kernel_ops *k, int k_mul, int n_mul, int n_atom, 
           sum += x[(size_t)from[i] * in + (size_t)(m * kp + u)] * w[u * np + j];
         *y0 = sum;
       }
-  linear_args a = {.n_atom = n_atom, .in_atom = from, .out_atom = to, .n_m = n_m, .k = kp, .n = np,
-                   .in = xr, .out = y, .in_stride = (int)in, .in_pitch = kp,
-                   .out_stride = (int)out, .out_pitch = np, .weight = packed,
+  linear_args a = {.n_atom = n_atom,
+                   .in_atom = from,
+                   .out_atom = to,
+                   .n_m = n_m,
+                   .k = kp,
+                   .n = np,
+                   .in = xr,
+                   .out = y,
+                   .in_stride = (int)in,
+                   .in_pitch = kp,
+                   .out_stride = (int)out,
+                   .out_pitch = np,
+                   .weight = packed,
                    .accumulate = accumulate};
   k->linear(&a);
   expect_close(k, y, want, (size_t)n_atom * out, 20, "linear");
@@ -47,8 +57,8 @@ Test(nodes, linear_is_a_matrix_product) {
   FOR_TABLES(k, 0) {
     for (int i = 0; i < 4; i++)
       for (int j = 0; j < 4; j++)
-        check_linear(k, channel_counts[i], channel_counts[j], 1 + 3 * i + j, 1 + 2 * (j % 3),
-                     i % 2, &seed);
+        check_linear(k, channel_counts[i], channel_counts[j], 1 + 3 * i + j, 1 + 2 * (j % 3), i % 2,
+                     &seed);
     check_linear(k, 64, 208, 20, 1, 0, &seed);
     check_linear(k, 8, 960, 13, 1, 0, &seed);
     check_linear(k, 352, 32, 16, 5, 1, &seed);
@@ -222,8 +232,8 @@ Test(nodes, silu_jet_follows_the_chain_rule) {
         w[0] = c * p[0] * f;
         if (orders > 1) w[width] = c * (f + p[0] * f1) * p[width];
         if (orders > 2)
-          w[2 * width] = c * ((f + p[0] * f1) * p[2 * width] +
-                              (2 * f1 + p[0] * f2) * p[width] * p[width]);
+          w[2 * width] =
+              c * ((f + p[0] * f1) * p[2 * width] + (2 * f1 + p[0] * f2) * p[width] * p[width]);
       }
     silu_jet_args a = {.n = n, .orders = orders, .width = width, .constant = c, .x = y};
     k->silu_jet(&a);
@@ -265,8 +275,14 @@ Test(nodes, rows_are_copied_and_added_by_index) {
     int width = 96, x_stride = 128, y_stride = 112;
     double *x = randoms(4 * 128, &seed), *y = randoms(5 * 112, &seed);
     void *xr = reals(k, x, 4 * 128), *yr = reals(k, y, 5 * 112);
-    row_args a = {.n = 4, .width = width, .from = from, .to = to, .x = xr, .x_stride = x_stride,
-                  .y = yr, .y_stride = y_stride};
+    row_args a = {.n = 4,
+                  .width = width,
+                  .from = from,
+                  .to = to,
+                  .x = xr,
+                  .x_stride = x_stride,
+                  .y = yr,
+                  .y_stride = y_stride};
     k->row_copy(&a);
     k->row_add(&a);
     for (int i = 0; i < 4; i++)
@@ -310,12 +326,13 @@ Test(nodes, dot_and_its_reverse) {
   FOR_TABLES(k, 0)
   for (int c = 0; c < 4; c++) {
     int n = 5, width = kernel_padded(channel_counts[c]), stride = width + 48;
-    double *x = randoms((size_t)(n * stride), &seed), *w = padded(1, channel_counts[c], width, &seed);
+    double *x = randoms((size_t)(n * stride), &seed),
+           *w = padded(1, channel_counts[c], width, &seed);
     double *g = randoms((size_t)(n * stride), &seed), energy[5] = {1, 2, 3, 4, 5};
     void *xr = reals(k, x, (size_t)(n * stride)), *wr = reals(k, w, (size_t)width);
     void *gr = reals(k, g, (size_t)(n * stride));
-    dot_args a = {.n = n, .width = width, .x = xr, .stride = stride, .w = wr, .energy = energy,
-                  .x_bar = gr};
+    dot_args a = {
+        .n = n, .width = width, .x = xr, .stride = stride, .w = wr, .energy = energy, .x_bar = gr};
     k->dot_forward(&a);
     k->dot_reverse(&a);
     for (int i = 0; i < n; i++) {

@@ -19,21 +19,40 @@ static const struct setup {
   radial_basis basis;
 } setups[] = {
     {"Bessel, XPLOR",
-     {.cutoff = CUTOFF_XPLOR, .r_on = 4.5, .kind = BASIS_BESSEL, .prefactor = 0.4,
+     {.cutoff = CUTOFF_XPLOR,
+      .r_on = 4.5,
+      .kind = BASIS_BESSEL,
+      .prefactor = 0.4,
       .cutoff_on_basis = 1}},
     {"Bessel, polynomial",
      {.cutoff_p = 6, .kind = BASIS_BESSEL, .prefactor = 0.4, .cutoff_on_basis = 1}},
     {"Bessel, cut weights", {.cutoff_p = 5, .kind = BASIS_BESSEL, .prefactor = 0.6}},
     {"Gaussian", {.cutoff_p = 5, .kind = BASIS_GAUSSIAN, .prefactor = -0.98, .cutoff_on_basis = 1}},
     {"Chebyshev, Agnesi",
-     {.cutoff_p = 5, .kind = BASIS_CHEBYSHEV, .cutoff_on_basis = 1, .transform = TRANSFORM_AGNESI,
-      .q = 0.9183, .p = 4.5791, .a = 1.0805}},
+     {.cutoff_p = 5,
+      .kind = BASIS_CHEBYSHEV,
+      .cutoff_on_basis = 1,
+      .transform = TRANSFORM_AGNESI,
+      .q = 0.9183,
+      .p = 4.5791,
+      .a = 1.0805}},
     {"Bessel, Agnesi, XPLOR",
-     {.cutoff = CUTOFF_XPLOR, .r_on = 4.2, .kind = BASIS_BESSEL, .prefactor = 0.4,
-      .cutoff_on_basis = 1, .transform = TRANSFORM_AGNESI, .q = 0.9183, .p = 4.5791, .a = 1.0805}},
+     {.cutoff = CUTOFF_XPLOR,
+      .r_on = 4.2,
+      .kind = BASIS_BESSEL,
+      .prefactor = 0.4,
+      .cutoff_on_basis = 1,
+      .transform = TRANSFORM_AGNESI,
+      .q = 0.9183,
+      .p = 4.5791,
+      .a = 1.0805}},
     {"Bessel, Soft",
-     {.cutoff_p = 6, .kind = BASIS_BESSEL, .prefactor = 0.4, .cutoff_on_basis = 1,
-      .transform = TRANSFORM_SOFT, .alpha = 4}}};
+     {.cutoff_p = 6,
+      .kind = BASIS_BESSEL,
+      .prefactor = 0.4,
+      .cutoff_on_basis = 1,
+      .transform = TRANSFORM_SOFT,
+      .alpha = 4}}};
 enum { SETUPS = sizeof setups / sizeof *setups };
 
 typedef struct network {
@@ -108,13 +127,13 @@ static void formula(const network *f, double r, double *out) {
   double u = r / r_max, c2 = r_max * r_max, on2 = f->basis.r_on * f->basis.r_on, r2 = r * r;
   double cut = 1 - 28 * pow(u, 6) + 48 * pow(u, 7) - 21 * pow(u, 8), a[HIDDEN], b[HIDDEN];
   if (f->basis.cutoff == CUTOFF_XPLOR)
-    cut = r < f->basis.r_on
-              ? 1
-              : (c2 - r2) * (c2 - r2) * (c2 + 2 * r2 - 3 * on2) / pow(c2 - on2, 3);
+    cut =
+        r < f->basis.r_on ? 1 : (c2 - r2) * (c2 - r2) * (c2 + 2 * r2 - 3 * on2) / pow(c2 - on2, 3);
   for (int j = 0; j < HIDDEN; j++) {
     a[j] = 0;
     for (int i = 0; i < BASIS; i++)
-      a[j] += 2 / r_max * sin(f->basis.weight[i] * r) / r * cut * f->w0[i * HIDDEN + j] / sqrt(BASIS);
+      a[j] +=
+          2 / r_max * sin(f->basis.weight[i] * r) / r * cut * f->w0[i * HIDDEN + j] / sqrt(BASIS);
     a[j] = silu(a[j]);
   }
   for (int j = 0; j < HIDDEN; j++) {
@@ -138,8 +157,8 @@ Test(radial, network_follows_the_formula) {
       evaluate(f, r, 1, 1, got);
       for (int j = 0; j < OUT; j++) {
         double v = got[j < channels[0] ? j : 16 + j - channels[0]];
-        cr_assert(fabs(v - want[j]) < 1e-13, "%s: R_%d(%g) = %.15g, not %.15g", setups[s].name, j, r,
-                  v, want[j]);
+        cr_assert(fabs(v - want[j]) < 1e-13, "%s: R_%d(%g) = %.15g, not %.15g", setups[s].name, j,
+                  r, v, want[j]);
       }
       for (int j = channels[0]; j < 16; j++) cr_assert(got[j] == 0, "padding is not zero");
     }
