@@ -112,8 +112,8 @@ static timing measure(const arguments *a, const structure *s, double start) {
   timing t = {0};
   eqs_context *c = NULL;
   eqs_model *m = NULL;
-  eqs_model_options options = {.size = sizeof options, .head = a->head, .modal = a->modal,
-                               .precision = a->precision};
+  eqs_model_options options = {
+      .size = sizeof options, .head = a->head, .modal = a->modal, .precision = a->precision};
   check(eqs_context_open("auto", &c));
   check(eqs_context_set_threads(c, a->threads));
   check(eqs_model_load(c, a->model, &options, &m));
@@ -121,9 +121,16 @@ static timing measure(const arguments *a, const structure *s, double start) {
   t.forces = calloc(3 * (size_t)s->n, sizeof *t.forces);
   if (!t.forces) fail("out of memory", a->structure);
   int first[2] = {0, s->n};
-  eqs_systems in = {.size = sizeof in, .n_system = 1, .first = first, .number = s->number,
-                    .position = s->position, .cell = s->cell, .pbc = s->pbc};
-  eqs_result out = {.size = sizeof out, .energy = &t.energy, .forces = t.forces,
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = 1,
+                    .first = first,
+                    .number = s->number,
+                    .position = s->position,
+                    .cell = s->cell,
+                    .pbc = s->pbc};
+  eqs_result out = {.size = sizeof out,
+                    .energy = &t.energy,
+                    .forces = t.forces,
                     .stress = a->stress ? t.stress : NULL};
   check(eqs_compute(c, m, &in, &out));
   t.first = now() - start;
@@ -178,8 +185,8 @@ int main(int argc, char **argv) {
     printf("{\"atoms\": %d, \"precision\": \"%s\", \"threads\": %d, \"load_s\": %.4f, "
            "\"first_energy_s\": %.4f, \"repeats\": %d, \"min_ms\": %.4f, \"median_ms\": %.4f, "
            "\"us_per_atom\": %.3f, \"peak_mb\": %.1f, \"energy\": %.17g}\n",
-           s.n, precision, a.threads, t.load, t.first, t.repeats, 1e3 * t.fastest,
-           1e3 * t.median, per_atom, peak, t.energy);
+           s.n, precision, a.threads, t.load, t.first, t.repeats, 1e3 * t.fastest, 1e3 * t.median,
+           per_atom, peak, t.energy);
   else
     printf("atoms %d, %s precision, %d threads\n"
            "  load the model          %10.1f ms\n  start to first energy   %10.1f ms\n"

@@ -34,14 +34,6 @@ FN void piece_value_slope(const real *c, int orders, int stride, real t, lane *v
   *slope = s;
 }
 
-/* The weights of one edge and path as a plain row. */
-FN void conv_weight_body(const conv_args *a, const conv_path *p, int e, real *out) {
-  const real *c = (const real *)a->row[e] + p->radial;
-  real t = ((const real *)a->t)[e];
-  FOR_CHANNELS(k, p->channels)
-  lane_store(out + k, piece_value(c + k, RADIAL_QUINTIC, a->order_stride, t));
-}
-
 /* Channels k .. k + blocks * LW - 1 of one path of owner i; l1, l3, orders, blocks are constants.
  */
 FN void conv_forward_body(const conv_args *a, const conv_path *p, int l1, int l3, int orders,

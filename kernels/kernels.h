@@ -95,9 +95,6 @@ typedef struct conv_args {
   const int *h_row; /* reverse: [n_owner] row of h for each owner */
   void *a;          /* forward: out [n_owner]; reverse: a_bar [other] */
   int a_stride;
-  /* forward with quintics: room for the weights of one owner and path */
-  void *weight;       /* [most edges of an owner][most channels of a path] */
-  const void **value; /* [n_edge] */
   /* reverse only */
   void *h_bar;   /* out [n_owner] rows of h_stride, overwritten; NULL = not wanted */
   void *q_bar;   /* out [tile][n_q] */

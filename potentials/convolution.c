@@ -187,16 +187,6 @@ eqs_status convolution_forward(const convolution *c, const batch *b, int begin, 
   if (h_row)
     for (int e = 0; e < s.n; e++) s.other[e] = h_row[s.other[e]];
   conv_args v = conv_arguments(c, &s);
-  if (v.orders == RADIAL_QUINTIC) {
-    size_t edges = 0, channels = 0;
-    for (int i = 0; i < s.n_owner; i++)
-      if (edges < (size_t)(s.first[i + 1] - s.first[i]))
-        edges = (size_t)(s.first[i + 1] - s.first[i]);
-    for (int p = 0; p < c->n_path; p++)
-      if (channels < (size_t)c->path[p].channels) channels = (size_t)c->path[p].channels;
-    EQS_TRY(arena_take(scratch, mul_size(edges, channels), c->k->real_size, &v.weight));
-    EQS_TRY(arena_take(scratch, (size_t)s.n, sizeof *v.value, &v.value));
-  }
   v.h = h;
   v.a = a;
   c->k->conv_forward(&v);

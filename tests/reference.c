@@ -1,8 +1,8 @@
 /* reference.c -- reads the reference files (JSON, by cJSON) and compares evaluations with them.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/neighbors.h"
 #include "tests/reference.h"
+#include "core/neighbors.h"
 
 #include <cjson/cJSON.h>
 #include <criterion/criterion.h>
@@ -227,8 +227,13 @@ eqs_model *reference_model(eqs_context *c, const char *path, const char *head, c
 eqs_systems reference_systems(const reference_case *r, int first[2]) {
   first[0] = 0;
   first[1] = r->n;
-  eqs_systems in = {.size = sizeof in, .n_system = 1, .first = first, .number = r->number,
-                    .position = r->position, .cell = r->cell, .pbc = r->pbc};
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = 1,
+                    .first = first,
+                    .number = r->number,
+                    .position = r->position,
+                    .cell = r->cell,
+                    .pbc = r->pbc};
   return in;
 }
 
@@ -251,8 +256,11 @@ void reference_check(eqs_context *c, const eqs_model *m, const reference_case *r
   double *forces = calloc(3 * (size_t)r->n, sizeof *forces);
   int first[2];
   eqs_systems in = reference_systems(r, first);
-  eqs_result out = {.size = sizeof out, .energy = &energy, .energies = energies,
-                    .forces = forces, .stress = stress};
+  eqs_result out = {.size = sizeof out,
+                    .energy = &energy,
+                    .energies = energies,
+                    .forces = forces,
+                    .stress = stress};
   cr_assert_eq(eqs_compute(c, m, &in, &out), EQS_OK, "%s %s %s: %s", label, r->name, r->head,
                eqs_error());
   for (int k = 0; k < 3 * r->n; k++) scale = fmax(scale, fabs(r->forces[k]));

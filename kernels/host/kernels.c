@@ -56,30 +56,11 @@ static void row_add_host(const row_args *a) {
 
 /* ------------------------------------------------------------------------------- convolution */
 
-FN void conv_forward_owner(const conv_args *a, const conv_path *p, int l1, int l3, int i) {
-  int k = 0;
-  for (; k + 2 * LW <= p->channels; k += 2 * LW)
-    conv_forward_body(a, p, l1, l3, RADIAL_VALUE, 2, i, k);
-  for (; k < p->channels; k += LW) conv_forward_body(a, p, l1, l3, RADIAL_VALUE, 1, i, k);
-}
-
-/* Pieces are evaluated along the channels first, edge by edge, into a row that stays in the first
- * level of cache: the sum over edges then streams it instead of six rows of a table. */
-FN void conv_forward_path(const conv_args *a, const conv_path *p, int l1, int l3) {
-  conv_args plain = *a;
-  conv_path path = *p;
-  if (a->orders == RADIAL_QUINTIC) {
-    plain.row = a->value;
-    path.radial = 0;
-  }
+FN void conv_forward_path(const conv_args *a, const conv_path *p, int l1, int l3, int orders) {
   for (int i = 0; i < a->n_owner; i++) {
-    if (a->orders == RADIAL_QUINTIC)
-      for (int e = a->first[i]; e < a->first[i + 1]; e++) {
-        real *w = (real *)a->weight + (size_t)(e - a->first[i]) * (size_t)p->channels;
-        a->value[e] = w;
-        conv_weight_body(a, p, e, w);
-      }
-    conv_forward_owner(&plain, &path, l1, l3, i);
+    int k = 0;
+    for (; k + 2 * LW <= p->channels; k += 2 * LW) conv_forward_body(a, p, l1, l3, orders, 2, i, k);
+    for (; k < p->channels; k += LW) conv_forward_body(a, p, l1, l3, orders, 1, i, k);
   }
 }
 
@@ -102,13 +83,19 @@ FN void conv_forward_path(const conv_args *a, const conv_path *p, int l1, int l3
   X(3, 3, orders)
 
 static void conv_forward_host(const conv_args *a) {
-  for (const conv_path *p = a->path; p < a->path + a->n_path; p++) switch (p->l1 * N_L + p->l3) {
+  for (const conv_path *p = a->path; p < a->path + a->n_path; p++) {
 #define FORWARD(l1, l3, orders)                                                                    \
-  case l1 *N_L + l3: conv_forward_path(a, p, l1, l3); break;
-      L_PAIRS(FORWARD, 0)
+  case l1 *N_L + l3: conv_forward_path(a, p, l1, l3, orders); break;
+    if (a->orders == RADIAL_VALUE) switch (p->l1 * N_L + p->l3) {
+        L_PAIRS(FORWARD, RADIAL_VALUE)
+      default: break;
+      }
+    else switch (p->l1 * N_L + p->l3) {
+        L_PAIRS(FORWARD, RADIAL_QUINTIC)
+      default: break;
+      }
 #undef FORWARD
-    default: break;
-    }
+  }
 }
 
 #define REVERSE(l1, l3, orders)                                                                    \

@@ -81,8 +81,12 @@ static void random_sample(uint64_t seed, struct sample *s) {
 static eqs_systems as_batch(const struct sample *s, int first[2]) {
   first[0] = 0;
   first[1] = s->n;
-  eqs_systems in = {.size = sizeof in, .n_system = 1, .first = first, .position = s->position,
-                    .cell = s->cell, .pbc = s->pbc};
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = 1,
+                    .first = first,
+                    .position = s->position,
+                    .cell = s->cell,
+                    .pbc = s->pbc};
   return in;
 }
 
@@ -125,8 +129,9 @@ static void compare_brute_force(const struct sample *s, const neighbors *nb) {
             cr_assert_lt(at, nb->n_edge, "an edge is missing: %d %d (%d %d %d)", i, j, p, q, r);
             const int *t = nb->image[at];
             cr_assert(nb->center[at] == i && nb->neighbor[at] == j && t[0] == p && t[1] == q &&
-                          t[2] == r, "edge %d is %d %d (%d %d %d), want %d %d (%d %d %d)", at,
-                      nb->center[at], nb->neighbor[at], t[0], t[1], t[2], i, j, p, q, r);
+                          t[2] == r,
+                      "edge %d is %d %d (%d %d %d), want %d %d (%d %d %d)", at, nb->center[at],
+                      nb->neighbor[at], t[0], t[1], t[2], i, j, p, q, r);
             for (int a = 0; a < 3; a++) cr_assert(fabs(nb->vector[at][a] - v[a]) < 1e-11);
             at++;
           }
@@ -149,8 +154,8 @@ static void check_transpose(const neighbors *nb) {
     for (int f = nb->first[j]; f < nb->first[j + 1] && !found; f++) {
       found = nb->neighbor[f] == nb->center[e];
       for (int a = 0; a < 3; a++)
-        found = found && nb->image[f][a] == -nb->image[e][a] &&
-                nb->vector[f][a] == -nb->vector[e][a];
+        found =
+            found && nb->image[f][a] == -nb->image[e][a] && nb->vector[f][a] == -nb->vector[e][a];
     }
     cr_assert(found, "edge %d has no exact opposite", e);
   }
@@ -183,7 +188,9 @@ Test(neighbors, brute_force) {
 
 /* The same lattice by a basis sheared a thousand times over has the same distances. */
 Test(neighbors, sheared_basis) {
-  struct sample s = {.n = 3, .cutoff = 5, .pbc = {1, 1, 1},
+  struct sample s = {.n = 3,
+                     .cutoff = 5,
+                     .pbc = {1, 1, 1},
                      .cell = {3.1, 0.2, 0, -0.4, 3.3, 0.1, 0.3, 0.2, 2.9},
                      .position = {0, 0, 0, 1.4, 1.2, 0.3, -7.0, 20.2, 11.1}};
   int first[2];
@@ -218,8 +225,12 @@ Test(neighbors, batch_is_one_by_one) {
     memcpy(pbc + 3 * k, s[k].pbc, sizeof s[k].pbc);
     first[k + 1] = first[k] + s[k].n;
   }
-  eqs_systems all = {.size = sizeof all, .n_system = SYSTEMS, .first = first,
-                     .position = position, .cell = cell, .pbc = pbc};
+  eqs_systems all = {.size = sizeof all,
+                     .n_system = SYSTEMS,
+                     .first = first,
+                     .position = position,
+                     .cell = cell,
+                     .pbc = pbc};
   neighbors batch = {0}, one = {0};
   cr_assert_eq(neighbors_build(&batch, &all, 4.5), EQS_OK, "%s", eqs_error());
   check_transpose(&batch);
@@ -282,8 +293,8 @@ Test(neighbors, many_atoms) {
   double size = 40, cutoff = 6, cell[9] = {size, 0, 0, 0, size, 0, 0, 0, size};
   int first[2] = {0, N}, pbc[3] = {1, 1, 1}, pairs = 0;
   for (int k = 0; k < 3 * N; k++) x[k] = uniform(&state, -size, 2 * size);
-  eqs_systems in = {.size = sizeof in, .n_system = 1, .first = first, .position = x, .cell = cell,
-                    .pbc = pbc};
+  eqs_systems in = {
+      .size = sizeof in, .n_system = 1, .first = first, .position = x, .cell = cell, .pbc = pbc};
   neighbors nb = {0};
   cr_assert_eq(neighbors_build(&nb, &in, cutoff), EQS_OK, "%s", eqs_error());
   for (int i = 0; i < N; i++)
@@ -308,8 +319,11 @@ static void refuse(const eqs_systems *in, double cutoff, const char *word) {
 }
 
 Test(neighbors, bad_structures) {
-  struct sample s = {.n = 2, .pbc = {1, 1, 1}, .cell = {4, 0, 0, 0, 4, 0, 0, 0, 4},
-                     .position = {0, 0, 0, 2, 2, 2}}, t = s;
+  struct sample s = {.n = 2,
+                     .pbc = {1, 1, 1},
+                     .cell = {4, 0, 0, 0, 4, 0, 0, 0, 4},
+                     .position = {0, 0, 0, 2, 2, 2}},
+                t = s;
   int first[2];
   eqs_systems in = as_batch(&t, first);
   t = s, t.position[4] = NAN;
@@ -343,7 +357,9 @@ Test(neighbors, bad_structures) {
 }
 
 Test(neighbors, bad_arguments) {
-  struct sample s = {.n = 2, .pbc = {1, 1, 1}, .cell = {4, 0, 0, 0, 4, 0, 0, 0, 4},
+  struct sample s = {.n = 2,
+                     .pbc = {1, 1, 1},
+                     .cell = {4, 0, 0, 0, 4, 0, 0, 0, 4},
                      .position = {0, 0, 0, 2, 2, 2}};
   int first[2], down[3] = {0, 2, 1}, start[2] = {1, 2};
   eqs_systems good = as_batch(&s, first), in = good;

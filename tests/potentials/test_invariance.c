@@ -26,18 +26,24 @@ typedef struct answer {
 } answer;
 
 /* An ordinary skew cell, no two atoms closer than 1.2 angstrom, smaller than any cutoff. */
-static const sample base = {
-    .n = ATOMS,
-    .number = {30, 8, 6, 1, 8},
-    .pbc = {1, 1, 1},
-    .position = {0.11, 0.07, -0.13, 1.93, 0.24, 0.31, 2.61, 2.23, 1.87, 3.42, 2.91, 2.41, 0.36,
-                 2.12, 2.87},
-    .cell = {4.61, 0.12, -0.23, 0.74, 4.92, 0.31, -0.42, 0.83, 5.13}};
+static const sample base = {.n = ATOMS,
+                            .number = {30, 8, 6, 1, 8},
+                            .pbc = {1, 1, 1},
+                            .position = {0.11, 0.07, -0.13, 1.93, 0.24, 0.31, 2.61, 2.23, 1.87,
+                                         3.42, 2.91, 2.41, 0.36, 2.12, 2.87},
+                            .cell = {4.61, 0.12, -0.23, 0.74, 4.92, 0.31, -0.42, 0.83, 5.13}};
 
-static const char *const mace_models[] = {
-    "tiny_L0", "tiny_L0_MACEcls_cheb_f32", "tiny_L1", "tiny_L1_agnesi",
-    "tiny_L1_dens_agnesi_zbl", "tiny_L1_multihead", "tiny_L1_nocutapply_dens",
-    "tiny_L1_resfirst_3layer", "tiny_L1_soft_gauss", "tiny_L2", "tiny_L0_zbl"};
+static const char *const mace_models[] = {"tiny_L0",
+                                          "tiny_L0_MACEcls_cheb_f32",
+                                          "tiny_L1",
+                                          "tiny_L1_agnesi",
+                                          "tiny_L1_dens_agnesi_zbl",
+                                          "tiny_L1_multihead",
+                                          "tiny_L1_nocutapply_dens",
+                                          "tiny_L1_resfirst_3layer",
+                                          "tiny_L1_soft_gauss",
+                                          "tiny_L2",
+                                          "tiny_L0_zbl"};
 enum { N_MACE = sizeof mace_models / sizeof *mace_models };
 
 /* Model k of all, or NULL if its file is not here. The last one is SevenNet. */
@@ -78,10 +84,18 @@ static void for_models(int n, model_test *body) {
 
 static eqs_status evaluate(eqs_context *c, const eqs_model *m, const sample *s, answer *a) {
   int first[2] = {0, s->n};
-  eqs_systems in = {.size = sizeof in, .n_system = 1, .first = first, .number = s->number,
-                    .position = s->position, .cell = s->cell, .pbc = s->pbc};
-  eqs_result out = {.size = sizeof out, .energy = &a->energy, .energies = a->energies,
-                    .forces = a->forces, .stress = a->stress};
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = 1,
+                    .first = first,
+                    .number = s->number,
+                    .position = s->position,
+                    .cell = s->cell,
+                    .pbc = s->pbc};
+  eqs_result out = {.size = sizeof out,
+                    .energy = &a->energy,
+                    .energies = a->energies,
+                    .forces = a->forces,
+                    .stress = a->stress};
   return eqs_compute(c, m, &in, &out);
 }
 
@@ -94,8 +108,13 @@ static answer must_evaluate(eqs_context *c, const eqs_model *m, const sample *s)
 static double energy_of(eqs_context *c, const eqs_model *m, const sample *s) {
   int first[2] = {0, s->n};
   double energy = NAN;
-  eqs_systems in = {.size = sizeof in, .n_system = 1, .first = first, .number = s->number,
-                    .position = s->position, .cell = s->cell, .pbc = s->pbc};
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = 1,
+                    .first = first,
+                    .number = s->number,
+                    .position = s->position,
+                    .cell = s->cell,
+                    .pbc = s->pbc};
   eqs_result out = {.size = sizeof out, .energy = &energy};
   cr_assert_eq(eqs_compute(c, m, &in, &out), EQS_OK, "%s", eqs_error());
   return energy;
@@ -183,9 +202,9 @@ static void expect_same(eqs_context *c, const eqs_model *m, const char *name, co
 static void check_rotation(eqs_context *c, const eqs_model *m, const char *name) {
   /* From the unit quaternion (0.5, 0.1, -0.7, 0.5) of length one. */
   const double w = 0.5, x = 0.1, y = -0.7, z = 0.5;
-  const double r[9] = {1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-                       2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-                       2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)};
+  const double r[9] = {1 - 2 * (y * y + z * z), 2 * (x * y - w * z),     2 * (x * z + w * y),
+                       2 * (x * y + w * z),     1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
+                       2 * (x * z - w * y),     2 * (y * z + w * x),     1 - 2 * (x * x + y * y)};
   sample s = base;
   turn_rows(base.position, ATOMS, r, s.position);
   turn_rows(base.cell, 3, r, s.cell);
@@ -326,10 +345,18 @@ static void evaluate_batch(eqs_context *c, const eqs_model *m, const sample *s, 
     memcpy(b->pbc + 3 * k, s[k].pbc, sizeof s[k].pbc);
     b->first[k + 1] = b->first[k] + s[k].n;
   }
-  eqs_systems in = {.size = sizeof in, .n_system = BATCH, .first = b->first, .number = b->number,
-                    .position = b->position, .cell = b->cell, .pbc = b->pbc};
-  eqs_result out = {.size = sizeof out, .energy = b->energy, .energies = b->energies,
-                    .forces = b->forces, .stress = b->stress};
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = BATCH,
+                    .first = b->first,
+                    .number = b->number,
+                    .position = b->position,
+                    .cell = b->cell,
+                    .pbc = b->pbc};
+  eqs_result out = {.size = sizeof out,
+                    .energy = b->energy,
+                    .energies = b->energies,
+                    .forces = b->forces,
+                    .stress = b->stress};
   cr_assert_eq(eqs_compute(c, m, &in, &out), EQS_OK, "%s", eqs_error());
 }
 
