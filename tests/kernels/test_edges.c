@@ -293,8 +293,8 @@ static void conv_reference(const conv_case *c, const double *a_bar, double *a, d
 
 /* Arguments for edges in the order of the graph's centres or, reversed, of its neighbours. */
 typedef struct conv_arrays {
-  void *h, *q, *t, *piece, *weight;
-  const void *row[EDGES], *value[EDGES];
+  void *h, *q, *t, *piece;
+  const void *row[EDGES];
   int other[EDGES];
   double slope[EDGES];
   conv_args a;
@@ -317,7 +317,6 @@ static void prepare_conv(const kernel_ops *k, conv_case *c, const graph *g, int 
   }
   s->q = reals(k, q, c->n_tile);
   s->t = reals(k, t, EDGES);
-  s->weight = room((size_t)(EDGES * c->width), k->real_size);
   for (int i = 0; i < EDGES; i++) c->t[reverse ? g->transpose[i] : i] = t[i];
   s->a = (conv_args){.n_owner = ATOMS,
                      .first = reverse ? g->back : g->first,
@@ -333,14 +332,12 @@ static void prepare_conv(const kernel_ops *k, conv_case *c, const graph *g, int 
                      .q = s->q,
                      .h = s->h,
                      .h_stride = c->in.size,
-                     .a_stride = c->out.size,
-                     .weight = s->weight,
-                     .value = s->value};
+                     .a_stride = c->out.size};
   free(q);
 }
 
 static void free_arrays(conv_arrays *s) {
-  free(s->h), free(s->q), free(s->t), free(s->piece), free(s->weight);
+  free(s->h), free(s->q), free(s->t), free(s->piece);
 }
 
 static const int conv_muls[][N_L] = {{10, 16, 10, 10}, {32, 10, 96, 16}, {128, 32, 16, 10}};
