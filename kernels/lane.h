@@ -86,7 +86,7 @@ FN lane lane_load(const real *p) { return *(const lane *)p; }
 FN void lane_store(real *p, lane v) { *(lane *)p = v; }
 FN lane lane_set(real x) {
   lane zero = {0};
-  return zero + x;
+  return x - zero; /* x + 0 is not x for -0: it would cost an addition */
 }
 #define FOR_CHANNELS(k, n) for (int k = 0; k < (n); k += LW)
 #define LANE_LEADER        1

@@ -336,9 +336,7 @@ static void prepare_conv(const kernel_ops *k, conv_case *c, const graph *g, int 
   free(q);
 }
 
-static void free_arrays(conv_arrays *s) {
-  free(s->h), free(s->q), free(s->t), free(s->piece);
-}
+static void free_arrays(conv_arrays *s) { free(s->h), free(s->q), free(s->t), free(s->piece); }
 
 static const int conv_muls[][N_L] = {{10, 16, 10, 10}, {32, 10, 96, 16}, {128, 32, 16, 10}};
 
