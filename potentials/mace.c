@@ -1,18 +1,24 @@
 /* mace.c -- energies and forces of MACE.
  *
  * Layer t (Batatia et al. 2022, eq. 8-13):
- *   A_i   = mix( sum_j R(r_ij) up(h_j) Y(r_ij) )           convolution, linear, / neighbours or
- * density A_i   = skip_z(A_i)                                     (blocks without residual) B_i   =
- * symmetric contraction of A_i, weights of z_i h_i'  = product(B_i) [+ skip_z(h_i)] (residual
- * blocks) E_i  += readout(h_i') Aggregates live only in the block in hand. The last layer is
- * reversed in the same pass; earlier layers compute their block again. What crosses blocks are h,
- * up(h), their adjoints, and the adjoint aggregate of one layer, which the second pass gathers per
- * neighbour.
+ *   M_i   = sum over neighbours j of R(r_ij) up(h_j) Y(r_ij)    convolution
+ *   A_i   = mix(M_i) / number of neighbours, or / (density + 1)  one matrix, or one per element
+ *   B_i   = symmetric contraction of A_i, weights of z_i
+ *   h_i'  = product(B_i) [+ skip_z(h_i)]                         (residual blocks)
+ *   E_i  += readout(h_i')
+ * Aggregates live only in the block in hand. The last layer is reversed in the same pass; of
+ * earlier layers the messages are kept if they are small, else computed again. What crosses blocks
+ * is h, up(h), their adjoints, and the adjoint aggregate of one layer, gathered per neighbour.
  *
  * SPDX-License-Identifier: MIT */
 #include <string.h>
 
 #include "potentials/mace_parts.h"
+
+/* Messages of a layer are kept for the reverse pass up to this size (16,000 atoms of 128x0e, lmax
+ * 3, in single precision); beyond it memory counts for more than the fifth of the time they save.
+ */
+enum { KEEP_BYTES = 128 << 20 };
 
 /* One evaluation. Arrays over all atoms; [t] belongs to the features that layer t makes, `up[t]` to
  * those that layer t reads. */
@@ -23,6 +29,8 @@ typedef struct pass {
   double *energies, (*gradient)[3];
   int layer;
   void *up[LAYERS_MAX], *h[LAYERS_MAX], *h_bar[LAYERS_MAX];
+  void *kept[LAYERS_MAX]; /* messages before the density scales them, or NULL */
+  double *kept_scale[LAYERS_MAX];
   void *a_bar;
   double *density_bar;
 } pass;
@@ -63,53 +71,62 @@ static eqs_status take_rows(arena *s, const kernel_ops *k, int n, const layout *
 typedef struct node_block {
   int begin, n;
   species_groups groups;
-  void *x;       /* message before the density scales it */
-  void *message; /* after */
+  void *x; /* message before the density scales it */
   void *a, *b, *h;
   double *scale; /* 1 / (D + 1) */
 } node_block;
 
-/* skip_z on the rows of a block, per species. */
-static void skip_forward(const mace_layer *l, const species_groups *g, const int *row,
-                         const void *x, void *y, int accumulate) {
+/* The element's map on the rows of a block, per species. */
+static void by_element_forward(const mace_layer *l, const species_groups *g, const int *row,
+                               const void *x, void *y, int accumulate) {
   for (int s = 0; s < g->n; s++) {
     int first = g->first[s], n = g->first[s + 1] - first;
-    linear_map_forward(&l->skip[g->species[s]], n, row + first, x, g->local + first, y, accumulate);
+    linear_map_forward(&l->by_element[g->species[s]], n, row + first, x, g->local + first, y,
+                       accumulate);
   }
 }
 
-static void skip_reverse(const mace_layer *l, const species_groups *g, const int *row,
-                         const void *y_bar, void *x_bar) {
+static void by_element_reverse(const mace_layer *l, const species_groups *g, const int *row,
+                               const void *y_bar, void *x_bar) {
   for (int s = 0; s < g->n; s++) {
     int first = g->first[s], n = g->first[s + 1] - first;
-    linear_map_reverse(&l->skip[g->species[s]], n, g->local + first, y_bar, row + first, x_bar, 0);
+    linear_map_reverse(&l->by_element[g->species[s]], n, g->local + first, y_bar, row + first,
+                       x_bar, 0);
   }
 }
 
-static eqs_status make_message(const pass *p, node_block *s, arena *scratch) {
+static eqs_status aggregate(const pass *p, node_block *s, arena *scratch) {
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
-  void *aggregate;
-  double *density = NULL;
-  EQS_TRY(take_rows(scratch, k, s->n, &l->conv.out, &aggregate));
-  EQS_TRY(take_rows(scratch, k, s->n, &l->mix.out, &s->x));
-  if (l->density) EQS_TRY(arena_take(scratch, (size_t)s->n, sizeof *density, &density));
+  void *sum;
+  EQS_TRY(take_rows(scratch, k, s->n, &l->conv.out, &sum));
   EQS_TRY(convolution_forward(&l->conv, p->b, s->begin, s->begin + s->n, p->up[p->layer],
-                              p->layer ? NULL : p->b->species, aggregate, density, scratch));
-  linear_map_forward(&l->mix, s->n, NULL, aggregate, NULL, s->x, 0);
-  s->message = s->x;
-  if (density) {
-    s->scale = density;
-    for (int i = 0; i < s->n; i++) s->scale[i] = 1 / (density[i] + 1);
-    EQS_TRY(take_rows(scratch, k, s->n, &l->mix.out, &s->message));
-    scale_args f = {
-        .n = s->n, .width = l->mix.out.size, .factor = s->scale, .x = s->x, .y = s->message};
-    k->scale_forward(&f);
+                              p->layer ? NULL : p->b->species, sum, s->scale, scratch));
+  if (l->residual) linear_map_forward(&l->mix, s->n, NULL, sum, NULL, s->x, 0);
+  else by_element_forward(l, &s->groups, s->groups.local, sum, s->x, 0);
+  for (int i = 0; s->scale && i < s->n; i++) s->scale[i] = 1 / (s->scale[i] + 1);
+  return EQS_OK;
+}
+
+/* s->x, s->scale and s->a: computed, or (`known`) taken from what the forward pass kept. */
+static eqs_status make_message(const pass *p, node_block *s, int known, arena *scratch) {
+  const mace_layer *l = p->m->layer + p->layer;
+  const kernel_ops *k = p->k;
+  void *kept = p->kept[p->layer];
+  s->scale = NULL;
+  if (kept) {
+    s->x = row_at(k, kept, s->begin, l->message.size);
+    if (l->density) s->scale = p->kept_scale[p->layer] + s->begin;
+  } else {
+    EQS_TRY(take_rows(scratch, k, s->n, &l->message, &s->x));
+    if (l->density) EQS_TRY(arena_take(scratch, (size_t)s->n, sizeof *s->scale, &s->scale));
   }
-  s->a = s->message;
-  if (!l->residual) {
-    EQS_TRY(take_rows(scratch, k, s->n, &l->mix.out, &s->a));
-    skip_forward(l, &s->groups, s->groups.local, s->message, s->a, 0);
+  if (!kept || !known) EQS_TRY(aggregate(p, s, scratch));
+  s->a = s->x;
+  if (s->scale) {
+    EQS_TRY(take_rows(scratch, k, s->n, &l->message, &s->a));
+    scale_args f = {.n = s->n, .width = l->message.size, .factor = s->scale, .x = s->x, .y = s->a};
+    k->scale_forward(&f);
   }
   return EQS_OK;
 }
@@ -130,7 +147,7 @@ static eqs_status make_features(const pass *p, node_block *s, arena *scratch) {
   linear_map_forward(&l->product, s->n, NULL, s->b, NULL, s->h, 0);
   if (!l->use_sc) return EQS_OK;
   if (p->layer) {
-    skip_forward(l, g, g->global, p->h[p->layer - 1], s->h, 1);
+    by_element_forward(l, g, g->global, p->h[p->layer - 1], s->h, 1);
   } else {
     row_args r = {.n = s->n,
                   .width = l->product.out.size,
@@ -207,12 +224,12 @@ static eqs_status reverse_block(const pass *p, node_block *s, const void *h_bar,
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
   const species_groups *g = &s->groups;
-  void *b_bar, *a_bar, *x_bar;
+  void *b_bar, *a_bar, *aggregate_bar = row_at(k, p->a_bar, s->begin, l->conv.out.size);
   EQS_TRY(take_rows(scratch, k, s->n, &l->contraction.out, &b_bar));
-  EQS_TRY(take_rows(scratch, k, s->n, &l->mix.out, &a_bar));
+  EQS_TRY(take_rows(scratch, k, s->n, &l->message, &a_bar));
   if (p->layer) {
     const layout *before = &p->m->layer[p->layer - 1].product.out;
-    if (l->use_sc) skip_reverse(l, g, g->global, h_bar, p->h_bar[p->layer - 1]);
+    if (l->use_sc) by_element_reverse(l, g, g->global, h_bar, p->h_bar[p->layer - 1]);
     else
       memset(row_at(k, p->h_bar[p->layer - 1], s->begin, before->size), 0,
              (size_t)s->n * (size_t)before->size * k->real_size);
@@ -221,24 +238,19 @@ static eqs_status reverse_block(const pass *p, node_block *s, const void *h_bar,
   for (int i = 0; i < g->n; i++)
     contraction_reverse(&l->contraction, k, g->first[i + 1] - g->first[i], g->local + g->first[i],
                         coefficients(l, g->species[i]), s->a, b_bar, a_bar);
-  x_bar = a_bar;
-  if (!l->residual) {
-    EQS_TRY(take_rows(scratch, k, s->n, &l->mix.out, &x_bar));
-    skip_reverse(l, g, g->local, a_bar, x_bar);
-  }
-  if (l->density) {
+  if (s->scale) {
     double *factor_bar = p->density_bar + s->begin;
     scale_args f = {.n = s->n,
-                    .width = l->mix.out.size,
+                    .width = l->message.size,
                     .factor = s->scale,
                     .x = s->x,
-                    .y = x_bar,
+                    .y = a_bar,
                     .factor_bar = factor_bar};
     k->scale_reverse(&f);
     for (int i = 0; i < s->n; i++) factor_bar[i] *= -s->scale[i] * s->scale[i];
   }
-  linear_map_reverse(&l->mix, s->n, NULL, x_bar, NULL,
-                     row_at(k, p->a_bar, s->begin, l->conv.out.size), 0);
+  if (l->residual) linear_map_reverse(&l->mix, s->n, NULL, a_bar, NULL, aggregate_bar, 0);
+  else by_element_reverse(l, g, g->local, a_bar, aggregate_bar);
   return EQS_OK;
 }
 
@@ -254,7 +266,7 @@ static eqs_status forward_task(void *argument, int block, arena *scratch) {
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
   node_block s = begin_block(p, block);
-  EQS_TRY(make_message(p, &s, scratch));
+  EQS_TRY(make_message(p, &s, 0, scratch));
   EQS_TRY(make_features(p, &s, scratch));
   if (p->layer + 1 < p->m->n_layer) {
     const mace_layer *next = l + 1;
@@ -279,7 +291,7 @@ static eqs_status reverse_task(void *argument, int block, arena *scratch) {
   const mace_layer *l = p->m->layer + p->layer;
   node_block s = begin_block(p, block);
   void *h_bar = row_at(p->k, p->h_bar[p->layer], s.begin, l->product.out.size);
-  EQS_TRY(make_message(p, &s, scratch));
+  EQS_TRY(make_message(p, &s, 1, scratch));
   s.h = row_at(p->k, p->h[p->layer], s.begin, l->product.out.size);
   EQS_TRY(read_out(p, &s, NULL, h_bar, scratch));
   return reverse_block(p, &s, h_bar, scratch);
@@ -312,7 +324,11 @@ static eqs_status take_arrays(pass *p, arena *shared) {
     if (t) EQS_TRY(take_rows(shared, p->k, n, &l->up.out, &p->up[t]));
     if (t + 1 == m->n_layer) continue;
     EQS_TRY(take_rows(shared, p->k, n, &l->product.out, &p->h[t]));
-    if (p->gradient) EQS_TRY(take_rows(shared, p->k, n, &l->product.out, &p->h_bar[t]));
+    if (!p->gradient) continue;
+    EQS_TRY(take_rows(shared, p->k, n, &l->product.out, &p->h_bar[t]));
+    if ((size_t)n * (size_t)l->message.size * p->k->real_size > KEEP_BYTES) continue;
+    EQS_TRY(take_rows(shared, p->k, n, &l->message, &p->kept[t]));
+    EQS_TRY(arena_take(shared, (size_t)n, sizeof(double), &p->kept_scale[t]));
   }
   if (!p->gradient) return EQS_OK;
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *p->density_bar, &p->density_bar));

@@ -31,10 +31,14 @@ typedef struct mace_layer {
   linear_map up; /* of the previous layer's features */
   void *up_rows; /* first layer only: up of every element's embedding, [n_element][up.out.size] */
   convolution conv;
-  linear_map mix; /* aggregate -> message, one over the average number of neighbours inside */
-  const torch_value *skip_weight;
-  linear_map *skip; /* [n_element] message -> message, or (residual) h -> hidden */
-  void *skip_rows;  /* first layer, residual: skip of the embedding, [n_element][hidden.size] */
+  layout message;
+  const torch_value *mix_weight, *skip_weight;
+  double mix_factor; /* one over the average number of neighbours; 1 with a density */
+  linear_map mix;    /* residual: aggregate -> message */
+  /* [n_element]; residual: the self-connection h -> hidden; otherwise aggregate -> message, which
+   * is the file's linear and skip_tp in one (the density between them is a scalar) */
+  linear_map *by_element;
+  void *skip_rows; /* first layer, residual: skip of the embedding, [n_element][hidden.size] */
   contraction contraction;
   int n_weight_element; /* 1 if the contraction's weights do not depend on the element */
   double *weight[N_L][CORRELATION_MAX]; /* [n_weight_element][n_path][mul] */

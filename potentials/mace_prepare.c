@@ -2,53 +2,99 @@
  * connections, contraction coefficients. Built when an element first occurs; a model of 89 elements
  * would otherwise cost 80 MB and most of the time to the first energy.
  * SPDX-License-Identifier: MIT */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "potentials/mace_parts.h"
 
-/* The skip connections of one layer for the elements that lack them. */
-static eqs_status prepare_skip(mace *m, int t, const unsigned char *present) {
-  mace_layer *l = m->layer + t;
-  const kernel_ops *k = m->base.k;
-  if (l->residual && !l->use_sc) return EQS_OK;
-  const layout *in = l->residual ? (t ? &m->layer[t - 1].product.out : &m->embedding) : &l->mix.out;
-  const layout *out = l->residual ? &l->product.out : &l->mix.out;
-  irreps from = irreps_of(in);
-  double *w = NULL, *row = NULL;
-  void *row_real = NULL;
-  eqs_status status = EQS_OK;
+/* A layer's maps for the elements that lack them; weights are read when the first is missing. */
+typedef struct skip_reader {
+  const mace *m;
+  const mace_layer *l;
   char what[64];
-  snprintf(what, sizeof what, "interactions.%d.skip_tp.weight", t);
-  size_t n = torch_tensor_count(l->skip_weight);
-  for (int z = 0; z < m->n_element; z++) {
-    linear_map *map = l->skip + z;
-    if (!present[z] || map->k) continue;
-    if (!w) {
-      EQS_TRY_DONE(alloc_array(&w, n, sizeof *w, what));
-      EQS_TRY_DONE(torch_tensor_read(l->skip_weight, what, w, n));
-    }
-    linear_map fresh;
-    status = linear_map_build(&fresh, k, &from, in, out, w, n, m->n_element, z, 0, 1, what);
-    if (status != EQS_OK) {
-      linear_map_free(&fresh);
-      goto done;
-    }
-    if (l->skip_rows) { /* of the embedding: one row per element */
-      if (!row) {
-        EQS_TRY_DONE(alloc_array(&row, (size_t)in->size, sizeof *row, what));
-        EQS_TRY_DONE(alloc_array(&row_real, (size_t)in->size, k->real_size, what));
+  double *skip, *mix, *row;
+  size_t n_skip, n_mix;
+  void *row_real;
+} skip_reader;
+
+static eqs_status open_weights(skip_reader *r) {
+  if (r->skip) return EQS_OK;
+  r->n_skip = torch_tensor_count(r->l->skip_weight);
+  EQS_TRY(alloc_array(&r->skip, r->n_skip, sizeof *r->skip, r->what));
+  EQS_TRY(torch_tensor_read(r->l->skip_weight, r->what, r->skip, r->n_skip));
+  if (r->l->residual) return EQS_OK;
+  r->n_mix = torch_tensor_count(r->l->mix_weight);
+  EQS_TRY(alloc_array(&r->mix, r->n_mix, sizeof *r->mix, "linear.weight"));
+  return torch_tensor_read(r->l->mix_weight, "linear.weight", r->mix, r->n_mix);
+}
+
+/* Residual: skip_tp of element z, from the features that the layer reads to those it makes. */
+static eqs_status build_self_connection(skip_reader *r, int t, int z, linear_map *map) {
+  const mace *m = r->m;
+  const layout *in = t ? &m->layer[t - 1].product.out : &m->embedding;
+  irreps from = irreps_of(in);
+  return linear_map_build(map, m->base.k, &from, in, &r->l->product.out, r->skip, r->n_skip,
+                          m->n_element, z, 0, 1, r->what);
+}
+
+/* Not residual: linear times skip_tp of element z, written as the flat weights of a Linear, which
+ * are one matrix [slots of l][channels] for every l after the other. */
+static eqs_status build_message_map(skip_reader *r, int z, linear_map *map) {
+  const mace *m = r->m;
+  const mace_layer *l = r->l;
+  size_t mul = (size_t)l->message.mul[0], n_z = (size_t)m->n_element, at = 0;
+  double *w = NULL, scale = 1 / sqrt((double)(mul * n_z));
+  if (r->n_skip != (size_t)(l->conv.lmax + 1) * mul * n_z * mul)
+    EQS_FAIL(EQS_ERR_FORMAT, "%s has %zu weights", r->what, r->n_skip);
+  EQS_TRY(alloc_array(&w, r->n_mix, sizeof *w, r->what));
+  for (size_t order = 0; order <= (size_t)l->conv.lmax; order++)
+    for (int slot = 0; slot < l->conv.out.mul[order]; slot++, at += mul)
+      for (size_t u = 0; u < mul; u++) {
+        const double *s = r->skip + ((order * mul + u) * n_z + (size_t)z) * mul;
+        double x = scale * r->mix[at + u];
+        for (size_t v = 0; v < mul; v++) w[at + v] += x * s[v];
       }
-      for (int c = 0; c < in->mul[0]; c++) row[c] = m->embedding_weight[z * in->mul[0] + c];
-      k->convert(row, (size_t)in->size, row_real);
-      linear_map_forward(&fresh, 1, NULL, row_real, &z, l->skip_rows, 0);
-    }
-    *map = fresh;
-  }
-done:
+  eqs_status status = linear_map_build(map, m->base.k, &l->conv.slots, &l->conv.out, &l->message, w,
+                                       r->n_mix, 1, 0, 0, l->mix_factor, r->what);
   free(w);
-  free(row);
-  free(row_real);
+  return status;
+}
+
+/* First layer: the self-connection of the element's embedding is one row. */
+static eqs_status embed_element(skip_reader *r, int z, const linear_map *map) {
+  const mace *m = r->m;
+  const kernel_ops *k = m->base.k;
+  size_t size = (size_t)m->embedding.size, mul = (size_t)m->embedding.mul[0];
+  if (!r->row) EQS_TRY(alloc_array(&r->row, size, sizeof *r->row, r->what));
+  if (!r->row_real) EQS_TRY(alloc_array(&r->row_real, size, k->real_size, r->what));
+  for (size_t c = 0; c < mul; c++) r->row[c] = m->embedding_weight[(size_t)z * mul + c];
+  k->convert(r->row, size, r->row_real);
+  linear_map_forward(map, 1, NULL, r->row_real, &z, r->l->skip_rows, 0);
+  return EQS_OK;
+}
+
+static eqs_status prepare_elements(mace *m, int t, const unsigned char *present) {
+  mace_layer *l = m->layer + t;
+  skip_reader r = {.m = m, .l = l};
+  eqs_status status = EQS_OK;
+  if (l->residual && !l->use_sc) return EQS_OK;
+  snprintf(r.what, sizeof r.what, "interactions.%d.skip_tp.weight", t);
+  for (int z = 0; z < m->n_element && status == EQS_OK; z++) {
+    linear_map fresh = {.k = NULL};
+    if (!present[z] || l->by_element[z].k) continue;
+    status = open_weights(&r);
+    if (status == EQS_OK)
+      status =
+          l->residual ? build_self_connection(&r, t, z, &fresh) : build_message_map(&r, z, &fresh);
+    if (status == EQS_OK && l->skip_rows) status = embed_element(&r, z, &fresh);
+    if (status == EQS_OK) l->by_element[z] = fresh;
+    else linear_map_free(&fresh);
+  }
+  free(r.skip);
+  free(r.mix);
+  free(r.row);
+  free(r.row_real);
   return status;
 }
 
@@ -79,7 +125,7 @@ static eqs_status prepare_coefficients(mace *m, int t, const unsigned char *pres
 
 static eqs_status prepare_layers(mace *m, const unsigned char *present) {
   for (int t = 0; t < m->n_layer; t++) {
-    EQS_TRY(prepare_skip(m, t, present));
+    EQS_TRY(prepare_elements(m, t, present));
     EQS_TRY(prepare_coefficients(m, t, present));
     EQS_TRY(radial_prepare(m->layer[t].conv.radial, m->n_element, present, m->radius));
   }

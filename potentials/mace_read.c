@@ -368,11 +368,11 @@ static void free_layer(mace_layer *l, int n_element) {
   linear_map_free(&l->readout.hidden);
   convolution_free(&l->conv);
   contraction_free(&l->contraction);
-  for (int z = 0; l->skip && z < n_element; z++) linear_map_free(l->skip + z);
+  for (int z = 0; l->by_element && z < n_element; z++) linear_map_free(l->by_element + z);
   for (int z = 0; l->coefficient && z < l->n_weight_element; z++) free(l->coefficient[z]);
   for (int L = 0; L < N_L; L++)
     for (int nu = 0; nu < CORRELATION_MAX; nu++) free(l->weight[L][nu]);
-  free(l->skip);
+  free(l->by_element);
   free(l->coefficient);
   free(l->up_rows);
   free(l->skip_rows);

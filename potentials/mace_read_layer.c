@@ -158,26 +158,32 @@ static eqs_status read_interaction(mace_reader *r, int t, const layout *features
   mace *m = r->m;
   mace_layer *l = m->layer + t;
   const torch_value *block = mace_find(r->root, "interactions.%d", t);
-  layout up, message;
+  layout up;
   irreps from = irreps_of(features);
   EQS_TRY(mace_interaction_kind(block, &l->residual, &l->density));
   EQS_TRY(mace_read_layout(torch_get(block, "linear_up.irreps_out"), "linear_up", &up));
   EQS_TRY(mace_read_linear(r, torch_get(block, "linear_up"), "linear_up", &from, features, &up, 1,
                            &l->up));
   EQS_TRY(read_convolution(r, l, block, b));
-  EQS_TRY(mace_read_layout(torch_get(block, "linear.irreps_out"), "linear", &message));
+  EQS_TRY(mace_read_layout(torch_get(block, "linear.irreps_out"), "linear", &l->message));
   for (int i = 0; i < N_L; i++)
-    if (message.mul[i] != (i <= l->conv.lmax ? message.mul[0] : 0))
+    if (l->message.mul[i] != (i <= l->conv.lmax ? l->message.mul[0] : 0))
       EQS_FAIL(EQS_ERR_UNSUPPORTED, "messages without the same channels for every l");
   double average = 1;
   if (!l->density) EQS_TRY(mace_read_number(block, "avg_num_neighbors", &average));
   if (!(average > 0)) EQS_FAIL(EQS_ERR_FORMAT, "avg_num_neighbors = %g", average);
+  l->mix_factor = 1 / average;
+  l->mix_weight = torch_get(block, "linear.weight");
+  linear_map mix;
   EQS_TRY(mace_read_linear(r, torch_get(block, "linear"), "linear", &l->conv.slots, &l->conv.out,
-                           &message, 1 / average, &l->mix));
+                           &l->message, l->mix_factor, &mix));
+  if (l->residual) l->mix = mix;
+  else linear_map_free(&mix); /* only read to be checked: every element gets its own */
   l->skip_weight = torch_get(block, "skip_tp.weight");
   if (torch_tensor_rank(l->skip_weight) < 0)
     EQS_FAIL(EQS_ERR_FORMAT, "interactions.%d.skip_tp.weight is missing", t);
-  return alloc_array(&l->skip, (size_t)m->n_element, sizeof *l->skip, "skip connections");
+  return alloc_array(&l->by_element, (size_t)m->n_element, sizeof *l->by_element,
+                     "skip connections");
 }
 
 /* ------------------------------------------------------------------------------ product basis */
@@ -256,7 +262,7 @@ static eqs_status read_product(mace_reader *r, int t) {
   mace_layer *l = m->layer + t;
   const torch_value *block = mace_find(r->root, "products.%d", t);
   layout hidden;
-  int l_out = 0, mul = l->mix.out.mul[0];
+  int l_out = 0, mul = l->message.mul[0];
   EQS_TRY(mace_read_layout(torch_get(block, "linear.irreps_out"), "products.linear", &hidden));
   for (int i = 0; i < N_L; i++)
     if (hidden.mul[i]) l_out = i;
