@@ -118,7 +118,6 @@ static eqs_status check_systems(const eqs_systems *s) {
       EQS_FAIL(EQS_ERR_ARGUMENT, "system %d: first[] decreases", i + 1);
   if (s->first[s->n_system] && (!s->number || !s->position))
     EQS_FAIL(EQS_ERR_ARGUMENT, "atoms without numbers or positions");
-  if (s->pbc && !s->cell) EQS_FAIL(EQS_ERR_ARGUMENT, "periodic directions without a cell");
   return EQS_OK;
 }
 
