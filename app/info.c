@@ -68,15 +68,15 @@ static void model_json(const char *path, const eqs_model_info *m) {
 static void model_text(const char *path, const eqs_model_info *m) {
   printf("file          %s\nfamily        %s\narchitecture  %s\nelements      ", path, m->family,
          m->architecture);
-  /* Runs of atomic numbers: "1-83, 89-94". */
+  /* Runs of neighbours in the periodic table: "H-Bi, Ac-Pu". */
   for (int i = 0; i < m->n_element; i++) {
     int last = i;
     while (last + 1 < m->n_element && m->elements[last + 1] == m->elements[last] + 1) last++;
-    printf("%s%d", i ? ", " : "", m->elements[i]);
-    if (last > i) printf("-%d", m->elements[last]);
+    printf("%s%s", i ? ", " : "", eqs_element_symbol(m->elements[i]));
+    if (last > i) printf("-%s", eqs_element_symbol(m->elements[last]));
     i = last;
   }
-  printf(" (atomic numbers; %d)\ncutoff        %g angstrom\nlayers        %d\n"
+  printf(" (%d)\ncutoff        %g angstrom\nlayers        %d\n"
          "channels      %d (hidden l <= %d, edges l <= %d)\nprecision     %s\n",
          m->n_element, m->cutoff, m->n_layer, m->channels, m->l_hidden, m->lmax,
          m->stored ? m->stored : "unknown");
@@ -84,6 +84,7 @@ static void model_text(const char *path, const eqs_model_info *m) {
     printf("heads         ");
     for (int i = 0; i < m->n_head; i++) printf("%s%s", i ? ", " : "", m->heads[i]);
     if (m->head) printf(" (in use: %s)", m->head);
+    else printf(" (--head chooses one)");
     putchar('\n');
   }
   printf("parameters    %" PRId64 "\nfunctional    %s\nsha256        %s\n", m->n_parameter,

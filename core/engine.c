@@ -212,6 +212,7 @@ eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in
   memcpy(&s, in, in->size < sizeof s ? in->size : sizeof s);
   memcpy(&r, out, out->size < sizeof r ? out->size : sizeof r);
   EQS_TRY(check_systems(&s));
+  if (m->potential->refusal[0]) EQS_FAIL(EQS_ERR_ARGUMENT, "%s", m->potential->refusal);
   arena_reset(&c->work.shared);
   return evaluate(c, m, &s, &r);
 }

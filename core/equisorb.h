@@ -81,8 +81,8 @@ typedef struct eqs_model_info {
   const int *elements;      /* [n_element] atomic numbers the model knows, ascending */
   int n_head;               /* heads (MACE) or modal channels (SevenNet MF) */
   const char *const *heads; /* [n_head] */
-  const char *head;         /* the one in use */
-  const char *stored;       /* precision of the stored parameters: "float32", "float64" */
+  const char *head;   /* the one in use; NULL if several and none chosen: not to be evaluated */
+  const char *stored; /* precision of the stored parameters: "float32", "float64" */
   int64_t n_parameter;
   const char *functional;  /* functional of the training labels if known, else NULL */
   const char *sha256;      /* of the file, 64 hex digits */
@@ -150,6 +150,8 @@ EQS_API void eqs_structures_free(eqs_structures **s);
  * (list of {atoms, formula, dimension}), warnings (list of strings). */
 EQS_API eqs_status eqs_structures_describe(const eqs_structures *s, int i, char **json) EQS_CHECK;
 EQS_API void eqs_string_free(char **s);
+/* "H" for 1, ...; "" for a number outside 1 .. 118. */
+EQS_API const char *eqs_element_symbol(int number);
 
 /* Writes the batch as extended XYZ, one frame per system; 17 significant digits. Arrays of `result`
  * may be NULL, as may `result`. append = 1 adds to the file. The path "-" is standard output. */

@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "io/cif.h"
+#include "io/elements.h"
 #include "io/structure.h"
 #include "io/xyz.h"
 
@@ -118,6 +119,8 @@ void eqs_structures_free(eqs_structures **s) {
   free(*s);
   *s = NULL;
 }
+
+const char *eqs_element_symbol(int number) { return element_symbol(number); }
 
 void eqs_string_free(char **s) {
   if (!s) return;

@@ -153,9 +153,12 @@ static eqs_status read_heads(mace_reader *r, const char *wanted) {
       r->head = (int)i;
     else if (wanted && n == 1) r->head = -1;
   }
-  if (r->head < 0)
-    EQS_FAIL(EQS_ERR_ARGUMENT, "%s%s; this model has %s", wanted ? "no head " : "choose a head",
-             wanted ? wanted : "", known);
+  if (r->head < 0 && wanted)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "no head %s; this model has %s", wanted, known);
+  if (r->head < 0) { /* its parts can be read and described with any head */
+    r->head = 0;
+    snprintf(m->base.refusal, REFUSAL, "choose a head; this model has %s", known);
+  }
   return EQS_OK;
 }
 
@@ -303,7 +306,7 @@ static eqs_status describe(mace_reader *r) {
                         .elements = m->sorted_element,
                         .n_head = r->n_head,
                         .heads = m->heads,
-                        .head = m->heads[r->head],
+                        .head = m->base.refusal[0] ? NULL : m->heads[r->head],
                         .n_parameter = count_parameters(r->root, 0, &budget)};
   i->stored = torch_tensor_dtype(torch_get(r->root, "node_embedding.linear.weight"));
   return EQS_OK;

@@ -27,12 +27,16 @@ typedef struct potential_ops {
   void (*free)(potential *p);
 } potential_ops;
 
+enum { REFUSAL = 640 };
+
 /* The head of every family's struct. `info` points into the potential. */
 struct potential {
   const potential_ops *ops;
   const kernel_ops *k;
   eqs_model_info info;
-  const int *element; /* [info.n_element] atomic numbers in the order of `species` */
+  char refusal[REFUSAL]; /* why it can be described but not evaluated (no head chosen); "" = it can
+                          */
+  const int *element;    /* [info.n_element] atomic numbers in the order of `species` */
 };
 
 enum { BLOCK_ATOMS = 16 }; /* atoms per block of work */
