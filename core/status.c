@@ -8,12 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/locale_c.h"
+
 enum { MESSAGE = 2048 };
 static _Thread_local char message[MESSAGE];
 
 const char *eqs_error(void) { return message; }
 
 eqs_status status_fail(eqs_status code, const char *format, ...) {
+  LOCALE_C();
   va_list args;
   va_start(args, format);
   vsnprintf(message, MESSAGE, format, args);
@@ -22,6 +25,7 @@ eqs_status status_fail(eqs_status code, const char *format, ...) {
 }
 
 eqs_status status_prefix(eqs_status code, const char *format, ...) {
+  LOCALE_C();
   char old[MESSAGE];
   memcpy(old, message, MESSAGE);
   va_list args;

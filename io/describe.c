@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/locale_c.h"
 #include "io/structure.h"
 
 typedef struct text {
@@ -123,6 +124,7 @@ static eqs_status put_warnings(text *t, const structure *a, const structure *b) 
 }
 
 eqs_status eqs_structures_describe(const eqs_structures *handle, int i, char **json) {
+  LOCALE_C();
   const structure *s = structures_frame(handle, i);
   if (!s || !json)
     EQS_FAIL(EQS_ERR_ARGUMENT, "frame %d does not exist: there are %d", i,

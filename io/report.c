@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/locale_c.h"
+
 #define LINEAR_LIMIT 0.1 /* molecules per primitive cell */
 
 typedef struct line {
@@ -200,6 +202,7 @@ static eqs_status put_table(FILE *f, size_t n, report_row row, const void *conte
 
 eqs_status report_table(size_t n, report_row row, const void *context, double pressure,
                         char **text) {
+  LOCALE_C();
   line *lines = NULL;
   size_t size = 0;
   int width = 9;
@@ -267,6 +270,7 @@ static void put_record(FILE *f, const screen_record *r, double pressure) {
 
 eqs_status report_csv(size_t n, report_row row, const void *context, double pressure,
                       const char *path) {
+  LOCALE_C();
   FILE *f = fopen(path, "w");
   if (!f) EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
   for (size_t k = 0; k < store_n_column; k++) fprintf(f, "%s,", store_columns[k].name);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/locale_c.h"
 #include "io/cif.h"
 #include "io/elements.h"
 #include "io/structure.h"
@@ -66,6 +67,7 @@ static eqs_status concatenate(eqs_structures *s) {
 
 eqs_status eqs_structures_read(const char *path, const eqs_read_options *options,
                                eqs_structures **out) {
+  LOCALE_C();
   if (!path || !out) EQS_FAIL(EQS_ERR_ARGUMENT, "a path and a place for the result are needed");
   *out = NULL;
   int xyz = has_suffix(path, ".xyz") || has_suffix(path, ".extxyz");

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/locale_c.h"
 #include "core/status.h"
 #include "io/elements.h"
 
@@ -50,6 +51,7 @@ static void write_frames(FILE *file, const eqs_systems *systems, const eqs_resul
 
 eqs_status eqs_extxyz_write(const char *path, int append, const eqs_systems *systems,
                             const eqs_result *result) {
+  LOCALE_C();
   static const eqs_result none = {.size = sizeof none};
   if (!path || !systems || systems->n_system < 0)
     EQS_FAIL(EQS_ERR_ARGUMENT, "a path and a batch of systems are needed");

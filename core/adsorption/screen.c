@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/insertion.h"
 #include "core/adsorption/record.h"
+#include "core/locale_c.h"
 #include "io/elements.h"
 #include "io/report.h"
 #include "io/sha256.h"
@@ -317,6 +318,7 @@ static eqs_status check_gas(session *s) {
 }
 
 static void fill_base(session *s) {
+  LOCALE_C();
   screen_record *r = &s->base;
   const eqs_screen_options *o = &s->options;
   const eqs_model_info *info = &s->info;
