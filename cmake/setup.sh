@@ -1,6 +1,7 @@
 #!/bin/bash
-# usage: setup.sh [run | test | ci]...   Installs the Debian packages for building, and besides for
-# the example run (run), the tests (test) or all checks (ci). Does nothing when all are there.
+# usage: setup.sh [run | test | ci | arm64]...   Installs the Debian packages for building, and
+# besides for the example run (run), the tests (test), all checks (ci) or the preset arm64. Does
+# nothing when all are there.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
 
@@ -8,10 +9,11 @@ packages=(gcc g++ cmake ninja-build gemmi-dev tao-pegtl-dev libsqlite3-dev libsy
 for need in "$@"; do
   case "$need" in
     run) packages+=(ca-certificates python3 python3-pip xz-utils) ;;
-    test) packages+=(libcriterion-dev libcjson-dev pkg-config sqlite3) ;;
+    test) packages+=(libcriterion-dev libcjson-dev locales pkg-config sqlite3) ;;
     ci) packages+=(binutils clang clang-format clang-tidy libomp-dev llvm) ;;
+    arm64) packages+=(gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user) ;;
     *)
-      echo "usage: setup.sh [run | test | ci]..." >&2
+      echo "usage: setup.sh [run | test | ci | arm64]..." >&2
       exit 2
       ;;
   esac
