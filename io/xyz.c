@@ -264,16 +264,28 @@ static eqs_status name_frames(const char *path, structure_list *list, int begin)
   return EQS_OK;
 }
 
-eqs_status xyz_read(const char *path, structure_list *out) {
-  reader r = {0};
+/* Reads `file` and closes it. */
+static eqs_status read_stream(FILE *file, const char *path, structure_list *out) {
+  reader r = {.file = file};
   int begin = out->n;
-  r.file = fopen(path, "rb");
-  if (!r.file) EQS_FAIL(EQS_ERR_FILE, "%s: cannot be opened: %s", path, strerror(errno));
   eqs_status status = read_frames(&r, out);
   if (status != EQS_OK) status = status_prefix(status, "%s: line %ld", path, r.number);
   else if (out->n == begin) status = status_fail(EQS_ERR_FORMAT, "%s: holds no frame", path);
   else status = name_frames(path, out, begin);
   free(r.line);
-  fclose(r.file);
+  fclose(file);
   return status;
+}
+
+eqs_status xyz_read(const char *path, structure_list *out) {
+  FILE *file = fopen(path, "rb");
+  if (!file) EQS_FAIL(EQS_ERR_FILE, "%s: cannot be opened: %s", path, strerror(errno));
+  return read_stream(file, path, out);
+}
+
+eqs_status xyz_read_memory(const char *text, size_t n, const char *name, structure_list *out) {
+  char nothing = 0; /* a stream must have a buffer */
+  FILE *file = fmemopen(n ? (void *)(uintptr_t)text : &nothing, n, "rb");
+  if (!file) EQS_FAIL(EQS_ERR_MEMORY, "%s: %s", name, strerror(errno));
+  return read_stream(file, name, out);
 }

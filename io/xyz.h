@@ -11,5 +11,8 @@
 
 /* Appends all frames. Messages name path and line. EQS_ERR_FILE, EQS_ERR_FORMAT. */
 eqs_status xyz_read(const char *path, structure_list *out) EQS_CHECK;
+/* The same from memory; `name` stands for the file. */
+eqs_status xyz_read_memory(const char *text, size_t n, const char *name,
+                           structure_list *out) EQS_CHECK;
 
 #endif
