@@ -26,6 +26,6 @@ static inline void locale_leave(const locale_scope *s) {
 }
 
 #define LOCALE_C()                                                                                 \
-  const locale_scope locale_scope_ __attribute__((cleanup(locale_leave))) = locale_enter()
+  const locale_scope locale_scope_ __attribute__((cleanup(locale_leave), unused)) = locale_enter()
 
 #endif
