@@ -37,7 +37,8 @@ typedef struct timing {
 static void help(void) {
   puts(
       "usage: equisorb evaluate --model M [--head H] [--modal P] [--precision single|double]\n"
-      "                         [--threads N] [--disorder refuse|major] [--json]\n"
+      "                         [--dispersion none|d3bj[:FUNCTIONAL]] [--threads N]\n"
+      "                         [--disorder refuse|major] [--json]\n"
       "                         STRUCTURE... --output OUT.extxyz\n\n"
       "Evaluates structures (CIF, XYZ, extended XYZ; every frame) and writes extended XYZ: energy\n"
       "(eV) and stress (eV/angstrom^3) in the comment line, forces (eV/angstrom) and energies (eV\n"
@@ -46,6 +47,8 @@ static void help(void) {
       "  --head H          MACE models with several heads: the head\n"
       "  --modal P         SevenNet multi-fidelity models: the channel, for instance PBE\n"
       "  --precision P     single (default) or double, the reference mode\n"
+      "  --dispersion D    add D3(BJ) to a model whose labels lack dispersion: d3bj, or d3bj:pbe\n"
+      "                    where the model does not say its functional; none is the default\n"
       "  --threads N       threads; 0, the default, uses all cores; results do not depend on it\n"
       "  --disorder HOW    refuse disordered structures (default), or keep the major group\n"
       "  --output FILE     where to write; - is standard output\n"

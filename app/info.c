@@ -13,13 +13,14 @@
 static const char name[] = "info";
 
 static void help(void) {
-  puts("usage: equisorb info FILE [--json] [--head NAME] [--modal NAME] [--disorder refuse|major]\n"
-       "                     [--frame N]\n\n"
+  puts("usage: equisorb info FILE [--json] [--head NAME] [--modal NAME] [--dispersion D]\n"
+       "                     [--disorder refuse|major] [--frame N]\n\n"
        "Says what a file holds: a model (MACE .model, SevenNet .pth) or a structure (CIF, XYZ,\n"
        "extended XYZ). A file that cannot be used is refused with the reason on standard error.\n\n"
        "  --json            JSON on standard output\n"
        "  --head NAME       MACE models with several heads: the one in question\n"
        "  --modal NAME      SevenNet multi-fidelity models: the channel, for instance PBE\n"
+       "  --dispersion D    whether D3 can be added, and with which functional: d3bj, d3bj:pbe\n"
        "  --disorder HOW    refuse disordered structures (default), or keep the major group\n"
        "  --frame N         frame of a file with several, from 1 (default 1)\n\n"
        "example: equisorb info SIFSIX-3-Zn.cif --json\n\n"
@@ -60,6 +61,8 @@ static void model_json(const char *path, const eqs_model_info *m) {
   json_string(stdout, m->head);
   printf(", \"parameters\": %" PRId64 ", \"functional\": ", m->n_parameter);
   json_string(stdout, m->functional);
+  printf(", \"dispersion\": ");
+  json_string(stdout, m->dispersion);
   printf(", \"sha256\": ");
   json_string(stdout, m->sha256);
   printf("}\n");
@@ -87,8 +90,9 @@ static void model_text(const char *path, const eqs_model_info *m) {
     else printf(" (--head chooses one)");
     putchar('\n');
   }
-  printf("parameters    %" PRId64 "\nfunctional    %s\nsha256        %s\n", m->n_parameter,
-         m->functional ? m->functional : "unknown", m->sha256 ? m->sha256 : "unknown");
+  printf("parameters    %" PRId64 "\nfunctional    %s\ndispersion    %s\nsha256        %s\n",
+         m->n_parameter, m->functional ? m->functional : "unknown",
+         m->dispersion ? m->dispersion : "none", m->sha256 ? m->sha256 : "unknown");
 }
 
 static int model_info(const model_arguments *arguments, int json) {

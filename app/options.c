@@ -47,6 +47,10 @@ int option_model(const char *command, int option, const char *text, model_argume
   case OPTION_MODEL: a->model = text; return EXIT_OK;
   case OPTION_HEAD: a->head = text; return EXIT_OK;
   case OPTION_MODAL: a->modal = text; return EXIT_OK;
+  case OPTION_DISPERSION:
+    if (a->dispersion) return app_usage(command, "--dispersion is given twice");
+    a->dispersion = text;
+    return EXIT_OK;
   case OPTION_THREADS: return option_int(command, "--threads", text, 0, 4096, &a->threads);
   case OPTION_PRECISION:
     if (!strcmp(text, "single") || !strcmp(text, "double")) {
@@ -70,8 +74,11 @@ int model_open(const char *command, const model_arguments *a, eqs_context **cont
   if (!a->model) return app_usage(command, "--model FILE is missing");
   if (eqs_context_open("auto", context) || eqs_context_set_threads(*context, a->threads))
     return app_fail(command, "%s", eqs_error());
-  eqs_model_options options = {
-      .size = sizeof options, .head = a->head, .modal = a->modal, .precision = a->precision};
+  eqs_model_options options = {.size = sizeof options,
+                               .head = a->head,
+                               .modal = a->modal,
+                               .precision = a->precision,
+                               .dispersion = a->dispersion};
   if (eqs_model_load(*context, a->model, &options, model))
     return app_fail(command, "%s", eqs_error());
   return EXIT_OK;

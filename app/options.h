@@ -14,11 +14,12 @@ int option_double(const char *command, const char *name, const char *text, doubl
                   double most, double *out);
 int option_uint64(const char *command, const char *name, const char *text, uint64_t *out);
 
-/* --model --head --modal --precision --threads --disorder: the same everywhere. */
+/* --model --head --modal --precision --dispersion --threads --disorder: the same everywhere. */
 typedef struct model_arguments {
   const char *model;
   const char *head;
   const char *modal;
+  const char *dispersion;
   eqs_precision precision;
   int threads; /* 0 = all cores */
   int disorder_major;
@@ -30,6 +31,7 @@ enum {
   OPTION_HEAD,
   OPTION_MODAL,
   OPTION_PRECISION,
+  OPTION_DISPERSION,
   OPTION_THREADS,
   OPTION_DISORDER,
   OPTION_JSON,
@@ -43,6 +45,7 @@ enum {
       {"head", required_argument, NULL, OPTION_HEAD},                                              \
       {"modal", required_argument, NULL, OPTION_MODAL},                                            \
       {"precision", required_argument, NULL, OPTION_PRECISION},                                    \
+      {"dispersion", required_argument, NULL, OPTION_DISPERSION},                                  \
       {"threads", required_argument, NULL, OPTION_THREADS},                                        \
       {"disorder", required_argument, NULL, OPTION_DISORDER}
 /* clang-format on */

@@ -1,13 +1,17 @@
 /* engine.c -- contexts, models and the evaluation of a batch: from systems to energies, forces and
  * stress. A potential gives energies per atom and dE/d(edge vector); everything else is here.
+ * Dispersion is added to what the potential gave.
+ *
  * SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine.h"
 #include "core/neighbors.h"
 #include "core/workspace.h"
 #include "io/torch_archive.h"
+#include "potentials/dispersion.h"
 #include "potentials/mace.h"
 #include "potentials/sevennet.h"
 
@@ -20,6 +24,8 @@ struct eqs_model {
   torch_archive *archive; /* the potential reads from it as elements occur */
   potential *potential;
   int species[120]; /* of every atomic number; -1 = unknown */
+  int has_dispersion;
+  dispersion dispersion;
 };
 
 /* ------------------------------------------------------------------------------------ context */
@@ -62,6 +68,13 @@ static eqs_status load_potential(eqs_model *m, const eqs_model_options *o) {
            torch_kind_name(torch_value_kind(root)), torch_class(root));
 }
 
+static eqs_status add_dispersion(eqs_model *m, const char *text) {
+  if (!text || !strcmp(text, "none")) return EQS_OK;
+  EQS_TRY(dispersion_parse(text, m->potential->info.functional, &m->dispersion));
+  m->has_dispersion = 1;
+  return EQS_OK;
+}
+
 eqs_status eqs_model_load(eqs_context *c, const char *path, const eqs_model_options *options,
                           eqs_model **out) {
   eqs_model_options o = {.size = sizeof o};
@@ -75,6 +88,7 @@ eqs_status eqs_model_load(eqs_context *c, const char *path, const eqs_model_opti
   eqs_status status = torch_archive_open(path, &m->archive);
   if (status == EQS_OK) {
     status = load_potential(m, &o);
+    if (status == EQS_OK) status = add_dispersion(m, o.dispersion);
     if (status != EQS_OK) status_prefix(status, "%s", path);
   }
   if (status != EQS_OK) {
@@ -95,6 +109,7 @@ eqs_status eqs_model_info_get(const eqs_model *m, eqs_model_info *out) {
   size_t size = out->size < sizeof *out ? out->size : sizeof *out;
   eqs_model_info info = m->potential->info;
   info.sha256 = torch_archive_sha256(m->archive);
+  info.dispersion = m->has_dispersion ? m->dispersion.name : NULL;
   memcpy(out, &info, size);
   out->size = size;
   return EQS_OK;
@@ -148,12 +163,13 @@ static void sum_forces(const neighbors *nb, const double (*gradient)[3], double 
   }
 }
 
-/* (1/V) sum of v (x) dE/dv, symmetrised. */
+/* (1/V) sum of v (x) dE/dv, symmetrised; `more` of it comes from elsewhere. */
 static void sum_stress(const eqs_systems *s, const neighbors *nb, const double (*gradient)[3],
-                       double *stress) {
+                       const double *more, double *stress) {
   for (int i = 0; i < s->n_system; i++) {
-    double w[9] = {0}, volume = s->cell ? fabs(cell_volume(s->cell + 9 * i)) : 0;
+    double w[9], volume = s->cell ? fabs(cell_volume(s->cell + 9 * i)) : 0;
     int begin = nb->first[s->first[i]], end = nb->first[s->first[i + 1]];
+    memcpy(w, more + 9 * i, sizeof w);
     for (int e = begin; e < end; e++)
       for (int a = 0; a < 3; a++)
         for (int b = 0; b < 3; b++) w[3 * a + b] += nb->vector[e][a] * gradient[e][b];
@@ -182,11 +198,12 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   arena *shared = &c->work.shared;
   int n = s->first[s->n_system], *species, want = out->forces || out->stress;
   unsigned char *present;
-  double *energies, *forces, (*gradient)[3] = NULL;
+  double *energies, *forces, *virial, (*gradient)[3] = NULL;
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *species, &species));
   EQS_TRY(arena_take_zero(shared, (size_t)p->info.n_element, 1, &present));
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *energies, &energies));
   EQS_TRY(arena_take(shared, (size_t)n * 3, sizeof *forces, &forces));
+  EQS_TRY(arena_take_zero(shared, (size_t)s->n_system * 9, sizeof *virial, &virial));
   EQS_TRY(map_species(m, s, species, present));
   EQS_TRY(neighbors_build(&c->list, s, p->info.cutoff));
   EQS_TRY(p->ops->prepare(p, present));
@@ -194,6 +211,9 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   batch b = {.n = n, .species = species, .nb = &c->list};
   EQS_TRY(p->ops->evaluate(p, &c->work, &b, energies, gradient));
   if (want) sum_forces(&c->list, (const double(*)[3])gradient, forces);
+  if (m->has_dispersion)
+    EQS_TRY(dispersion_evaluate(&m->dispersion, &c->work, s, energies, want ? forces : NULL,
+                                want ? virial : NULL));
   EQS_TRY(check_finite(s, energies, want ? forces : NULL));
   for (int i = 0; out->energy && i < s->n_system; i++) {
     out->energy[i] = 0;
@@ -201,7 +221,7 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   }
   if (out->energies) memcpy(out->energies, energies, (size_t)n * sizeof *energies);
   if (out->forces) memcpy(out->forces, forces, (size_t)n * 3 * sizeof *forces);
-  if (out->stress) sum_stress(s, &c->list, (const double(*)[3])gradient, out->stress);
+  if (out->stress) sum_stress(s, &c->list, (const double(*)[3])gradient, virial, out->stress);
   return EQS_OK;
 }
 
@@ -215,4 +235,14 @@ eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in
   if (m->potential->refusal[0]) EQS_FAIL(EQS_ERR_ARGUMENT, "%s", m->potential->refusal);
   arena_reset(&c->work.shared);
   return evaluate(c, m, &s, &r);
+}
+
+eqs_status engine_dispersion(eqs_context *c, const eqs_model *m, const eqs_systems *in,
+                             double *energies) {
+  size_t n = (size_t)in->first[in->n_system];
+  for (size_t i = 0; i < n; i++) energies[i] = 0;
+  if (!m->has_dispersion) return EQS_OK;
+  EQS_TRY(check_systems(in));
+  arena_reset(&c->work.shared);
+  return dispersion_evaluate(&m->dispersion, &c->work, in, energies, NULL, NULL);
 }

@@ -65,6 +65,10 @@ typedef struct eqs_model_options {
   const char *head;  /* MACE: which readout head; NULL = the only one, or the one named Default */
   const char *modal; /* SevenNet multi-fidelity: which channel ("PBE"); NULL if there is none */
   eqs_precision precision;
+  /* Added to the model: NULL or "none"; "d3bj" for D3 with Becke-Johnson damping, two-body, with
+   * the parameters of the labels' functional; "d3bj:pbe" names it. Refused where the labels are
+   * known to hold dispersion. */
+  const char *dispersion;
 } eqs_model_options;
 
 /* What a model file holds. Strings and arrays belong to the model. */
@@ -87,6 +91,7 @@ typedef struct eqs_model_info {
   const char *functional;  /* functional of the training labels if known, else NULL */
   const char *sha256;      /* of the file, 64 hex digits */
   eqs_precision precision; /* the one it was loaded with */
+  const char *dispersion;  /* added to the model, "d3bj:pbe"; NULL = none */
 } eqs_model_info;
 
 /* Reads a published model file (MACE `.model`, SevenNet `.pth`); executes nothing from it.

@@ -102,9 +102,10 @@ static void put_gas_note(FILE *f, const screen_record *r) {
 }
 
 static void put_heading(FILE *f, const screen_record *r, double pressure, int width) {
-  fprintf(f, "%s at %g K, %lld insertions per framework, seed %lld, %s %.12s, %s precision\n\n",
+  int added = strcmp(r->dispersion, "none") != 0;
+  fprintf(f, "%s at %g K, %lld insertions per framework, seed %lld, %s %.12s%s%s, %s precision\n\n",
           r->gas, r->temperature, (long long)r->insertions, (long long)r->seed, r->model_family,
-          r->model_sha256, r->precision);
+          r->model_sha256, added ? " + " : "", added ? r->dispersion : "", r->precision);
   put_gas_note(f, r);
   char uptake[48];
   snprintf(uptake, sizeof uptake, "mol/kg at %g Pa", pressure);

@@ -2,12 +2,14 @@
  *
  * Per framework: hash, read, primitive cell and replicas, empty framework, Widom insertion, record.
  * A row's key is the file's SHA-256, the frame, and the condition (gas, temperature, insertions,
- * seed, model, head, precision, rules) as text; rows that exist are taken over. The stream of
- * random numbers is keyed by the file's hash, so results do not depend on order or company.
+ * seed, model, head, precision, dispersion, rules) as text; rows that exist are taken over. The
+ * stream of random numbers is keyed by the file's hash, so results do not depend on order or
+ * company.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/insertion.h"
 #include "core/adsorption/record.h"
+#include "core/engine.h"
 #include "core/locale_c.h"
 #include "io/elements.h"
 #include "io/report.h"
@@ -300,6 +302,21 @@ static int is_pbe(const char *functional) {
   return functional && strncmp(functional, "PBE", 3) == 0 && !isalnum((unsigned char)functional[3]);
 }
 
+/* The stored reference is without dispersion; what is added to the model is added to it. */
+static eqs_status add_dispersion(const session *s, double *reference) {
+  const gas *g = &s->molecule;
+  const int first[2] = {0, g->n};
+  double energies[GAS_MAX_ATOMS];
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = 1,
+                    .first = first,
+                    .number = g->number,
+                    .position = g->reference_position[0]};
+  EQS_TRY(engine_dispersion(s->context, s->model, &in, energies));
+  for (int i = 0; i < g->n; i++) *reference += energies[i];
+  return EQS_OK;
+}
+
 static eqs_status check_gas(session *s) {
   screen_record *r = &s->base;
   const gas *g = &s->molecule;
@@ -311,6 +328,7 @@ static eqs_status check_gas(session *s) {
     status = insertion_gas_energy(s->context, s->model, g, g->position, &r->gas_energy_ev);
   if (status == EQS_OK && known)
     status = insertion_gas_energy(s->context, s->model, g, g->reference_position, &r->gas_check_ev);
+  if (status == EQS_OK && known) status = add_dispersion(s, &r->gas_reference_ev);
   if (status != EQS_OK) return status_prefix(status, "the molecule %s", g->name);
   if (!known) record_flag(r, "gas-unchecked");
   else if (fabs(r->gas_check_ev - r->gas_reference_ev) > GAS_LIMIT) record_flag(r, "gas-energy");
@@ -340,16 +358,18 @@ static void fill_base(session *s) {
   snprintf(r->head, sizeof r->head, "%s", info->head ? info->head : "");
   snprintf(r->functional, sizeof r->functional, "%s", info->functional ? info->functional : "");
   snprintf(r->precision, sizeof r->precision, "%s", precision);
-  snprintf(r->dispersion, sizeof r->dispersion, "none");
+  snprintf(r->dispersion, sizeof r->dispersion, "%s", info->dispersion ? info->dispersion : "none");
   snprintf(r->device, sizeof r->device, "host");
   snprintf(r->version, sizeof r->version, "%s", eqs_version());
   r->overlap_share = OVERLAP_SHARE;
   r->hole_limit = -HOLE_KJ_MOL;
-  snprintf(r->condition, sizeof r->condition,
-           "gas=%s T=%.17g n=%lld seed=%lld model=%s head=%s precision=%s disorder=%s replicate=%s",
-           r->gas, r->temperature, (long long)r->insertions, (long long)r->seed, r->model_sha256,
-           r->head, precision, o->disorder_major ? "major" : "refuse",
-           o->replicate_strict ? "strict" : "shell");
+  snprintf(
+      r->condition, sizeof r->condition,
+      "gas=%s T=%.17g n=%lld seed=%lld model=%s head=%s precision=%s dispersion=%s disorder=%s "
+      "replicate=%s",
+      r->gas, r->temperature, (long long)r->insertions, (long long)r->seed, r->model_sha256,
+      r->head, precision, r->dispersion, o->disorder_major ? "major" : "refuse",
+      o->replicate_strict ? "strict" : "shell");
 }
 
 static eqs_status check_options(const eqs_screen_options *given, eqs_screen_options *out) {
