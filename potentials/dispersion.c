@@ -20,7 +20,7 @@
 
 #define BOHR    0.529177210903  /* angstrom, CODATA 2018 */
 #define HARTREE 27.211386245988 /* eV, CODATA 2018 */
-enum { BLOCK = 16, CHUNK = 64, REFERENCES = DISPERSION_REFERENCES };
+enum { BLOCK = 16, REFERENCES = DISPERSION_REFERENCES };
 
 /* ---- functionals */
 
@@ -178,86 +178,95 @@ static eqs_status coordinate(void *argument, int block, arena *scratch) {
   return EQS_OK;
 }
 
+/* Four partners side by side; the compiler splits them where registers are shorter. */
+enum { LANES = 4, GROUPS = 16 };
+typedef double lanes __attribute__((vector_size(8 * LANES)));
+typedef int64_t lane_mask __attribute__((vector_size(8 * LANES)));
+
+#if defined(__x86_64__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define ALSO_FOR_AVX2 __attribute__((target_clones("arch=haswell", "default")))
+#else
+#define ALSO_FOR_AVX2
+#endif
+
 /* Partners of the atom in hand: what does not depend on the image. */
 typedef struct partners {
-  double x[CHUNK], y[CHUNK], z[CHUNK];
-  double c6[CHUNK], d_c6[CHUNK]; /* C6_ij and its derivative by CN_i */
-  double s8[CHUNK];              /* s8 3 Q_i Q_j */
-  double f6[CHUNK], f8[CHUNK];
+  lanes x, y, z;
+  lanes c6, d_c6; /* C6_ij and its derivative by CN_i; 0 in lanes that are not used */
+  lanes s8;       /* s8 3 Q_i Q_j */
+  lanes f6, f8;
 } partners;
 
-static void prepare_partners(const center *c, const lattice_bins *b, int begin, int n,
+static void prepare_partners(const center *c, const lattice_bins *b, int begin, int end,
                              partners *out) {
   const pass *p = c->p;
   double own = 3 * dispersion_ratio[p->element[c->species]];
-  for (int k = 0; k < n; k++) {
-    int slot = c->first + begin + k, s = p->species[slot];
+  for (int j = begin; j < end; j++) {
+    int slot = c->first + j, s = p->species[slot], k = (j - begin) % LANES;
+    partners *q = out + (j - begin) / LANES;
     double c6 = 0, d_c6 = 0, ratio = own * dispersion_ratio[p->element[s]];
     for (int a = 0; a < REFERENCES; a++) {
       c6 += p->g[slot][a] * c->c6[s][a];
       d_c6 += p->g[slot][a] * c->d_c6[s][a];
     }
     double f = p->d->a1 * sqrt(ratio) + p->d->a2, f2 = f * f;
-    out->x[k] = b->x[0][begin + k];
-    out->y[k] = b->x[1][begin + k];
-    out->z[k] = b->x[2][begin + k];
-    out->c6[k] = c6;
-    out->d_c6[k] = d_c6;
-    out->s8[k] = p->d->s8 * ratio;
-    out->f6[k] = f2 * f2 * f2;
-    out->f8[k] = f2 * f2 * f2 * f2;
+    if (k == 0) *q = (partners){.f6 = {1, 1, 1, 1}, .f8 = {1, 1, 1, 1}};
+    q->x[k] = b->x[0][j];
+    q->y[k] = b->x[1][j];
+    q->z[k] = b->x[2][j];
+    q->c6[k] = c6;
+    q->d_c6[k] = d_c6;
+    q->s8[k] = p->d->s8 * ratio;
+    q->f6[k] = f2 * f2 * f2;
+    q->f8[k] = f2 * f2 * f2 * f2;
   }
 }
 
-/* One image of n partners; `derivatives` is a constant at both calls. */
+static double sum_of(const lanes *x) { return ((*x)[0] + (*x)[1]) + ((*x)[2] + (*x)[3]); }
+
+/* All images of n groups of partners; `derivatives` is a constant at both calls. */
 static inline __attribute__((always_inline)) void
-add_pairs(center *c, const partners *q, int n, const double shift[3], int derivatives) {
-  double s6 = c->p->d->s6, cutoff2 = c->cutoff2, e = 0, cn = 0, f[3] = {0}, w[6] = {0};
-  double fx = 0, fy = 0, fz = 0, xx = 0, yy = 0, zz = 0, yz = 0, xz = 0, xy = 0;
-#pragma omp simd reduction(+ : e, cn, fx, fy, fz, xx, yy, zz, yz, xz, xy)
-  for (int k = 0; k < n; k++) {
-    double x = q->x[k] + shift[0], y = q->y[k] + shift[1], z = q->z[k] + shift[2];
-    double r2 = x * x + y * y + z * z, r4 = r2 * r2, r6 = r4 * r2;
-    double d6 = r6 + q->f6[k], d8 = r4 * r4 + q->f8[k];
-    double both = (r2 < cutoff2) & (r2 > 0) ? 1 / (d6 * d8) : 0;
-    double t6 = both * d8, t8 = both * d6;
-    double u = s6 * t6 + q->s8[k] * t8;
-    e += q->c6[k] * u;
-    if (derivatives) {
-      double v = q->c6[k] * (6 * s6 * t6 * t6 * r4 + 8 * q->s8[k] * t8 * t8 * r6);
-      cn += q->d_c6[k] * u;
-      fx += v * x;
-      fy += v * y;
-      fz += v * z;
-      xx += v * x * x;
-      yy += v * y * y;
-      zz += v * z * z;
-      yz += v * y * z;
-      xz += v * x * z;
-      xy += v * x * y;
+add_pairs(center *c, const partners *group, int n, const lattice_chunk *chunk, int derivatives) {
+  const lanes zero = {0}, s6 = zero + c->p->d->s6, cutoff2 = zero + c->cutoff2;
+  lanes e = zero, cn = zero, fx = zero, fy = zero, fz = zero;
+  lanes xx = zero, yy = zero, zz = zero, yz = zero, xz = zero, xy = zero;
+  for (const partners *q = group; q < group + n; q++)
+    for (int k = 0; k < chunk->n; k++) {
+      lanes x = q->x + chunk->shift[0][k], y = q->y + chunk->shift[1][k],
+            z = q->z + chunk->shift[2][k], r2 = x * x + y * y + z * z;
+      lanes r4 = r2 * r2, r6 = r4 * r2, d6 = r6 + q->f6, d8 = r4 * r4 + q->f8;
+      lane_mask inside = (lane_mask)(r2 < cutoff2) & (lane_mask)(r2 > zero);
+      lanes both = (lanes)((lane_mask)(1 / (d6 * d8)) & inside);
+      lanes t6 = both * d8, t8 = both * d6, u = s6 * t6 + q->s8 * t8;
+      e += q->c6 * u;
+      if (!derivatives) continue;
+      lanes v = q->c6 * (6 * s6 * t6 * t6 * r4 + 8 * q->s8 * t8 * t8 * r6);
+      cn += q->d_c6 * u;
+      lanes vx = v * x, vy = v * y, vz = v * z;
+      fx += vx, fy += vy, fz += vz;
+      xx += vx * x, yy += vy * y, zz += vz * z;
+      yz += vy * z, xz += vx * z, xy += vx * y;
     }
-  }
-  c->energy -= e / 2;
+  c->energy -= sum_of(&e) / 2;
   if (!derivatives) return;
-  c->cn_bar -= cn;
-  f[0] = fx, f[1] = fy, f[2] = fz;
-  w[0] = xx, w[1] = yy, w[2] = zz, w[3] = yz, w[4] = xz, w[5] = xy;
+  c->cn_bar -= sum_of(&cn);
+  double f[3] = {sum_of(&fx), sum_of(&fy), sum_of(&fz)};
+  double w[6] = {sum_of(&xx), sum_of(&yy), sum_of(&zz), sum_of(&yz), sum_of(&xz), sum_of(&xy)};
   for (int a = 0; a < 3; a++) c->force[a] += f[a];
   for (int a = 0; a < 6; a++) c->virial[a] += w[a] / 2;
 }
 
-static void sum_pairs(void *argument, const lattice_chunk *chunk) {
+static ALSO_FOR_AVX2 void sum_pairs(void *argument, const lattice_chunk *chunk) {
+  enum { ATOMS = LANES * GROUPS };
   center *c = argument;
-  partners q;
+  partners group[GROUPS];
   const lattice_bins *b = c->p->bins + c->p->system[c->first];
-  for (int begin = chunk->begin; begin < chunk->end; begin += CHUNK) {
-    int n = chunk->end - begin < CHUNK ? chunk->end - begin : CHUNK;
-    prepare_partners(c, b, begin, n, &q);
-    for (int k = 0; k < chunk->n; k++) {
-      double shift[3] = {chunk->shift[0][k], chunk->shift[1][k], chunk->shift[2][k]};
-      if (c->p->force) add_pairs(c, &q, n, shift, 1);
-      else add_pairs(c, &q, n, shift, 0);
-    }
+  for (int begin = chunk->begin; begin < chunk->end; begin += ATOMS) {
+    int end = chunk->end - begin < ATOMS ? chunk->end : begin + ATOMS;
+    int n = (end - begin + LANES - 1) / LANES;
+    prepare_partners(c, b, begin, end, group);
+    if (c->p->force) add_pairs(c, group, n, chunk, 1);
+    else add_pairs(c, group, n, chunk, 0);
   }
 }
 

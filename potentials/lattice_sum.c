@@ -6,13 +6,14 @@
  * SPDX-License-Identifier: MIT */
 #include "potentials/lattice_sum.h"
 
+#include <limits.h>
 #include <math.h>
 #include <string.h>
 
 #include "core/neighbors.h"
 
 enum { CHUNK = 256, BINS_MAX = 512 };
-#define BIN_WIDTH 16.0 /* about, in units of length (bohr) */
+#define BIN_WIDTH 12.0 /* about, in units of length (bohr) */
 #define SLACK     1e-6 /* for rounding, in bins and units of length */
 
 static void cross(const double a[3], const double b[3], double out[3]) {
@@ -63,7 +64,7 @@ static void choose_bins(lattice_bins *b) {
   double share[3], diagonal = 0;
   for (int k = 0; k < 3; k++) {
     share[k] = b->width[k] * b->span[k] / BIN_WIDTH;
-    b->bins[k] = share[k] < 1 ? 1 : share[k] > BINS_MAX ? BINS_MAX : (int)share[k];
+    b->bins[k] = share[k] < 1 ? 1 : share[k] > BINS_MAX ? BINS_MAX : (int)round(share[k]);
   }
   while ((double)b->bins[0] * b->bins[1] * b->bins[2] > b->n) {
     int most = b->bins[1] > b->bins[0];
@@ -176,19 +177,28 @@ static void place(const lattice_bins *b, const double f[3], double x[3]) {
     x[c] = f[0] * b->basis[c] + f[1] * b->basis[3 + c] + f[2] * b->basis[6 + c];
 }
 
-/* Adds the image of a bin by m lattice vectors if it is within reach. */
-static void add_image(walk *w, const int bin[3], const int m[3]) {
+/* Range of m[2] for which the image of a bin by m is within reach: where a line meets a sphere. */
+static int line_range(const walk *w, const int bin[3], const int m[3], int range[2]) {
   const lattice_bins *b = w->b;
-  double f[3], x[3], r2 = 0;
+  const double *c = b->basis + 6;
+  double f[3], x[3], aa = 0, ab = 0, bb = -w->limit;
   for (int k = 0; k < 3; k++)
-    f[k] = b->low[k] + (bin[k] + 0.5) / b->bins[k] * b->span[k] + m[k] - w->fraction[k];
+    f[k] = b->low[k] + (bin[k] + 0.5) / b->bins[k] * b->span[k] - w->fraction[k];
+  f[0] += m[0];
+  f[1] += m[1];
   place(b, f, x);
-  for (int c = 0; c < 3; c++) r2 += x[c] * x[c];
-  if (r2 > w->limit) return;
-  for (int k = 0; k < 3; k++) f[k] = m[k];
-  place(b, f, x);
-  for (int c = 0; c < 3; c++) w->shift[c][w->n] = x[c] - w->center[c];
-  w->n++;
+  for (int k = 0; k < 3; k++) {
+    aa += c[k] * c[k];
+    ab += c[k] * x[k];
+    bb += x[k] * x[k];
+  }
+  double root = ab * ab - aa * bb;
+  if (root < 0) return 0;
+  root = sqrt(root);
+  double low = ceil((-ab - root) / aa), high = floor((-ab + root) / aa);
+  if (low > range[0]) range[0] = (int)fmin(low, INT_MAX);
+  if (high < range[1]) range[1] = (int)fmax(high, INT_MIN);
+  return 1;
 }
 
 static void visit_bin(walk *w, const int bin[3], lattice_visit *visit, void *argument) {
@@ -204,14 +214,19 @@ static void visit_bin(walk *w, const int bin[3], lattice_visit *visit, void *arg
   }
   w->n = 0;
   for (m[0] = from[0]; m[0] <= to[0]; m[0]++)
-    for (m[1] = from[1]; m[1] <= to[1]; m[1]++)
-      for (m[2] = from[2]; m[2] <= to[2]; m[2]++) {
-        add_image(w, bin, m);
-        if (w->n < CHUNK) continue;
+    for (m[1] = from[1]; m[1] <= to[1]; m[1]++) {
+      int range[2] = {from[2], to[2]};
+      if (!line_range(w, bin, m, range)) continue;
+      for (m[2] = range[0]; m[2] <= range[1]; m[2]++) {
+        for (int k = 0; k < 3; k++)
+          w->shift[k][w->n] =
+              m[0] * b->basis[k] + m[1] * b->basis[3 + k] + m[2] * b->basis[6 + k] - w->center[k];
+        if (++w->n < CHUNK) continue;
         c.n = w->n;
         visit(argument, &c);
         w->n = 0;
       }
+    }
   c.n = w->n;
   if (c.n) visit(argument, &c);
 }

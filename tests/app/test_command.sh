@@ -113,6 +113,18 @@ cmp "$work/out" "$work/o.extxyz"
 
 # Threads do not change a bit; a stopped run leaves whole frames.
 for ((i = 0; i < 3000; i++)); do cat "$work/two.extxyz"; done > "$work/many.extxyz"
+check 1 "dispersion without a functional" "${run[@]}" --dispersion d3bj "$work/water.xyz" --output -
+says err "d3bj:pbe"
+check 1 "dispersion of an unknown functional" "${run[@]}" --dispersion d3bj:lda "$work/water.xyz" --output -
+check 2 "dispersion twice" "${run[@]}" --dispersion d3bj:pbe --dispersion d3bj:pbe "$work/water.xyz" \
+  --output -
+check 0 "dispersion" "${run[@]}" --dispersion d3bj:pbe "$work/water.xyz" --output -
+cp "$work/out" "$work/with"
+check 0 "dispersion none" "${run[@]}" --dispersion none "$work/water.xyz" --output -
+! cmp -s "$work/out" "$work/with" || { echo "FAILED: dispersion changed nothing"; exit 1; }
+check 0 "info with dispersion" "$equisorb" info "$model" --dispersion d3bj:PBE --json
+says out '"dispersion": "d3bj:pbe"'
+
 check 0 "one thread" "$equisorb" evaluate --model "$model" --threads 1 "$work/two.extxyz" --output -
 cp "$work/out" "$work/one"
 check 0 "two threads" "$equisorb" evaluate --model "$model" --threads 2 "$work/two.extxyz" --output -

@@ -136,6 +136,14 @@ for signal in INT TERM; do
   says err "the same command continues"
 done
 
+# Dispersion is another condition: not taken from the rows without it, and said in the row.
+check 0 "without dispersion" "${all[@]}" cifs/host-1.xyz --output d3.db --csv d3.csv
+cp d3.csv plain.csv
+check 0 "with dispersion" "${all[@]}" cifs/host-1.xyz --dispersion d3bj:pbe --output d3.db --csv d3.csv
+says out "d3bj:pbe"
+says d3.csv "dispersion=d3bj:pbe"
+says plain.csv "dispersion=none"
+
 head -c 8192 /dev/urandom > random.db
 check 1 "not a results file" "${all[@]}" cifs --output random.db
 says err "not an SQLite file"
@@ -150,6 +158,11 @@ if [ -f "$published" ]; then
   [ "$(sed -n '/WARNING/=' out)" -lt "$(sed -n '/^rank/=' out)" ]
   says out "this model gives -22.66"
   grep host-1 out | grep -qF gas-energy
+  # The same verdict with D3: it is added to the reference too (0.025 eV for CO2).
+  check 0 "SevenNet-0 with D3" "$equisorb" screen cifs/host-1.xyz --model "$published" --gas CO2 \
+    --temperature 298 --insertions 100 --dispersion d3bj --output seven.db
+  says out "this model gives -22.69"
+  says out "-22.999 eV: +0.309"
 else
   echo "skipped: the warning about the gas needs SevenNet-0; set EQS_SEVENNET_DIR"
 fi
