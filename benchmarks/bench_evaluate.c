@@ -1,10 +1,13 @@
 /* bench_evaluate.c -- how long one evaluation of energy and forces takes, and what it needs.
  *
  * usage: bench_evaluate MODEL STRUCTURE.xyz [--threads N] [--precision single|double] [--head H]
- *                       [--modal P] [--seconds S] [--stress] [--forces FILE] [--json]
+ *                       [--modal P] [--seconds S | --evaluations N] [--replicate AxBxC]
+ *                       [--stress] [--forces FILE] [--json]
  *
- * Repeats for about S seconds (5), at least three times. The structure is XYZ with Lattice="..." in
- * its second line. Neighbour lists are part of every evaluation. Peak memory is VmHWM.
+ * Repeats for about S seconds (5), at least three times after the first; or evaluates N times in
+ * all. The structure is XYZ with Lattice="..." in its second line, repeated A, B and C times along
+ * its vectors. Neighbour lists are part of every evaluation. Peak memory is VmHWM; bytes per atom
+ * are what it grew by during the evaluations, tables of the model included.
  *
  * SPDX-License-Identifier: MIT */
 #include <math.h>
@@ -24,7 +27,7 @@ static const char symbols[] =
 
 typedef struct arguments {
   const char *model, *structure, *head, *modal, *forces;
-  int threads, json, stress;
+  int threads, json, stress, evaluations, replicate[3];
   eqs_precision precision;
   double seconds;
 } arguments;
@@ -37,7 +40,7 @@ typedef struct structure {
 typedef struct timing {
   double load, first, fastest, median; /* seconds; load and first from the start of main */
   int repeats;
-  double energy, *forces, stress[9];
+  double energy, *forces, stress[9], bytes_per_atom;
 } timing;
 
 static double now(void) {
@@ -87,13 +90,41 @@ static structure read_xyz(const char *path) {
   return s;
 }
 
-/* Peak resident memory in MB; 0 where the system does not say. */
-static double peak_memory(void) {
+/* The structure a times, b times and c times along its vectors. */
+static structure replicate(structure s, const int times[3]) {
+  long count = (long)times[0] * times[1] * times[2];
+  structure big = s;
+  if (count == 1) return s;
+  if (count < 1 || count > 10000000 / s.n) fail("too many copies", "--replicate");
+  big.n = 0;
+  big.number = calloc((size_t)(s.n * count), sizeof *big.number);
+  big.position = calloc(3 * (size_t)(s.n * count), sizeof *big.position);
+  if (!big.number || !big.position) fail("out of memory", "--replicate");
+  for (long copy = 0; copy < count; copy++) {
+    long at[3] = {copy / times[2] / times[1], copy / times[2] % times[1], copy % times[2]};
+    for (int i = 0; i < s.n; i++, big.n++) {
+      big.number[big.n] = s.number[i];
+      for (int a = 0; a < 3; a++) {
+        double *x = big.position + 3 * (size_t)big.n + a;
+        *x = s.position[3 * (size_t)i + (size_t)a];
+        for (int k = 0; k < 3; k++) *x += (double)at[k] * s.cell[3 * k + a];
+      }
+    }
+  }
+  for (int k = 0; k < 9; k++) big.cell[k] *= times[k / 3];
+  free(s.number);
+  free(s.position);
+  return big;
+}
+
+/* A line of the system's account of this process in MB; 0 where there is none. */
+static double memory(const char *name) {
   char line[LINE];
   double kb = 0;
+  size_t length = strlen(name);
   FILE *f = fopen("/proc/self/status", "r");
   while (f && fgets(line, LINE, f))
-    if (sscanf(line, "VmHWM: %lf", &kb) == 1) break;
+    if (!strncmp(line, name, length)) kb = atof(line + length);
   if (f) fclose(f);
   return kb / 1024;
 }
@@ -132,14 +163,16 @@ static timing measure(const arguments *a, const structure *s, double start) {
                     .energy = &t.energy,
                     .forces = t.forces,
                     .stress = a->stress ? t.stress : NULL};
-  check(eqs_compute(c, m, &in, &out));
-  t.first = now() - start;
-  double end = now() + a->seconds;
-  while (t.repeats < MOST_REPEATS && (t.repeats < 3 || now() < end)) {
-    double begin = now();
+  double before = memory("VmRSS:"), begin = now(), end = 0;
+  for (int k = 0; k < MOST_REPEATS && (a->evaluations ? k < a->evaluations : k < 4 || now() < end);
+       k++) {
+    if (k) begin = now();
     check(eqs_compute(c, m, &in, &out));
-    seconds[t.repeats++] = now() - begin;
+    if (!k) t.first = now() - start;
+    if (k || a->evaluations == 1) seconds[t.repeats++] = now() - begin;
+    if (!k) end = now() + a->seconds;
   }
+  t.bytes_per_atom = (memory("VmHWM:") - before) * 1048576 / s->n;
   qsort(seconds, (size_t)t.repeats, sizeof *seconds, compare);
   t.fastest = seconds[0];
   t.median = seconds[t.repeats / 2];
@@ -149,7 +182,7 @@ static timing measure(const arguments *a, const structure *s, double start) {
 }
 
 static arguments parse(int argc, char **argv) {
-  arguments a = {.threads = 1, .seconds = 5};
+  arguments a = {.threads = 1, .seconds = 5, .replicate = {1, 1, 1}};
   for (int k = 1; k < argc; k++) {
     const char *o = argv[k], *value = k + 1 < argc ? argv[k + 1] : "";
     int takes = 1;
@@ -159,8 +192,11 @@ static arguments parse(int argc, char **argv) {
     else if (!strcmp(o, "--head")) a.head = value;
     else if (!strcmp(o, "--modal")) a.modal = value;
     else if (!strcmp(o, "--seconds")) a.seconds = atof(value);
+    else if (!strcmp(o, "--evaluations")) a.evaluations = atoi(value);
     else if (!strcmp(o, "--forces")) a.forces = value;
-    else {
+    else if (!strcmp(o, "--replicate") &&
+             sscanf(value, "%dx%dx%d", &a.replicate[0], &a.replicate[1], &a.replicate[2]) == 3) {
+    } else {
       takes = 0;
       if (!strcmp(o, "--json")) a.json = 1;
       else if (!strcmp(o, "--stress")) a.stress = 1;
@@ -174,27 +210,35 @@ static arguments parse(int argc, char **argv) {
   return a;
 }
 
+static void print_json(const arguments *a, const structure *s, const timing *t) {
+  printf("{\"atoms\": %d, \"precision\": \"%s\", \"threads\": %d, \"load_s\": %.4f, "
+         "\"first_energy_s\": %.4f, \"repeats\": %d, \"min_ms\": %.4f, \"median_ms\": %.4f, "
+         "\"us_per_atom\": %.3f, \"peak_mb\": %.1f, \"bytes_per_atom\": %.0f, "
+         "\"energy\": %.17g, \"compiler\": \"%s\"}\n",
+         s->n, a->precision == EQS_DOUBLE ? "double" : "single", a->threads, t->load, t->first,
+         t->repeats, 1e3 * t->fastest, 1e3 * t->median, 1e6 * t->fastest / s->n, memory("VmHWM:"),
+         t->bytes_per_atom, t->energy, __VERSION__);
+}
+
+static void print_text(const arguments *a, const structure *s, const timing *t) {
+  printf("atoms %d, %s precision, %d threads\n"
+         "  load the model          %10.1f ms\n  start to first energy   %10.1f ms\n"
+         "  energy and forces, min  %10.2f ms   (%.2f us per atom, %d repeats)\n"
+         "  energy and forces, med. %10.2f ms\n"
+         "  peak memory             %10.1f MB   (evaluations: %.0f bytes per atom)\n"
+         "  energy                  %.9f eV\n",
+         s->n, a->precision == EQS_DOUBLE ? "double" : "single", a->threads, 1e3 * t->load,
+         1e3 * t->first, 1e3 * t->fastest, 1e6 * t->fastest / s->n, t->repeats, 1e3 * t->median,
+         memory("VmHWM:"), t->bytes_per_atom, t->energy);
+}
+
 int main(int argc, char **argv) {
   double start = now();
   arguments a = parse(argc, argv);
-  structure s = read_xyz(a.structure);
+  structure s = replicate(read_xyz(a.structure), a.replicate);
   timing t = measure(&a, &s, start);
-  const char *precision = a.precision == EQS_DOUBLE ? "double" : "single";
-  double per_atom = 1e6 * t.fastest / s.n, peak = peak_memory();
-  if (a.json)
-    printf("{\"atoms\": %d, \"precision\": \"%s\", \"threads\": %d, \"load_s\": %.4f, "
-           "\"first_energy_s\": %.4f, \"repeats\": %d, \"min_ms\": %.4f, \"median_ms\": %.4f, "
-           "\"us_per_atom\": %.3f, \"peak_mb\": %.1f, \"energy\": %.17g}\n",
-           s.n, precision, a.threads, t.load, t.first, t.repeats, 1e3 * t.fastest, 1e3 * t.median,
-           per_atom, peak, t.energy);
-  else
-    printf("atoms %d, %s precision, %d threads\n"
-           "  load the model          %10.1f ms\n  start to first energy   %10.1f ms\n"
-           "  energy and forces, min  %10.2f ms   (%.2f us per atom, %d repeats)\n"
-           "  energy and forces, med. %10.2f ms\n  peak memory             %10.1f MB\n"
-           "  energy                  %.9f eV\n",
-           s.n, precision, a.threads, 1e3 * t.load, 1e3 * t.first, 1e3 * t.fastest, per_atom,
-           t.repeats, 1e3 * t.median, peak, t.energy);
+  if (a.json) print_json(&a, &s, &t);
+  else print_text(&a, &s, &t);
   FILE *f = a.forces ? fopen(a.forces, "w") : NULL;
   if (a.forces && !f) fail("cannot write", a.forces);
   for (int i = 0; f && i < s.n; i++)

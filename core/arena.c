@@ -38,6 +38,7 @@ eqs_status arena_take(arena *a, size_t n, size_t size, void *out) {
   void *p = a->chunk->bytes + a->used;
   a->used += bytes;
   a->total += bytes;
+  if (a->total > a->peak) a->peak = a->total;
   memcpy(out, &p, sizeof p);
   return EQS_OK;
 }
@@ -50,14 +51,17 @@ eqs_status arena_take_zero(arena *a, size_t n, size_t size, void *out) {
   return EQS_OK;
 }
 
+void arena_reserve(arena *a, size_t bytes) {
+  a->used = a->total = 0;
+  if (a->chunk && !a->chunk->older && a->chunk->size >= bytes) return;
+  arena_free(a);
+  size_t size = (bytes + bytes / 8 + LINE - 1) / LINE * LINE;
+  if (size && add_chunk(a, size) != EQS_OK) arena_free(a); /* tried again by the next take */
+}
+
 void arena_reset(arena *a) {
-  if (a->chunk && a->chunk->older) {
-    size_t total = a->total;
-    arena_free(a);
-    if (add_chunk(a, total) != EQS_OK) arena_free(a); /* tried again by the next take */
-  }
-  a->used = 0;
-  a->total = 0;
+  if (a->chunk && a->chunk->older) arena_reserve(a, a->total);
+  a->used = a->total = 0;
 }
 
 void arena_free(arena *a) {

@@ -9,6 +9,7 @@ typedef struct arena {
   struct arena_chunk *chunk; /* newest first */
   size_t used;               /* of the newest chunk */
   size_t total;              /* asked for since the last reset */
+  size_t peak;               /* largest total so far */
 } arena;
 
 /* n elements of `size` bytes, 64-byte aligned, not initialised; valid until the next reset.
@@ -18,6 +19,9 @@ eqs_status arena_take(arena *a, size_t n, size_t size, void *out) EQS_CHECK;
 eqs_status arena_take_zero(arena *a, size_t n, size_t size, void *out) EQS_CHECK;
 /* Forgets everything taken; the memory stays, merged into one chunk. */
 void arena_reset(arena *a);
+/* Forgets everything, and makes room for `bytes` and an eighth more in one chunk; without memory
+ * for it takes fail later. */
+void arena_reserve(arena *a, size_t bytes);
 void arena_free(arena *a);
 
 #endif

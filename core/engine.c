@@ -37,6 +37,7 @@ eqs_status eqs_context_open(const char *device, eqs_context **out) {
     EQS_FAIL(EQS_ERR_UNSUPPORTED, "no device '%s' in this build; there are: host, auto", device);
   eqs_context *c = calloc(1, sizeof *c);
   if (!c) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: context");
+  c->list.work = &c->work;
   eqs_status status = workspace_set_threads(&c->work, 0);
   if (status != EQS_OK) eqs_context_free(&c);
   *out = c;
@@ -151,28 +152,48 @@ static eqs_status map_species(const eqs_model *m, const eqs_systems *s, int *spe
   return EQS_OK;
 }
 
+/* What the sums over edges read and write. */
+typedef struct edge_sums {
+  const eqs_systems *s;
+  const neighbors *nb;
+  const double (*gradient)[3];
+  double *forces;
+  double (*virial)[9]; /* [n_system] */
+} edge_sums;
+
 /* F_i = sum of dE/dv over the edges centred at i, minus that over the edges that point to i. */
-static void sum_forces(const neighbors *nb, const double (*gradient)[3], double *forces) {
-  for (int i = 0; i < nb->n; i++) {
+static eqs_status force_task(void *argument, int block, arena *scratch) {
+  const edge_sums *u = argument;
+  const neighbors *nb = u->nb;
+  (void)scratch;
+  for (int i = block_begin(block, nb->n); i < block_end(block, nb->n); i++) {
     double f[3] = {0, 0, 0};
     for (int e = nb->first[i]; e < nb->first[i + 1]; e++)
-      for (int c = 0; c < 3; c++) f[c] += gradient[e][c];
+      for (int c = 0; c < 3; c++) f[c] += u->gradient[e][c];
     for (int t = nb->transpose_first[i]; t < nb->transpose_first[i + 1]; t++)
-      for (int c = 0; c < 3; c++) f[c] -= gradient[nb->transpose[t]][c];
-    for (int c = 0; c < 3; c++) forces[3 * i + c] = f[c];
+      for (int c = 0; c < 3; c++) f[c] -= u->gradient[nb->transpose[t]][c];
+    for (int c = 0; c < 3; c++) u->forces[3 * (size_t)i + (size_t)c] = f[c];
   }
+  return EQS_OK;
 }
 
-/* (1/V) sum of v (x) dE/dv, symmetrised; `more` of it comes from elsewhere. */
-static void sum_stress(const eqs_systems *s, const neighbors *nb, const double (*gradient)[3],
-                       const double *more, double *stress) {
+/* Adds the sum of v (x) dE/dv of one system's edges. */
+static eqs_status virial_task(void *argument, int system, arena *scratch) {
+  const edge_sums *u = argument;
+  const neighbors *nb = u->nb;
+  double *w = u->virial[system];
+  (void)scratch;
+  for (int e = nb->first[u->s->first[system]]; e < nb->first[u->s->first[system + 1]]; e++)
+    for (int a = 0; a < 3; a++)
+      for (int b = 0; b < 3; b++) w[3 * a + b] += nb->vector[e][a] * u->gradient[e][b];
+  return EQS_OK;
+}
+
+/* (1/V) sum of v (x) dE/dv, symmetrised. */
+static void set_stress(const eqs_systems *s, const double (*virial)[9], double *stress) {
   for (int i = 0; i < s->n_system; i++) {
-    double w[9], volume = s->cell ? fabs(cell_volume(s->cell + 9 * i)) : 0;
-    int begin = nb->first[s->first[i]], end = nb->first[s->first[i + 1]];
-    memcpy(w, more + 9 * i, sizeof w);
-    for (int e = begin; e < end; e++)
-      for (int a = 0; a < 3; a++)
-        for (int b = 0; b < 3; b++) w[3 * a + b] += nb->vector[e][a] * gradient[e][b];
+    const double *w = virial[i];
+    double volume = s->cell ? fabs(cell_volume(s->cell + 9 * (size_t)i)) : 0;
     for (int a = 0; a < 3; a++)
       for (int b = 0; b < 3; b++)
         stress[9 * i + 3 * a + b] = volume > 0 ? (w[3 * a + b] + w[3 * b + a]) / 2 / volume : 0;
@@ -197,23 +218,26 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   potential *p = m->potential;
   arena *shared = &c->work.shared;
   int n = s->first[s->n_system], *species, want = out->forces || out->stress;
+  edge_sums sums = {.s = s, .nb = &c->list};
   unsigned char *present;
-  double *energies, *forces, *virial, (*gradient)[3] = NULL;
+  double *energies, *forces, (*gradient)[3] = NULL;
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *species, &species));
   EQS_TRY(arena_take_zero(shared, (size_t)p->info.n_element, 1, &present));
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *energies, &energies));
   EQS_TRY(arena_take(shared, (size_t)n * 3, sizeof *forces, &forces));
-  EQS_TRY(arena_take_zero(shared, (size_t)s->n_system * 9, sizeof *virial, &virial));
+  EQS_TRY(arena_take_zero(shared, (size_t)s->n_system + 1, sizeof *sums.virial, &sums.virial));
   EQS_TRY(map_species(m, s, species, present));
   EQS_TRY(neighbors_build(&c->list, s, p->info.cutoff));
   EQS_TRY(p->ops->prepare(p, present));
-  if (want) EQS_TRY(arena_take(shared, (size_t)c->list.n_edge, sizeof *gradient, &gradient));
+  if (want) EQS_TRY(arena_take(shared, c->list.edge_capacity, sizeof *gradient, &gradient));
   batch b = {.n = n, .species = species, .nb = &c->list};
   EQS_TRY(p->ops->evaluate(p, &c->work, &b, energies, gradient));
-  if (want) sum_forces(&c->list, (const double(*)[3])gradient, forces);
+  sums.gradient = (const double(*)[3])gradient;
+  sums.forces = forces;
+  if (want) EQS_TRY(workspace_run(&c->work, block_count(n), force_task, &sums));
   if (m->has_dispersion)
     EQS_TRY(dispersion_evaluate(&m->dispersion, &c->work, s, energies, want ? forces : NULL,
-                                want ? virial : NULL));
+                                want ? sums.virial[0] : NULL));
   EQS_TRY(check_finite(s, energies, want ? forces : NULL));
   for (int i = 0; out->energy && i < s->n_system; i++) {
     out->energy[i] = 0;
@@ -221,7 +245,9 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   }
   if (out->energies) memcpy(out->energies, energies, (size_t)n * sizeof *energies);
   if (out->forces) memcpy(out->forces, forces, (size_t)n * 3 * sizeof *forces);
-  if (out->stress) sum_stress(s, &c->list, (const double(*)[3])gradient, virial, out->stress);
+  if (!out->stress) return EQS_OK;
+  EQS_TRY(workspace_run(&c->work, s->n_system, virial_task, &sums));
+  set_stress(s, (const double(*)[9])sums.virial, out->stress);
   return EQS_OK;
 }
 

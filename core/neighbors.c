@@ -5,6 +5,8 @@
  * get unit vectors normal to the rest. Atoms are wrapped and binned there with bins of half a
  * cutoff. A candidate found among the wrapped atoms is decided on by v = (x[j] - x[i]) + S . cell
  * from the given positions: rounding is symmetric, so (i,j,S) and (j,i,-S) are exactly opposite.
+ * Blocks of atoms are searched twice, to count and to fill: every edge has its place before any is
+ * written, whichever thread writes it.
  *
  * I. Semaev, A 3-dimensional lattice reduction algorithm, LNCS 2146 (2001) 181.
  * SPDX-License-Identifier: MIT */
@@ -12,6 +14,7 @@
 
 #include <limits.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,8 +24,9 @@ static const double closest = 1e-3; /* angstrom: nearer atoms are one atom given
 
 /* One system as the search sees it. */
 struct box {
-  int system; /* from 1, for messages */
-  int n;
+  int system;      /* from 1, for messages */
+  int first, n;    /* atoms of the batch */
+  int pairs;       /* found so far by all threads, at most little more than SYSTEM_EDGES */
   const double *x; /* [n][3] as given */
   int pbc[3];
   double cell[3][3];    /* as given; rows that are not periodic are zero */
@@ -37,11 +41,21 @@ struct box {
   int bins[3], reach[3];
 };
 
-/* Scratch for the largest system of a batch. */
-struct scratch {
+/* Cell lists of a batch; of one system after `cells_of`. */
+struct cells {
   double (*wrapped)[3]; /* in bin order */
   int (*wrap)[3];       /* lattice translation (in the reduced basis) from wrapped to given */
   int *bin, *order, *slot, *first;
+};
+
+/* One build. */
+struct search {
+  neighbors *nb;
+  const eqs_systems *s;
+  double cutoff;
+  int fill; /* 0: count into first[i + 1]; 1: write the edges */
+  struct box *box;
+  struct cells cells;
 };
 
 static double dot(const double a[3], const double b[3]) {
@@ -191,6 +205,7 @@ static void complete_basis(struct box *b) {
 
 static eqs_status check_system(const eqs_systems *s, int k, struct box *b) {
   b->system = k + 1;
+  b->first = s->first[k];
   b->n = s->first[k + 1] - s->first[k];
   b->x = b->n ? s->position + 3 * (size_t)s->first[k] : NULL;
   for (int i = 0; i < b->n; i++)
@@ -315,7 +330,20 @@ static void set_bins(struct box *b) {
 
 /* ---- search */
 
-static void bin_atoms(const struct box *b, struct scratch *w) {
+/* A system has at most 4 n + 64 bins. */
+static struct cells cells_of(const struct search *a, const struct box *b) {
+  struct cells w = a->cells;
+  size_t first = (size_t)b->first;
+  w.wrapped += first;
+  w.wrap += first;
+  w.bin += first;
+  w.order += first;
+  w.slot += first;
+  w.first += 4 * first + 65 * (size_t)(b->system - 1);
+  return w;
+}
+
+static void bin_atoms(const struct box *b, const struct cells *w) {
   size_t n_bin = (size_t)b->bins[0] * (size_t)b->bins[1] * (size_t)b->bins[2];
   memset(w->first, 0, (n_bin + 1) * sizeof *w->first);
   for (int i = 0; i < b->n; i++) {
@@ -347,32 +375,34 @@ static void bin_atoms(const struct box *b, struct scratch *w) {
   w->first[0] = 0;
 }
 
-static eqs_status grow(void *array, size_t used, size_t n, size_t size, const char *what) {
+/* A new array in the place of the old, whose contents nobody needs. */
+static eqs_status renew(void *array, size_t n, size_t size) {
   void *old = NULL, *new = NULL;
   memcpy(&old, array, sizeof old);
-  EQS_TRY(alloc_array(&new, n, size, what));
-  if (used) memcpy(new, old, used * size);
   free(old);
+  memcpy(array, &new, sizeof new);
+  EQS_TRY(alloc_array(&new, n, size, "the neighbour list"));
   memcpy(array, &new, sizeof new);
   return EQS_OK;
 }
 
+/* A sixteenth more than needed: as atoms move, the number of edges varies. */
 static eqs_status reserve_edges(neighbors *nb, size_t want) {
-  if (want <= nb->edge_capacity) return EQS_OK;
-  size_t n = nb->edge_capacity + nb->edge_capacity / 2, used = (size_t)nb->n_edge;
-  if (n < want) n = want;
-  if (n < MIN_EDGES) n = MIN_EDGES;
-  EQS_TRY(grow(&nb->center, used, n, sizeof *nb->center, "the neighbour list"));
-  EQS_TRY(grow(&nb->neighbor, used, n, sizeof *nb->neighbor, "the neighbour list"));
-  EQS_TRY(grow(&nb->image, used, n, sizeof *nb->image, "the neighbour list"));
-  EQS_TRY(grow(&nb->vector, used, n, sizeof *nb->vector, "the neighbour list"));
-  EQS_TRY(grow(&nb->transpose, 0, n, sizeof *nb->transpose, "the neighbour list"));
+  if (nb->center && want <= nb->edge_capacity) return EQS_OK;
+  size_t n = want + want / 16 + MIN_EDGES;
+  nb->edge_capacity = 0;
+  EQS_TRY(renew(&nb->center, n, sizeof *nb->center));
+  EQS_TRY(renew(&nb->neighbor, n, sizeof *nb->neighbor));
+  EQS_TRY(renew(&nb->image, n, sizeof *nb->image));
+  EQS_TRY(renew(&nb->vector, n, sizeof *nb->vector));
+  EQS_TRY(renew(&nb->transpose, n, sizeof *nb->transpose));
   nb->edge_capacity = n;
   return EQS_OK;
 }
 
-/* Adds the edge if it is one. `shift` is the translation in the reduced basis. */
-static eqs_status add_edge(neighbors *nb, const struct box *b, int first, int i, int j,
+/* Adds the edge at *at if it is one; without a list it is only counted. `shift` is the translation
+ * in the reduced basis. */
+static eqs_status add_edge(neighbors *nb, size_t *at, const struct box *b, int i, int j,
                            const int shift[3]) {
   int image[3];
   double v[3];
@@ -391,17 +421,17 @@ static eqs_status add_edge(neighbors *nb, const struct box *b, int first, int i,
              "system %d: atoms %d and %d are on one place (%.2g angstrom apart%s); remove one",
              b->system, (i < j ? i : j) + 1, (i < j ? j : i) + 1, sqrt(r2),
              image[0] || image[1] || image[2] ? ", one of them being a periodic image" : "");
-  EQS_TRY(reserve_edges(nb, (size_t)nb->n_edge + 1));
-  size_t e = (size_t)nb->n_edge++;
-  nb->center[e] = first + i;
-  nb->neighbor[e] = first + j;
+  size_t e = (*at)++;
+  if (!nb) return EQS_OK;
+  nb->center[e] = b->first + i;
+  nb->neighbor[e] = b->first + j;
   memcpy(nb->image[e], image, sizeof image);
   memcpy(nb->vector[e], v, sizeof v);
   return EQS_OK;
 }
 
 /* All candidates of centre i in one bin, whose image is `image` in the reduced basis. */
-static eqs_status search_bin(neighbors *nb, const struct box *b, const struct scratch *w, int first,
+static eqs_status search_bin(neighbors *nb, size_t *at, const struct box *b, const struct cells *w,
                              int i, size_t bin, const int image[3]) {
   const double *c = w->wrapped[w->slot[i]];
   double from[3], range2 = b->range * b->range;
@@ -416,7 +446,7 @@ static eqs_status search_bin(neighbors *nb, const struct box *b, const struct sc
     if (!(dot(d, d) < range2) || (home && j == i)) continue;
     int shift[3];
     for (int a = 0; a < 3; a++) shift[a] = image[a] - w->wrap[j][a] + w->wrap[i][a];
-    EQS_TRY(add_edge(nb, b, first, i, j, shift));
+    EQS_TRY(add_edge(nb, at, b, i, j, shift));
   }
   return EQS_OK;
 }
@@ -429,8 +459,8 @@ static int find_bin(const struct box *b, int k, int at, int *bin, int *image) {
   return b->pbc[k] || *image == 0;
 }
 
-static eqs_status search_atom(neighbors *nb, const struct box *b, const struct scratch *w,
-                              int first, int i) {
+static eqs_status search_atom(neighbors *nb, size_t *at, const struct box *b, const struct cells *w,
+                              int i) {
   int z = w->bin[i] % b->bins[2], y = w->bin[i] / b->bins[2] % b->bins[1];
   int x = w->bin[i] / b->bins[2] / b->bins[1], p, q, r, image[3];
   for (int dx = -b->reach[0]; dx <= b->reach[0]; dx++) {
@@ -440,7 +470,7 @@ static eqs_status search_atom(neighbors *nb, const struct box *b, const struct s
       for (int dz = -b->reach[2]; dz <= b->reach[2]; dz++) {
         if (!find_bin(b, 2, z + dz, &r, &image[2])) continue;
         size_t bin = (size_t)((p * b->bins[1] + q) * b->bins[2] + r);
-        EQS_TRY(search_bin(nb, b, w, first, i, bin, image));
+        EQS_TRY(search_bin(nb, at, b, w, i, bin, image));
       }
     }
   }
@@ -478,60 +508,97 @@ static void sort_edges(neighbors *nb, size_t first, size_t end) {
   }
 }
 
-static eqs_status search_system(neighbors *nb, const eqs_systems *s, int k, double cutoff,
-                                struct scratch *w) {
-  struct box b;
-  memset(&b, 0, sizeof b);
-  EQS_TRY(check_system(s, k, &b));
-  EQS_TRY(set_basis(&b));
-  if (!b.n) return EQS_OK;
-  EQS_TRY(set_range(&b, cutoff));
-  set_bins(&b);
-  bin_atoms(&b, w);
-  int first = s->first[k], start = nb->n_edge;
-  for (int i = 0; i < b.n; i++) {
-    int before = nb->n_edge;
-    nb->first[first + i] = before;
-    EQS_TRY(search_atom(nb, &b, w, first, i));
-    sort_edges(nb, (size_t)before, (size_t)nb->n_edge);
-    if (nb->n_edge - start > SYSTEM_EDGES)
-      EQS_FAIL(EQS_ERR_ARGUMENT,
-               "system %d: more than 1e8 pairs within the cutoff of %g angstrom; use fewer atoms",
-               b.system, cutoff);
-    if (nb->n_edge > INT_MAX - SYSTEM_EDGES)
-      EQS_FAIL(EQS_ERR_ARGUMENT, "the batch has too many pairs; split it");
+static eqs_status too_many(const struct box *b, double cutoff) {
+  EQS_FAIL(EQS_ERR_ARGUMENT,
+           "system %d: more than 1e8 pairs within the cutoff of %g angstrom; use fewer atoms",
+           b->system, cutoff);
+}
+
+/* Atom i of the batch. */
+static eqs_status search_one(const struct search *a, struct box *b, const struct cells *w, int i) {
+  neighbors *nb = a->nb;
+  size_t at = 0;
+  if (a->fill) {
+    at = (size_t)nb->first[i];
+    EQS_TRY(search_atom(nb, &at, b, w, i - b->first));
+    sort_edges(nb, (size_t)nb->first[i], at);
+    return EQS_OK;
   }
+  EQS_TRY(search_atom(NULL, &at, b, w, i - b->first));
+  int pairs, found = at < SYSTEM_EDGES ? (int)at : SYSTEM_EDGES + 1;
+#pragma omp atomic read
+  pairs = b->pairs;
+  if (pairs > SYSTEM_EDGES - found) return too_many(b, a->cutoff);
+#pragma omp atomic
+  b->pairs += found;
+  nb->first[i + 1] = found;
+  return EQS_OK;
+}
+
+static eqs_status search_task(void *argument, int block, arena *scratch) {
+  const struct search *a = argument;
+  int n = a->nb->n, k = 0, high = a->s->n_system;
+  (void)scratch;
+  for (int i = block_begin(block, n); i < block_end(block, n);) {
+    for (high = a->s->n_system; high - k > 1;) {
+      int middle = k + (high - k) / 2;
+      if (a->s->first[middle] <= i) k = middle;
+      else high = middle;
+    }
+    struct box *b = a->box + k;
+    struct cells w = cells_of(a, b);
+    int end = block_end(block, n) < b->first + b->n ? block_end(block, n) : b->first + b->n;
+    for (; i < end; i++) EQS_TRY(search_one(a, b, &w, i));
+  }
+  return EQS_OK;
+}
+
+static eqs_status set_box(const struct search *a, int k) {
+  struct box *b = a->box + k;
+  EQS_TRY(check_system(a->s, k, b));
+  EQS_TRY(set_basis(b));
+  if (!b->n) return EQS_OK;
+  EQS_TRY(set_range(b, a->cutoff));
+  set_bins(b);
+  struct cells w = cells_of(a, b);
+  bin_atoms(b, &w);
+  return EQS_OK;
+}
+
+static eqs_status box_task(void *argument, int block, arena *scratch) {
+  const struct search *a = argument;
+  (void)scratch;
+  for (int k = block_begin(block, a->s->n_system); k < block_end(block, a->s->n_system); k++)
+    EQS_TRY(set_box(a, k));
   return EQS_OK;
 }
 
 /* ---- the batch */
 
-static eqs_status check_batch(const eqs_systems *s, double cutoff, int *largest_system) {
+static eqs_status check_batch(const eqs_systems *s, double cutoff) {
   if (!s || s->n_system < 0 || (s->n_system && !s->first) || (s->n_system && s->first[0] != 0))
     EQS_FAIL(EQS_ERR_ARGUMENT, "a batch needs n_system >= 0 and offsets that start at 0");
   if (!(cutoff > 0) || !(cutoff <= largest))
     EQS_FAIL(EQS_ERR_ARGUMENT, "a cutoff of %g angstrom makes no sense", cutoff);
-  *largest_system = 0;
   for (int k = 0; k < s->n_system; k++) {
     if (s->first[k + 1] < s->first[k])
       EQS_FAIL(EQS_ERR_ARGUMENT, "system %d: its atom offsets decrease", k + 1);
     int n = s->first[k + 1] - s->first[k];
-    if (n > *largest_system) *largest_system = n;
+    if (n > INT_MAX / 8) EQS_FAIL(EQS_ERR_ARGUMENT, "system %d: %d atoms are too many", k + 1, n);
     for (int d = 0; d < 3; d++)
       if (s->pbc && s->pbc[3 * (size_t)k + (size_t)d] && !s->cell)
         EQS_FAIL(EQS_ERR_ARGUMENT, "system %d is periodic but no cell is given", k + 1);
   }
   if (s->n_system && s->first[s->n_system] > 0 && !s->position)
     EQS_FAIL(EQS_ERR_ARGUMENT, "positions are missing");
-  if (*largest_system > INT_MAX / 8)
-    EQS_FAIL(EQS_ERR_ARGUMENT, "a system of %d atoms is too large", *largest_system);
   return EQS_OK;
 }
 
 static eqs_status reserve_atoms(neighbors *nb, size_t n) {
-  if (nb->first && n <= nb->atom_capacity) return EQS_OK;
-  EQS_TRY(grow(&nb->first, 0, n + 1, sizeof *nb->first, "the neighbour list"));
-  EQS_TRY(grow(&nb->transpose_first, 0, n + 1, sizeof *nb->transpose_first, "the neighbour list"));
+  if (nb->transpose_first && n <= nb->atom_capacity) return EQS_OK;
+  nb->atom_capacity = 0;
+  EQS_TRY(renew(&nb->first, n + 1, sizeof *nb->first));
+  EQS_TRY(renew(&nb->transpose_first, n + 1, sizeof *nb->transpose_first));
   nb->atom_capacity = n;
   return EQS_OK;
 }
@@ -546,33 +613,54 @@ static void transpose(neighbors *nb) {
   at[0] = 0;
 }
 
-eqs_status neighbors_build(neighbors *nb, const eqs_systems *s, double cutoff) {
-  struct scratch w = {NULL, NULL, NULL, NULL, NULL, NULL};
-  int most = 0;
-  EQS_TRY(check_batch(s, cutoff, &most));
-  size_t n = (size_t)most;
+static eqs_status take_cells(neighbors *nb, size_t n, size_t n_system, struct cells *w) {
+  arena *a = &nb->scratch;
+  EQS_TRY(arena_take(a, n, sizeof *w->wrapped, &w->wrapped));
+  EQS_TRY(arena_take(a, n, sizeof *w->wrap, &w->wrap));
+  EQS_TRY(arena_take(a, n, sizeof *w->bin, &w->bin));
+  EQS_TRY(arena_take(a, n, sizeof *w->order, &w->order));
+  EQS_TRY(arena_take(a, n, sizeof *w->slot, &w->slot));
+  return arena_take(a, 4 * n + 65 * n_system, sizeof *w->first, &w->first);
+}
+
+/* From counts in first[i + 1] to offsets. */
+static eqs_status place_edges(neighbors *nb) {
+  int64_t sum = 0;
+  nb->first[0] = 0;
+  for (int i = 0; i < nb->n; i++) {
+    sum += nb->first[i + 1];
+    if (sum > INT_MAX - SYSTEM_EDGES)
+      EQS_FAIL(EQS_ERR_ARGUMENT, "the batch has too many pairs; split it");
+    nb->first[i + 1] = (int)sum;
+  }
+  EQS_TRY(reserve_edges(nb, (size_t)sum));
+  nb->n_edge = (int)sum;
+  return EQS_OK;
+}
+
+static eqs_status build(neighbors *nb, workspace *work, const eqs_systems *s, double cutoff) {
+  struct search a = {.nb = nb, .s = s, .cutoff = cutoff};
+  size_t n_system = (size_t)s->n_system;
   nb->n = s->n_system ? s->first[s->n_system] : 0;
   nb->n_edge = 0;
-  eqs_status status = EQS_OK;
-  EQS_TRY_DONE(reserve_atoms(nb, (size_t)nb->n));
-  EQS_TRY_DONE(reserve_edges(nb, 1));
-  EQS_TRY_DONE(alloc_array(&w.wrapped, n, sizeof *w.wrapped, "the cell list"));
-  EQS_TRY_DONE(alloc_array(&w.wrap, n, sizeof *w.wrap, "the cell list"));
-  EQS_TRY_DONE(alloc_array(&w.bin, n, sizeof *w.bin, "the cell list"));
-  EQS_TRY_DONE(alloc_array(&w.order, n, sizeof *w.order, "the cell list"));
-  EQS_TRY_DONE(alloc_array(&w.slot, n, sizeof *w.slot, "the cell list"));
-  EQS_TRY_DONE(alloc_array(&w.first, 4 * n + 65, sizeof *w.first, "the cell list"));
-  for (int k = 0; k < s->n_system; k++) EQS_TRY_DONE(search_system(nb, s, k, cutoff, &w));
-  nb->first[nb->n] = nb->n_edge;
+  EQS_TRY(reserve_atoms(nb, (size_t)nb->n));
+  arena_reset(&nb->scratch);
+  EQS_TRY(arena_take_zero(&nb->scratch, n_system, sizeof *a.box, &a.box));
+  EQS_TRY(take_cells(nb, (size_t)nb->n, n_system, &a.cells));
+  EQS_TRY(workspace_run(work, block_count(s->n_system), box_task, &a));
+  EQS_TRY(workspace_run(work, block_count(nb->n), search_task, &a));
+  EQS_TRY(place_edges(nb));
+  a.fill = 1;
+  EQS_TRY(workspace_run(work, block_count(nb->n), search_task, &a));
   transpose(nb);
-done:
-  free(w.first);
-  free(w.slot);
-  free(w.order);
-  free(w.bin);
-  free(w.wrap);
-  free(w.wrapped);
-  return status;
+  return EQS_OK;
+}
+
+eqs_status neighbors_build(neighbors *nb, const eqs_systems *s, double cutoff) {
+  EQS_TRY(check_batch(s, cutoff));
+  arena thread = {0};
+  workspace alone = {.threads = 1, .n_thread_arena = 1, .thread = &thread};
+  return build(nb, nb->work ? nb->work : &alone, s, cutoff);
 }
 
 void neighbors_free(neighbors *nb) {
@@ -584,5 +672,6 @@ void neighbors_free(neighbors *nb) {
   free(nb->vector);
   free(nb->transpose_first);
   free(nb->transpose);
+  arena_free(&nb->scratch);
   memset(nb, 0, sizeof *nb);
 }

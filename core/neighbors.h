@@ -9,7 +9,7 @@
 #ifndef EQS_NEIGHBORS_H
 #define EQS_NEIGHBORS_H
 
-#include "core/status.h"
+#include "core/workspace.h"
 
 typedef struct neighbors {
   int n; /* atoms */
@@ -22,6 +22,8 @@ typedef struct neighbors {
   int *transpose_first; /* [n + 1] edges whose neighbour is j: transpose[transpose_first[j] ..] */
   int *transpose;       /* [n_edge] edge indices */
   size_t atom_capacity, edge_capacity;
+  arena scratch;   /* cell lists; nothing is allocated while capacities suffice */
+  workspace *work; /* whose threads build; NULL = the calling thread alone. Never owned */
 } neighbors;
 
 /* Builds the list, reusing the struct's memory (start from a zeroed struct). Cell lists in
@@ -30,7 +32,8 @@ typedef struct neighbors {
  * EQS_ERR_ARGUMENT: singular cell along periodic directions, positions not finite, two atoms closer
  * than 1e-3 angstrom (names system and atoms, counted from 1), more than 2^31-1 edges or a cell so
  * small or a cutoff so large that more than 1e8 edges would be built for one system.
- * EQS_ERR_MEMORY. The list is unusable after an error. */
+ * EQS_ERR_MEMORY. The list is unusable after an error. Same bits for any number of threads; `work`
+ * must not be in use by anybody else meanwhile. */
 eqs_status neighbors_build(neighbors *nb, const eqs_systems *s, double cutoff) EQS_CHECK;
 void neighbors_free(neighbors *nb);
 

@@ -13,7 +13,7 @@ eqs_status workspace_set_threads(workspace *w, int threads) {
   if (threads > w->n_thread_arena) {
     arena *more = realloc(w->thread, (size_t)threads * sizeof *more);
     if (!more) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: arenas of %d threads", threads);
-    for (int i = w->n_thread_arena; i < threads; i++) more[i] = (arena){NULL, 0, 0};
+    for (int i = w->n_thread_arena; i < threads; i++) more[i] = (arena){0};
     w->thread = more;
     w->n_thread_arena = threads;
   }
@@ -21,11 +21,19 @@ eqs_status workspace_set_threads(workspace *w, int threads) {
   return EQS_OK;
 }
 
+static void level_scratch(workspace *w) {
+  size_t most = 0;
+  for (int i = 0; i < w->threads; i++)
+    if (w->thread[i].peak > most) most = w->thread[i].peak;
+  for (int i = 0; most && i < w->threads; i++) arena_reserve(w->thread + i, most);
+}
+
 eqs_status workspace_run(workspace *w, int n, block_task *task, void *argument) {
   enum { MESSAGE = 1024 };
   char message[MESSAGE] = "";
   int failed = n;
   eqs_status status = EQS_OK;
+  level_scratch(w);
   int threads = w->threads < n ? w->threads : n;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads > 1 ? threads : 1)
   for (int b = 0; b < n; b++) {

@@ -7,6 +7,8 @@
 #ifndef EQS_WORKSPACE_H
 #define EQS_WORKSPACE_H
 
+#include <stdint.h>
+
 #include "core/arena.h"
 
 typedef struct workspace {
@@ -16,9 +18,24 @@ typedef struct workspace {
   arena *thread; /* [n_thread_arena] scratch of the block in hand */
 } workspace;
 
+enum { BLOCK_ATOMS = 16 }; /* atoms of a block, at most */
+
+/* n atoms as blocks of nearly equal size, by n alone: sixteen at least if they get four atoms each,
+ * so that a few threads find enough to share in a small system. */
+static inline int block_count(int n) {
+  int least = n / BLOCK_ATOMS + (n % BLOCK_ATOMS != 0), small = n / 4 < 16 ? n / 4 : 16;
+  return least > small ? least : small;
+}
+static inline int block_begin(int block, int n) {
+  return (int)((int64_t)n * block / block_count(n));
+}
+static inline int block_end(int block, int n) { return block_begin(block + 1, n); }
+
 typedef eqs_status block_task(void *argument, int block, arena *scratch);
 
-/* Runs task for blocks 0 .. n-1 on the workspace's threads; the scratch is reset before each.
+/* Runs task for blocks 0 .. n-1 on the workspace's threads; the scratch is reset before each. All
+ * threads get as much scratch as the hungriest block so far has needed: nothing is allocated in a
+ * run like the one before it.
  * The first failure (of the lowest block that failed) is returned with its message. */
 eqs_status workspace_run(workspace *w, int n, block_task *task, void *argument) EQS_CHECK;
 eqs_status workspace_set_threads(workspace *w, int threads) EQS_CHECK; /* 0 = all cores */

@@ -255,7 +255,7 @@ static eqs_status reverse_block(const pass *p, node_block *s, const void *h_bar,
 }
 
 static node_block begin_block(const pass *p, int block) {
-  node_block s = {.begin = block_begin(block)};
+  node_block s = {.begin = block_begin(block, p->b->n)};
   s.n = block_end(block, p->b->n) - s.begin;
   group_species(p->b, s.begin, s.begin + s.n, &s.groups);
   return s;
@@ -302,7 +302,7 @@ static eqs_status edge_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
-  int begin = block_begin(block), end = block_end(block, p->b->n);
+  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n);
   void *up_bar = NULL;
   if (p->layer) EQS_TRY(take_rows(scratch, k, end - begin, &l->up.out, &up_bar));
   EQS_TRY(convolution_reverse(&l->conv, p->b, begin, end, p->up[p->layer],

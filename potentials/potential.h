@@ -39,12 +39,4 @@ struct potential {
   const int *element;    /* [info.n_element] atomic numbers in the order of `species` */
 };
 
-enum { BLOCK_ATOMS = 16 }; /* atoms per block of work */
-
-static inline int block_count(int n) { return (n + BLOCK_ATOMS - 1) / BLOCK_ATOMS; }
-static inline int block_begin(int block) { return block * BLOCK_ATOMS; }
-static inline int block_end(int block, int n) {
-  return n - block * BLOCK_ATOMS < BLOCK_ATOMS ? n : (block + 1) * BLOCK_ATOMS;
-}
-
 #endif

@@ -128,7 +128,7 @@ static eqs_status make_table(const radial *a, double r_sum, radial_table *t, are
 
 /* A table becomes visible only when it is complete. */
 static eqs_status make_pair(radial *a, double r_sum, radial_table *to) {
-  arena scratch = {NULL, 0, 0};
+  arena scratch = {0};
   radial_table t = {.n_segment = 0};
   eqs_status status = make_table(a, r_sum, &t, &scratch);
   arena_free(&scratch);

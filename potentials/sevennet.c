@@ -87,7 +87,7 @@ static eqs_status forward_block(void *argument, int block, arena *scratch) {
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer, *d = c + 1;
-  int begin = block_begin(block), end = block_end(block, p->b->n), n = end - begin;
+  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n), n = end - begin;
   int first = p->layer == 0, last = p->layer == s->n_layer - 1;
   void *a, *x, *g = row(k, p->g[p->layer], begin, c->gate.size);
   EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->conv.out.size, k->real_size, &a));
@@ -118,7 +118,7 @@ static eqs_status reverse_atoms(void *argument, int block, arena *scratch) {
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer;
-  int begin = block_begin(block), end = block_end(block, p->b->n), n = end - begin;
+  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n), n = end - begin;
   void *x_bar = row(k, p->x_bar, begin, c->next.size), *g_bar;
   if (p->layer == s->n_layer - 1)
     copy_species_rows(p, begin, end, s->readout_scaled, c->next.size, x_bar);
@@ -143,7 +143,7 @@ static eqs_status reverse_edges(void *argument, int block, arena *scratch) {
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer;
-  int begin = block_begin(block), end = block_end(block, p->b->n), n = end - begin;
+  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n), n = end - begin;
   int first = p->layer == 0;
   void *h_bar = NULL;
   if (!first) EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->x.size, k->real_size, &h_bar));

@@ -38,7 +38,7 @@ static eqs_status zbl_block(void *argument, int block, arena *scratch) {
   (void)scratch;
   const zbl_task *t = argument;
   const neighbors *nb = t->b->nb;
-  for (int i = block_begin(block); i < block_end(block, t->b->n); i++)
+  for (int i = block_begin(block, t->b->n); i < block_end(block, t->b->n); i++)
     for (int e = nb->first[i]; e < nb->first[i + 1]; e++) {
       const double *v = nb->vector[e];
       double r = sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), slope;

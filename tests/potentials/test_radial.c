@@ -112,7 +112,7 @@ static void free_network(network *f) {
 
 /* [orders][width] at one length. */
 static void evaluate(const network *f, double r, int orders, int side, double *out) {
-  arena scratch = {NULL, 0, 0};
+  arena scratch = {0};
   double sum = radius[0] + radius[1];
   cr_assert(radial_evaluate(f->twice, 1, &r, &sum, orders, side, &scratch, out) == EQS_OK);
   arena_free(&scratch);
@@ -213,7 +213,7 @@ typedef struct located {
 
 /* Column of the table of pair (0, 1) at n lengths: [n][width]. */
 static void look_up(const network *f, int n, const double *r, located *out) {
-  arena scratch = {NULL, 0, 0};
+  arena scratch = {0};
   radial_rows rows;
   int *s1 = calloc((size_t)n, sizeof *s1), *s2 = calloc((size_t)n, sizeof *s2);
   for (int e = 0; e < n; e++) s1[e] = e % 2, s2[e] = 1 - e % 2; /* the order must not matter */
