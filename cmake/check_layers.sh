@@ -1,7 +1,8 @@
 #!/bin/bash
 # Includes point down only (docs/design.md, section 3), and the command sees the public header only.
 # Floors: 1 base, 2 kernels and neighbours, 3 potentials, 4 engine; app and bindings above them.
-# Benchmarks measure what they like and nobody includes them. core/equisorb.h holds the public types and includes nothing, so everybody may see it.
+# Benchmarks measure what they like and nobody includes them. core/equisorb.h holds the public types
+# and includes nothing, so everybody may see it.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
 cd "$(dirname "$0")/.."

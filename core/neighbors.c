@@ -430,16 +430,18 @@ static eqs_status add_edge(neighbors *nb, size_t *at, const struct box *b, int i
   return EQS_OK;
 }
 
-/* All candidates of centre i in one bin, whose image is `image` in the reduced basis. */
-static eqs_status search_bin(neighbors *nb, size_t *at, const struct box *b, const struct cells *w,
-                             int i, size_t bin, const int image[3]) {
+/* Candidates of centre i in the slots begin .. end-1, whose image is `image` in the reduced basis.
+ */
+static eqs_status search_bins(neighbors *nb, size_t *at, const struct box *b, const struct cells *w,
+                              int i, int begin, int end, const int image[3]) {
+  if (begin == end) return EQS_OK;
   const double *c = w->wrapped[w->slot[i]];
   double from[3], range2 = b->range * b->range;
   for (int a = 0; a < 3; a++)
     from[a] =
         c[a] - (image[0] * b->basis[0][a] + image[1] * b->basis[1][a] + image[2] * b->basis[2][a]);
   int home = image[0] == 0 && image[1] == 0 && image[2] == 0;
-  for (int k = w->first[bin]; k < w->first[bin + 1]; k++) {
+  for (int k = begin; k < end; k++) {
     const double *x = w->wrapped[k];
     double d[3] = {x[0] - from[0], x[1] - from[1], x[2] - from[2]};
     int j = w->order[k];
@@ -469,8 +471,11 @@ static eqs_status search_atom(neighbors *nb, size_t *at, const struct box *b, co
       if (!find_bin(b, 1, y + dy, &q, &image[1])) continue;
       for (int dz = -b->reach[2]; dz <= b->reach[2]; dz++) {
         if (!find_bin(b, 2, z + dz, &r, &image[2])) continue;
-        size_t bin = (size_t)((p * b->bins[1] + q) * b->bins[2] + r);
-        EQS_TRY(search_bin(nb, at, b, w, i, bin, image));
+        /* The bins up to the cell's end lie side by side. */
+        int more = b->bins[2] - 1 - r < b->reach[2] - dz ? b->bins[2] - 1 - r : b->reach[2] - dz;
+        int bin = (p * b->bins[1] + q) * b->bins[2] + r;
+        EQS_TRY(search_bins(nb, at, b, w, i, w->first[bin], w->first[bin + more + 1], image));
+        dz += more;
       }
     }
   }
