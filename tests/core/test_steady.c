@@ -13,14 +13,11 @@
 
 #include "core/neighbors.h"
 
-#if defined(__SANITIZE_ADDRESS__)
+/* A sanitizer has allocation functions of its own, and LLVM's OpenMP allocates in every parallel
+ * region: there the library's allocations cannot be told apart. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__clang__)
 #define COUNTING 0
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define COUNTING 0
-#endif
-#endif
-#ifndef COUNTING
+#else
 #define COUNTING 1
 #endif
 
@@ -120,7 +117,10 @@ static void run_steps(const char *name, eqs_precision precision, int threads) {
 }
 
 Test(steady, a_step_like_the_one_before_allocates_nothing) {
-  if (!COUNTING) cr_skip_test("allocations belong to the sanitizer in this build");
+  if (!COUNTING) {
+    fputs("skipped: allocations are counted with gcc only, without sanitizers\n", stderr);
+    cr_skip_test("allocations are counted with gcc only, without sanitizers");
+  }
   for (int k = 0; k < 2; k++)
     for (int threads = 1; threads <= 3; threads++) {
       run_steps(models[k], EQS_SINGLE, threads);
