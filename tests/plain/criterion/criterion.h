@@ -73,6 +73,9 @@ void plain_skip(const char *format, ...) __attribute__((noreturn));
 #define cr_expect_lt(...)       PLAIN_2(0, <, __VA_ARGS__, "")
 #define cr_expect_leq(...)      PLAIN_2(0, <=, __VA_ARGS__, "")
 #define cr_expect_gt(...)       PLAIN_2(0, >, __VA_ARGS__, "")
+#define cr_expect_geq(...)      PLAIN_2(0, >=, __VA_ARGS__, "")
+#define cr_expect_null(...)     PLAIN_NOT(0, __VA_ARGS__, "")
+#define cr_expect_str_eq(...)   PLAIN_STR(0, __VA_ARGS__, "")
 #define cr_expect_float_eq(...) PLAIN_FLOAT(0, __VA_ARGS__, "")
 #define cr_skip_test(...)       plain_skip("" __VA_ARGS__)
 
