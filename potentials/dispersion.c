@@ -20,7 +20,7 @@
 
 #define BOHR    0.529177210903  /* angstrom, CODATA 2018 */
 #define HARTREE 27.211386245988 /* eV, CODATA 2018 */
-enum { BLOCK = 16, REFERENCES = DISPERSION_REFERENCES };
+enum { REFERENCES = DISPERSION_REFERENCES };
 
 /* ---- functionals */
 
@@ -169,7 +169,7 @@ static void weigh_references(int z, double cn, double g[REFERENCES], double slop
 static eqs_status coordinate(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   (void)scratch;
-  for (int i = block * BLOCK; i < p->n && i < (block + 1) * BLOCK; i++) {
+  for (int i = block_begin(block, p->n); i < block_end(block, p->n); i++) {
     center c = center_of(p, i, p->d->cn_cutoff);
     walk_around(p, i, p->d->cn_cutoff, count_neighbors, &c);
     p->cn[i] = c.cn;
@@ -301,7 +301,7 @@ static eqs_status attract(void *argument, int block, arena *scratch) {
   double(*c6)[REFERENCES], (*d_c6)[REFERENCES];
   EQS_TRY(arena_take(scratch, (size_t)p->n_species, sizeof *c6, &c6));
   EQS_TRY(arena_take(scratch, (size_t)p->n_species, sizeof *d_c6, &d_c6));
-  for (int i = block * BLOCK; i < p->n && i < (block + 1) * BLOCK; i++) {
+  for (int i = block_begin(block, p->n); i < block_end(block, p->n); i++) {
     center c = center_of(p, i, p->d->pair_cutoff);
     c.c6 = c6;
     c.d_c6 = d_c6;
@@ -342,7 +342,7 @@ static void pull_neighbors(void *argument, const lattice_chunk *chunk) {
 static eqs_status follow_coordination(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   (void)scratch;
-  for (int i = block * BLOCK; i < p->n && i < (block + 1) * BLOCK; i++) {
+  for (int i = block_begin(block, p->n); i < block_end(block, p->n); i++) {
     center c = center_of(p, i, p->d->cn_cutoff);
     walk_around(p, i, p->d->cn_cutoff, pull_neighbors, &c);
     keep(p, i, &c);
@@ -405,7 +405,7 @@ static void add_results(const pass *p, double *energies, double *forces, double 
 eqs_status dispersion_evaluate(const dispersion *d, workspace *w, const eqs_systems *in,
                                double *energies, double *forces, double *virial) {
   pass p = {.d = d, .first = in->first, .n = in->first[in->n_system]};
-  int blocks = (p.n + BLOCK - 1) / BLOCK;
+  int blocks = block_count(p.n);
   EQS_TRY(sort_systems(&p, in, &w->shared));
   EQS_TRY(take_arrays(&p, forces != NULL, &w->shared));
   EQS_TRY(workspace_run(w, blocks, coordinate, &p));
