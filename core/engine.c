@@ -8,25 +8,9 @@
 #include <string.h>
 
 #include "core/engine.h"
-#include "core/neighbors.h"
-#include "core/workspace.h"
 #include "io/torch_archive.h"
-#include "potentials/dispersion.h"
 #include "potentials/mace.h"
 #include "potentials/sevennet.h"
-
-struct eqs_context {
-  workspace work;
-  neighbors list;
-};
-
-struct eqs_model {
-  torch_archive *archive; /* the potential reads from it as elements occur */
-  potential *potential;
-  int species[120]; /* of every atomic number; -1 = unknown */
-  int has_dispersion;
-  dispersion dispersion;
-};
 
 /* ------------------------------------------------------------------------------------ context */
 
@@ -126,7 +110,7 @@ void eqs_model_free(eqs_model **m) {
 
 /* --------------------------------------------------------------------------------- evaluation */
 
-static eqs_status check_systems(const eqs_systems *s) {
+eqs_status engine_check_systems(const eqs_systems *s) {
   if (s->n_system < 0 || !s->first || s->first[0] != 0)
     EQS_FAIL(EQS_ERR_ARGUMENT, "a batch needs first[0 .. n_system] with first[0] = 0");
   for (int i = 0; i < s->n_system; i++)
@@ -137,9 +121,8 @@ static eqs_status check_systems(const eqs_systems *s) {
   return EQS_OK;
 }
 
-/* species[n] and which of the model's elements occur. */
-static eqs_status map_species(const eqs_model *m, const eqs_systems *s, int *species,
-                              unsigned char *present) {
+eqs_status engine_species(const eqs_model *m, const eqs_systems *s, int *species,
+                          unsigned char *present) {
   for (int i = 0; i < s->n_system; i++)
     for (int a = s->first[i]; a < s->first[i + 1]; a++) {
       int z = s->number[a];
@@ -226,7 +209,7 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *energies, &energies));
   EQS_TRY(arena_take(shared, (size_t)n * 3, sizeof *forces, &forces));
   EQS_TRY(arena_take_zero(shared, (size_t)s->n_system + 1, sizeof *sums.virial, &sums.virial));
-  EQS_TRY(map_species(m, s, species, present));
+  EQS_TRY(engine_species(m, s, species, present));
   EQS_TRY(neighbors_build(&c->list, s, p->info.cutoff));
   EQS_TRY(p->ops->prepare(p, present));
   if (want) EQS_TRY(arena_take(shared, c->list.edge_capacity, sizeof *gradient, &gradient));
@@ -257,7 +240,7 @@ eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in
   if (!c || !m || !in || !out) EQS_FAIL(EQS_ERR_ARGUMENT, "eqs_compute: an argument is NULL");
   memcpy(&s, in, in->size < sizeof s ? in->size : sizeof s);
   memcpy(&r, out, out->size < sizeof r ? out->size : sizeof r);
-  EQS_TRY(check_systems(&s));
+  EQS_TRY(engine_check_systems(&s));
   if (m->potential->refusal[0]) EQS_FAIL(EQS_ERR_ARGUMENT, "%s", m->potential->refusal);
   arena_reset(&c->work.shared);
   return evaluate(c, m, &s, &r);
@@ -268,7 +251,7 @@ eqs_status engine_dispersion(eqs_context *c, const eqs_model *m, const eqs_syste
   size_t n = (size_t)in->first[in->n_system];
   for (size_t i = 0; i < n; i++) energies[i] = 0;
   if (!m->has_dispersion) return EQS_OK;
-  EQS_TRY(check_systems(in));
+  EQS_TRY(engine_check_systems(in));
   arena_reset(&c->work.shared);
   return dispersion_evaluate(&m->dispersion, &c->work, in, energies, NULL, NULL);
 }

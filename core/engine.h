@@ -3,8 +3,30 @@
 #ifndef EQS_ENGINE_H
 #define EQS_ENGINE_H
 
-#include "core/status.h"
+#include "core/neighbors.h"
+#include "core/workspace.h"
+#include "potentials/dispersion.h"
+#include "potentials/potential.h"
 
+struct eqs_context {
+  workspace work;
+  neighbors list;
+};
+
+struct eqs_model {
+  struct torch_archive *archive; /* the potential reads from it as elements occur */
+  potential *potential;
+  int species[120]; /* of every atomic number; -1 = unknown */
+  int has_dispersion;
+  dispersion dispersion;
+};
+
+/* EQS_ERR_ARGUMENT: first[] is no list of offsets, or arrays are missing. */
+eqs_status engine_check_systems(const eqs_systems *s) EQS_CHECK;
+/* species[n] of all atoms, and present[n_element] raised where an element occurs.
+ * EQS_ERR_ARGUMENT names the first atom that the model does not know. */
+eqs_status engine_species(const eqs_model *m, const eqs_systems *s, int *species,
+                          unsigned char *present) EQS_CHECK;
 /* The dispersion part alone of energies[n], eV; zeros if the model has none. */
 eqs_status engine_dispersion(eqs_context *c, const eqs_model *m, const eqs_systems *in,
                              double *energies) EQS_CHECK;

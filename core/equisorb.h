@@ -130,6 +130,44 @@ typedef struct eqs_result {
 EQS_API eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in,
                                eqs_result *out) EQS_CHECK;
 
+/* ----------------------------------------------------------------------------- local changes */
+
+/* One system whose intermediate features are kept, so that the energy of a changed copy costs only
+ * the atoms within reach of the change: what layer l makes is computed again for the atoms within l
+ * edges of it, all others keep their bits. Exact for message-passing models and pair repulsion. */
+typedef struct eqs_local eqs_local;
+
+/* Atoms taken out and atoms put in. New atoms take the places of those taken out, in the order of
+ * `remove`; those left over are appended. If more are taken out, the rest of `remove` goes from the
+ * highest index down, the last atom moving into each gap. */
+typedef struct eqs_change {
+  int n_remove;
+  const int *remove; /* [n_remove] indices into the current state, from 0, each once */
+  int n_insert;
+  const int *number;      /* [n_insert] atomic numbers */
+  const double *position; /* [n_insert][3] angstrom */
+} eqs_change;
+
+/* Evaluates the batch's only system, periodic in all three directions or in none, and keeps what
+ * changes need. The context and the model must outlive *out, which uses the context's threads.
+ * Errors as eqs_compute. */
+EQS_API eqs_status eqs_local_open(eqs_context *c, const eqs_model *m, const eqs_systems *system,
+                                  eqs_local **out) EQS_CHECK;
+/* de[i] = E(with change i) - E, eV, each change on its own, evaluated together; NAN where that is
+ * not finite or two atoms coincide. The state keeps its bits. EQS_ERR_ARGUMENT: an index, an
+ * unknown element or a position that is not finite (names the change, counted from 1). */
+EQS_API eqs_status eqs_local_try(eqs_local *l, int n, const eqs_change *changes,
+                                 double *de) EQS_CHECK;
+/* Makes the change; *de (may be NULL) is its energy difference. EQS_ERR_DIVERGED: it has none, and
+ * the state is as before. */
+EQS_API eqs_status eqs_local_commit(eqs_local *l, const eqs_change *change, double *de) EQS_CHECK;
+/* Evaluates the whole current state afresh; energy (eV) may be NULL. */
+EQS_API eqs_status eqs_local_refresh(eqs_local *l, double *energy) EQS_CHECK;
+/* The current state, and its energy per atom, eV. Pointers belong to l, until the next call. */
+EQS_API eqs_status eqs_local_view(const eqs_local *l, eqs_systems *out,
+                                  const double **energies) EQS_CHECK;
+EQS_API void eqs_local_free(eqs_local **l);
+
 /* -------------------------------------------------------------------------------- structures */
 
 typedef struct eqs_structures eqs_structures; /* one or more frames read from a file */

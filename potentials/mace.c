@@ -255,8 +255,8 @@ static eqs_status reverse_block(const pass *p, node_block *s, const void *h_bar,
 }
 
 static node_block begin_block(const pass *p, int block) {
-  node_block s = {.begin = block_begin(block, p->b->n)};
-  s.n = block_end(block, p->b->n) - s.begin;
+  int rows = batch_count(p->b, p->layer), begin = block_begin(block, rows);
+  node_block s = {.begin = batch_begin(p->b) + begin, .n = block_end(block, rows) - begin};
   group_species(p->b, s.begin, s.begin + s.n, &s.groups);
   return s;
 }
@@ -275,6 +275,9 @@ static eqs_status forward_task(void *argument, int block, arena *scratch) {
                        row_at(k, p->up[p->layer + 1], s.begin, next->up.out.size), 0);
     memcpy(row_at(k, p->h[p->layer], s.begin, l->product.out.size), s.h,
            (size_t)s.n * (size_t)l->product.out.size * k->real_size);
+    if (p->b->rows)
+      memcpy(p->b->rows->partial[p->layer] + s.begin, p->energies + s.begin,
+             (size_t)s.n * sizeof *p->energies);
     return EQS_OK;
   }
   void *h_bar = NULL;
@@ -314,10 +317,25 @@ static eqs_status edge_task(void *argument, int block, arena *scratch) {
   return EQS_OK;
 }
 
+int mace_features(const potential *base, feature out[FEATURES_MAX]) {
+  const mace *m = (const mace *)base;
+  int n = 0;
+  for (int t = 0; t + 1 < m->n_layer; t++) {
+    out[n++] = (feature){m->layer[t].product.out.size, t};
+    out[n++] = (feature){m->layer[t + 1].up.out.size, t};
+  }
+  return n;
+}
+
 static eqs_status take_arrays(pass *p, arena *shared) {
   const mace *m = p->m;
   int n = p->b->n, widest = 0;
   p->up[0] = m->layer[0].up_rows;
+  for (int t = 0; p->b->rows && t + 1 < m->n_layer; t++) {
+    p->h[t] = p->b->rows->feature[2 * t];
+    p->up[t + 1] = p->b->rows->feature[2 * t + 1];
+  }
+  if (p->b->rows) return EQS_OK;
   for (int t = 0; t < m->n_layer; t++) {
     const mace_layer *l = m->layer + t;
     if (l->conv.out.size > widest) widest = l->conv.out.size;
@@ -339,13 +357,13 @@ eqs_status mace_evaluate(const potential *base, workspace *w, const batch *b, do
                          double (*gradient)[3]) {
   const mace *m = (const mace *)base;
   pass p = {.m = m, .b = b, .k = base->k, .energies = energies, .gradient = gradient};
-  int blocks = block_count(b->n);
+  int blocks = block_count(b->n), begin = batch_begin(b), end = begin + batch_count(b, 0);
   EQS_TRY(take_arrays(&p, &w->shared));
-  for (int i = 0; i < b->n; i++) energies[i] = m->e0[b->species[i]];
+  for (int i = begin; i < end; i++) energies[i] = m->e0[b->species[i]];
   if (gradient) memset(gradient, 0, (size_t)b->nb->n_edge * sizeof *gradient);
   if (m->has_zbl) EQS_TRY(zbl_evaluate(&m->zbl, m->scale, w, b, energies, gradient));
   for (p.layer = 0; p.layer < m->n_layer; p.layer++)
-    EQS_TRY(workspace_run(w, blocks, forward_task, &p));
+    EQS_TRY(workspace_run(w, block_count(batch_count(b, p.layer)), forward_task, &p));
   if (!gradient) return EQS_OK;
   for (p.layer = m->n_layer - 1; p.layer >= 0; p.layer--) {
     if (p.layer + 1 < m->n_layer) EQS_TRY(workspace_run(w, blocks, reverse_task, &p));

@@ -13,7 +13,10 @@
 
 enum { ELEMENTS_MAX = 118 };
 
-static const potential_ops mace_ops = {mace_prepare, mace_evaluate, mace_free};
+static const potential_ops mace_ops = {.prepare = mace_prepare,
+                                       .evaluate = mace_evaluate,
+                                       .features = mace_features,
+                                       .free = mace_free};
 
 int mace_is(const torch_value *root) {
   return torch_value_kind(root) == TORCH_OBJECT && !strncmp(torch_class(root), "mace.", 5);

@@ -7,12 +7,38 @@
 #include "core/workspace.h"
 #include "kernels/kernels.h"
 
+enum { FEATURES_MAX = 32 };
+
+/* Something that a layer leaves for later ones, kept by the caller: `size` reals per row. */
+typedef struct feature {
+  int size;
+  int layer; /* that makes it */
+} feature;
+
+/* Rows whose features outlive an evaluation, so that a later one computes some rows and reads the
+ * rest (core/local.c). Only without a reverse pass. */
+typedef struct feature_rows {
+  int begin;                   /* rows before it are read, never written */
+  const int *end;              /* [n_layer] layer t computes rows begin .. end[t] - 1, ascending */
+  void *feature[FEATURES_MAX]; /* as ops->features lists them, [rows][size] */
+  /* [n_layer - 1][rows] energies after layer t; rows that the next layer is the first to compute
+   * start from what the caller put into `energies` */
+  double *const *partial;
+} feature_rows;
+
 /* One pass over concatenated atoms. */
 typedef struct batch {
   int n;
   const int *species; /* [n] index into the potential's elements */
   const neighbors *nb;
+  const feature_rows *rows; /* NULL = every row is computed and nothing kept */
 } batch;
+
+/* The rows that layer t computes. */
+static inline int batch_begin(const batch *b) { return b->rows ? b->rows->begin : 0; }
+static inline int batch_count(const batch *b, int layer) {
+  return b->rows ? b->rows->end[layer] - b->rows->begin : b->n;
+}
 
 typedef struct potential potential;
 
@@ -24,6 +50,8 @@ typedef struct potential_ops {
    * reverse pass. */
   eqs_status (*evaluate)(const potential *p, workspace *w, const batch *b, double *energies,
                          double (*gradient)[3]);
+  /* What feature_rows has to hold for this potential; returns the number. */
+  int (*features)(const potential *p, feature out[FEATURES_MAX]);
   void (*free)(potential *p);
 } potential_ops;
 

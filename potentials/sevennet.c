@@ -82,14 +82,30 @@ static gate_args gate_arguments(const pass *p, int n) {
   return a;
 }
 
+/* Where the block's input of the gate is summed: in the array over all atoms if a reverse pass or
+ * nobody will read that, in scratch if it has to keep the share of the self connection alone. */
+static eqs_status gate_rows(const pass *p, int begin, int n, arena *scratch, void **g) {
+  const kernel_ops *k = p->s->head.k;
+  int size = p->s->layer[p->layer].gate.size;
+  void *kept = p->layer || !p->b->rows ? row(k, p->g[p->layer], begin, size) : NULL;
+  *g = kept;
+  if (!p->b->rows) return EQS_OK;
+  size_t bytes = (size_t)n * (size_t)size * k->real_size;
+  EQS_TRY(arena_take(scratch, bytes, 1, g));
+  if (kept) memcpy(*g, kept, bytes);
+  return EQS_OK;
+}
+
 static eqs_status forward_block(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer, *d = c + 1;
-  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n), n = end - begin;
+  int rows = batch_count(p->b, p->layer), n = block_end(block, rows) - block_begin(block, rows);
+  int begin = batch_begin(p->b) + block_begin(block, rows), end = begin + n;
   int first = p->layer == 0, last = p->layer == s->n_layer - 1;
-  void *a, *x, *g = row(k, p->g[p->layer], begin, c->gate.size);
+  void *a, *x, *g;
+  EQS_TRY(gate_rows(p, begin, n, scratch, &g));
   EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->conv.out.size, k->real_size, &a));
   EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->next.size, k->real_size, &x));
   EQS_TRY(convolution_forward(&c->conv, p->b, begin, end, p->h[p->layer],
@@ -156,6 +172,23 @@ static eqs_status reverse_edges(void *argument, int block, arena *scratch) {
   return EQS_OK;
 }
 
+static int features(const potential *head, feature out[FEATURES_MAX]) {
+  const sevennet *s = (const sevennet *)head;
+  int n = 0;
+  for (int i = 1; i < s->n_layer; i++) {
+    out[n++] = (feature){s->layer[i].x.size, i - 1};
+    out[n++] = (feature){s->layer[i].gate.size, i - 1};
+  }
+  return n;
+}
+
+static void use_kept_rows(pass *p) {
+  for (int i = 1; i < p->s->n_layer; i++) {
+    p->h[i] = p->b->rows->feature[2 * i - 2];
+    p->g[i] = p->b->rows->feature[2 * i - 1];
+  }
+}
+
 /* Without a reverse pass the arrays of the layer in hand and the next are enough. */
 static eqs_status take_arrays(pass *p, arena *shared) {
   const sevennet *s = p->s;
@@ -168,6 +201,10 @@ static eqs_status take_arrays(pass *p, arena *shared) {
     if ((size_t)c->conv.out.size > a) a = (size_t)c->conv.out.size;
   }
   p->h[0] = s->h_first;
+  if (p->b->rows) {
+    use_kept_rows(p);
+    return EQS_OK;
+  }
   for (int i = 0; i < s->n_layer; i++) {
     if (!p->gradient && i >= 3) {
       p->h[i] = p->h[i - 2];
@@ -190,7 +227,7 @@ static eqs_status evaluate(const potential *head, workspace *w, const batch *b, 
   int n = block_count(b->n);
   EQS_TRY(take_arrays(&p, &w->shared));
   for (p.layer = 0; p.layer < s->n_layer; p.layer++)
-    EQS_TRY(workspace_run(w, n, forward_block, &p));
+    EQS_TRY(workspace_run(w, block_count(batch_count(b, p.layer)), forward_block, &p));
   if (!gradient) return EQS_OK;
   memset(gradient, 0, (size_t)b->nb->n_edge * sizeof *gradient);
   for (p.layer = s->n_layer - 1; p.layer >= 0; p.layer--) {
@@ -234,4 +271,5 @@ static void free_model(potential *head) {
   free(s);
 }
 
-const potential_ops sevennet_ops = {.prepare = prepare, .evaluate = evaluate, .free = free_model};
+const potential_ops sevennet_ops = {
+    .prepare = prepare, .evaluate = evaluate, .features = features, .free = free_model};

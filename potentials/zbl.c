@@ -38,7 +38,8 @@ static eqs_status zbl_block(void *argument, int block, arena *scratch) {
   (void)scratch;
   const zbl_task *t = argument;
   const neighbors *nb = t->b->nb;
-  for (int i = block_begin(block, t->b->n); i < block_end(block, t->b->n); i++)
+  int rows = batch_count(t->b, 0), first = batch_begin(t->b);
+  for (int i = first + block_begin(block, rows); i < first + block_end(block, rows); i++)
     for (int e = nb->first[i]; e < nb->first[i + 1]; e++) {
       const double *v = nb->vector[e];
       double r = sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), slope;
@@ -53,5 +54,5 @@ static eqs_status zbl_block(void *argument, int block, arena *scratch) {
 eqs_status zbl_evaluate(const zbl_parameters *z, double scale, workspace *w, const batch *b,
                         double *energies, double (*gradient)[3]) {
   zbl_task t = {z, scale, b, energies, gradient};
-  return workspace_run(w, block_count(b->n), zbl_block, &t);
+  return workspace_run(w, block_count(batch_count(b, 0)), zbl_block, &t);
 }
