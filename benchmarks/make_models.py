@@ -1,7 +1,8 @@
 """Random MACE models of published sizes, written by mace-torch as whole-module .model files.
 
-The shapes are those of MACE-MP-0 small and medium, MP-0b2 small and MPA-0 medium; the weights are
-random, scaled so that messages and forces have ordinary sizes. For speed and memory only.
+The shapes are those of MACE-MP-0 small and medium, MP-0b2 small and MPA-0 medium, and one with a
+shorter cutoff as a model made for Monte Carlo has; the weights are random, scaled so that messages
+and forces have ordinary sizes. For speed and memory only.
 
 usage: make_models.py OUTDIR SEED [NAME ...]        (runs inside an environment with mace-torch)
 SPDX-License-Identifier: MIT
@@ -17,11 +18,12 @@ ELEMENTS = [z for z in range(1, 95) if z not in (84, 85, 86, 87, 88)]  # those o
 RESIDUAL = ("RealAgnosticResidualInteractionBlock", "RealAgnosticResidualInteractionBlock")
 DENSITY = ("RealAgnosticDensityInteractionBlock", "RealAgnosticDensityResidualInteractionBlock")
 SCALAR, VECTOR = "128x0e", "128x0e+128x1o"
-MODELS = {  # hidden irreps, interaction blocks (first, later), distance transform, ZBL
-    "mp0_small_like": (SCALAR, RESIDUAL, "None", False),
-    "mp0_medium_like": (VECTOR, RESIDUAL, "None", False),
-    "mp0b2_small_like": (SCALAR, DENSITY, "Agnesi", True),
-    "mpa0_medium_like": (VECTOR, DENSITY, "Agnesi", True),
+MODELS = {  # hidden irreps, interaction blocks (first, later), distance transform, ZBL, r_max
+    "mp0_small_like": (SCALAR, RESIDUAL, "None", False, 6.0),
+    "mp0_medium_like": (VECTOR, RESIDUAL, "None", False, 6.0),
+    "mp0b2_small_like": (SCALAR, DENSITY, "Agnesi", True, 6.0),
+    "mpa0_medium_like": (VECTOR, DENSITY, "Agnesi", True, 6.0),
+    "small_r5": (SCALAR, RESIDUAL, "None", False, 5.0),
 }
 
 
@@ -75,13 +77,13 @@ def build(name, seed, xyz):
     import torch
     from e3nn import o3
     from mace import modules
-    hidden, (first, later), transform, zbl = MODELS[name]
+    hidden, (first, later), transform, zbl, r_max = MODELS[name]
     torch.manual_seed(seed)
     torch.set_default_dtype(torch.float64)
     blocks = modules.interaction_classes
     energies = np.array([-1.1 - 0.35 * (z % 18) - 0.01 * z for z in ELEMENTS])
     model = modules.ScaleShiftMACE(
-        r_max=6.0, num_bessel=10, num_polynomial_cutoff=5, max_ell=3, num_interactions=2,
+        r_max=r_max, num_bessel=10, num_polynomial_cutoff=5, max_ell=3, num_interactions=2,
         interaction_cls=blocks[later], interaction_cls_first=blocks[first],
         num_elements=len(ELEMENTS), hidden_irreps=o3.Irreps(hidden),
         MLP_irreps=o3.Irreps("16x0e"), atomic_energies=energies, avg_num_neighbors=61.96,

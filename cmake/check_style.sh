@@ -23,7 +23,7 @@ function over_channels(line, part, n) {
     n = split(line, part, ";")
     line = n > 1 ? part[2] : line
   } else if (line !~ /while *\(/) return 0
-  return line ~ /[<>].*(channel|multiplicity|n_chan)/ || line ~ /[<>].*[^a-z_]mul([^a-z_]|$)/
+  return line ~ /[<>].*(channel|multiplicity|n_chan([^g]|$))/ || line ~ /[<>].*[^a-z_]mul([^a-z_]|$)/
 }
 function finish() {
   if (file == "") return

@@ -262,7 +262,7 @@ void local_graph_edges(local_graph *g, const eqs_change *changes, int begin, nei
     next[k] = sum;
     sum += degree;
   }
-  for (int c = 0; c < g->n_change; c++) fill_change(g, c, changes + c, begin, next, out);
+  for (int k = 0; k < g->n_change; k++) fill_change(g, k, changes + k, begin, next, out);
   for (int k = 0; k < g->n_row; k++)
     for (int e = first[k]; e < first[k + 1]; e++) out->center[e] = begin + k;
   out->n_edge = sum;
