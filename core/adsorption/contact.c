@@ -79,6 +79,13 @@ int contacts_overlap(const contacts *c, int m, const double (*x)[3], const doubl
   return 0;
 }
 
+int contacts_within(const contacts *c, const double a[3], const double b[3], double reach) {
+  double f[3], g[3];
+  to_fraction(c, a, f);
+  to_fraction(c, b, g);
+  return nearest(c, f, g, reach) < reach * reach;
+}
+
 double contacts_shortest(const contacts *c, int m, const double (*x)[3], double reach) {
   double best = reach;
   for (int j = 0; j < m; j++) {

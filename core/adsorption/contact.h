@@ -21,6 +21,8 @@ void contacts_free(contacts *c);
  * share * (radius of atom + radius of site). */
 int contacts_overlap(const contacts *c, int m, const double (*x)[3], const double *radius,
                      double share);
+/* 1 if any image of a is closer than `reach` to b; the atoms of the framework do not matter. */
+int contacts_within(const contacts *c, const double a[3], const double b[3], double reach);
 /* Shortest distance of any site to any framework atom, if below `reach`; else `reach`. */
 double contacts_shortest(const contacts *c, int m, const double (*x)[3], double reach);
 
