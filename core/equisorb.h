@@ -161,6 +161,9 @@ EQS_API eqs_status eqs_local_try(eqs_local *l, int n, const eqs_change *changes,
 /* Makes the change; *de (may be NULL) is its energy difference. EQS_ERR_DIVERGED: it has none, and
  * the state is as before. */
 EQS_API eqs_status eqs_local_commit(eqs_local *l, const eqs_change *change, double *de) EQS_CHECK;
+/* Gives all atoms new positions [n][3] and evaluates the whole state. On failure the state cannot
+ * be used any more. Errors as eqs_compute. */
+EQS_API eqs_status eqs_local_place(eqs_local *l, const double *position) EQS_CHECK;
 /* Evaluates the whole current state afresh; energy (eV) may be NULL. */
 EQS_API eqs_status eqs_local_refresh(eqs_local *l, double *energy) EQS_CHECK;
 /* The current state, and its energy per atom, eV. Pointers belong to l, until the next call. */

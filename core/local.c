@@ -230,6 +230,17 @@ eqs_status eqs_local_open(eqs_context *c, const eqs_model *m, const eqs_systems 
   return status;
 }
 
+eqs_status eqs_local_place(eqs_local *l, const double *position) {
+  if (!l || l->broken || !position)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "no local state, one that failed, or no positions");
+  l->broken = 1;
+  memcpy(l->position, position, (size_t)l->n * sizeof *l->position);
+  EQS_TRY(relist(l));
+  EQS_TRY(evaluate_all(l));
+  l->broken = 0;
+  return EQS_OK;
+}
+
 eqs_status eqs_local_refresh(eqs_local *l, double *energy) {
   if (!l || l->broken) EQS_FAIL(EQS_ERR_ARGUMENT, "no local state, or one that failed");
   l->broken = 1;

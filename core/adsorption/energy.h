@@ -9,7 +9,7 @@
 #ifndef EQS_ENERGY_H
 #define EQS_ENERGY_H
 
-#include "core/adsorption/pose.h"
+#include "core/dynamics/hybrid.h"
 
 /* One guest of the current state; `component` indexes the gases that the state was opened with. */
 typedef struct guest {
@@ -38,6 +38,11 @@ typedef struct guest_energy_ops {
   /* U of the current state, computed afresh: against drift, and to check `trial`. */
   eqs_status (*total)(guest_energy *e, double *u);
   void (*free)(guest_energy *e);
+  /* One hybrid Monte Carlo move of the framework's atoms and all guests (`force` and `context` of
+   * the settings are not used); guests[] gets their poses, out->energy is U, which now holds what
+   * deforming the framework costs. NULL where only rigid frameworks are described. */
+  eqs_status (*hybrid)(guest_energy *e, const hybrid_settings *s, guest *guests,
+                       hybrid_outcome *out);
 } guest_energy_ops;
 
 /* The head of every implementation's struct. */

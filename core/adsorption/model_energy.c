@@ -17,10 +17,12 @@ typedef struct component {
   gas gas;
   double energy; /* eV, alone */
   double radius[GAS_MAX_ATOMS];
+  rigid_shape shape;
 } component;
 
 typedef struct placed {
   int component;
+  pose pose;
   int atom[GAS_MAX_ATOMS]; /* indices into the local state */
   double position[GAS_MAX_ATOMS][3];
 } placed;
@@ -33,6 +35,8 @@ typedef double sites[GAS_MAX_ATOMS][3];
 
 typedef struct model_energy {
   guest_energy base;
+  eqs_context *context;
+  const eqs_model *model;
   eqs_local *local;
   int n_component;
   component *components;
@@ -64,19 +68,29 @@ static eqs_status open_components(model_energy *e, eqs_context *c, const eqs_mod
     g->gas = gases[k];
     eqs_status status = insertion_gas_energy(c, m, gases + k, gases[k].position, &g->energy);
     if (status != EQS_OK) return status_prefix(status, "the molecule %s", gases[k].name);
-    for (int i = 0; i < g->gas.n; i++) g->radius[i] = element_radius(g->gas.number[i]);
+    double mass[GAS_MAX_ATOMS];
+    for (int i = 0; i < g->gas.n; i++) {
+      g->radius[i] = element_radius(g->gas.number[i]);
+      mass[i] = element_mass(g->gas.number[i]);
+    }
+    rigid_shape_make(g->gas.n, mass, (const double(*)[3])g->gas.position, &g->shape);
   }
   return EQS_OK;
 }
 
+static eqs_status touch_atoms(contacts *c, int n, const int *number, const double *position,
+                              const double *cell) {
+  double *radius = NULL;
+  EQS_TRY(alloc_array(&radius, (size_t)n, sizeof *radius, "radii"));
+  for (int i = 0; i < n; i++) radius[i] = element_radius(number[i]);
+  eqs_status status = contacts_build(c, n, position, radius, cell);
+  free(radius);
+  return status;
+}
+
 static eqs_status open_contacts(model_energy *e, const framework *host) {
   const structure *cell = &host->cell;
-  double *radius = NULL;
-  EQS_TRY(alloc_array(&radius, (size_t)cell->n, sizeof *radius, "radii"));
-  for (int i = 0; i < cell->n; i++) radius[i] = element_radius(cell->number[i]);
-  eqs_status status = contacts_build(&e->host, cell->n, cell->position[0], radius, cell->cell);
-  free(radius);
-  EQS_TRY(status);
+  EQS_TRY(touch_atoms(&e->host, cell->n, cell->number, cell->position[0], cell->cell));
   return contacts_build(&e->box, 0, NULL, NULL, host->box.cell);
 }
 
@@ -118,6 +132,8 @@ eqs_status model_energy_open(eqs_context *c, const eqs_model *m, const framework
   *out = NULL;
   EQS_TRY(alloc_array(&e, 1, sizeof *e, "guests"));
   e->base.ops = &model_energy_ops;
+  e->context = c;
+  e->model = m;
   e->overlap_share = overlap_share;
   EQS_TRY_DONE(open_components(e, c, m, n_component, gases));
   EQS_TRY_DONE(open_contacts(e, host));
@@ -252,7 +268,7 @@ static eqs_status commit(guest_energy *base, const guest_change *c) {
   EQS_TRY(check_change(e, c));
   EQS_TRY(reserve_trials(e, 1));
   EQS_TRY(reserve_guests(e, (size_t)e->n_guest + 1));
-  placed added = {.component = c->insert};
+  placed added = {.component = c->insert, .pose = c->pose};
   eqs_change a = in_atoms(e, c, added.position);
   EQS_TRY(eqs_local_view(e->local, &now, NULL));
   int n_atom = now.first[1], remove[GAS_MAX_ATOMS];
@@ -291,5 +307,109 @@ static eqs_status total(guest_energy *base, double *u) {
   return EQS_OK;
 }
 
+/* ---- hybrid moves: framework first, then the guests in order */
+
+typedef struct moving {
+  const model_energy *e;
+  int *number; /* [atoms] */
+  double cell[9];
+  int first[2];
+} moving;
+
+static eqs_status force_of(void *context, int n, const double (*x)[3], double *energy,
+                           double (*force)[3]) {
+  static const int pbc[3] = {1, 1, 1};
+  const moving *m = context;
+  (void)n;
+  eqs_systems s = {.size = sizeof s,
+                   .n_system = 1,
+                   .first = m->first,
+                   .number = m->number,
+                   .position = x[0],
+                   .cell = m->cell,
+                   .pbc = pbc};
+  eqs_result out = {.size = sizeof out, .energy = energy, .forces = force[0]};
+  eqs_status status = eqs_compute(m->e->context, m->e->model, &s, &out);
+  return status == EQS_ERR_ARGUMENT ? EQS_ERR_DIVERGED : status; /* atoms that have met or fled */
+}
+
+/* The new positions become those of the local state, whose guest atoms have an order of their own.
+ */
+static eqs_status take_positions(model_energy *e, const hybrid_system *y, const moving *m,
+                                 guest *guests) {
+  double(*x)[3] = NULL;
+  int n = m->first[1];
+  eqs_status status = EQS_OK;
+  EQS_TRY(alloc_array(&x, (size_t)n, sizeof *x, "positions"));
+  memcpy(x, y->free_at, (size_t)e->n_framework * sizeof *x);
+  for (int k = 0; k < e->n_guest; k++) {
+    placed *g = e->guests + k;
+    const component *c = e->components + g->component;
+    rigid_to_pose(&c->shape, y->body + k, &g->pose);
+    pose_place(&g->pose, &c->gas, g->position);
+    guests[k].pose = g->pose;
+    for (int i = 0; i < c->gas.n; i++) memcpy(x[g->atom[i]], g->position[i], sizeof *x);
+  }
+  contacts_free(&e->host);
+  EQS_TRY_DONE(touch_atoms(&e->host, e->n_framework, m->number, x[0], m->cell));
+  EQS_TRY_DONE(eqs_local_place(e->local, x[0]));
+done:
+  free(x);
+  return status;
+}
+
+static double at_rest(const model_energy *e) {
+  double sum = 0;
+  for (int i = 0; i < e->n_framework; i++) sum += e->empty[i];
+  for (int k = 0; k < e->n_guest; k++) sum += e->components[e->guests[k].component].energy;
+  return sum;
+}
+
+static eqs_status move_all(model_energy *e, const hybrid_settings *given, hybrid_system *y,
+                           moving *m, guest *guests, hybrid_outcome *out) {
+  eqs_systems now;
+  hybrid_settings s = *given;
+  EQS_TRY(eqs_local_view(e->local, &now, NULL));
+  m->first[1] = now.first[1];
+  memcpy(m->cell, now.cell, sizeof m->cell);
+  EQS_TRY(alloc_array(&m->number, (size_t)now.first[1], sizeof *m->number, "atoms"));
+  memcpy(m->number, now.number, (size_t)e->n_framework * sizeof *m->number);
+  int at = e->n_framework;
+  for (int k = 0; k < e->n_guest; k++) {
+    const component *c = e->components + e->guests[k].component;
+    y->shape[k] = &c->shape;
+    rigid_from_pose(&c->shape, &e->guests[k].pose, y->body + k);
+    for (int i = 0; i < c->gas.n; i++) m->number[at++] = c->gas.number[i];
+  }
+  memcpy(y->free_at, now.position, (size_t)e->n_framework * sizeof *y->free_at);
+  for (int i = 0; i < e->n_framework; i++) y->mass[i] = element_mass(m->number[i]);
+  s.context = m;
+  s.force = force_of;
+  EQS_TRY(hybrid_move(&s, y, out));
+  out->energy -= at_rest(e);
+  return out->accepted ? take_positions(e, y, m, guests) : EQS_OK;
+}
+
+static eqs_status hybrid(guest_energy *base, const hybrid_settings *s, guest *guests,
+                         hybrid_outcome *out) {
+  model_energy *e = (model_energy *)base;
+  hybrid_system y = {.n_free = e->n_framework, .n_body = e->n_guest};
+  moving m = {.e = e};
+  eqs_status status = EQS_OK;
+  size_t n = (size_t)e->n_framework, bodies = (size_t)e->n_guest;
+  EQS_TRY_DONE(alloc_array(&y.mass, n, sizeof *y.mass, "masses"));
+  EQS_TRY_DONE(alloc_array(&y.free_at, n, sizeof *y.free_at, "positions"));
+  EQS_TRY_DONE(alloc_array(&y.shape, bodies, sizeof *y.shape, "molecules"));
+  EQS_TRY_DONE(alloc_array(&y.body, bodies, sizeof *y.body, "molecules"));
+  EQS_TRY_DONE(move_all(e, s, &y, &m, guests, out));
+done:
+  free(y.mass);
+  free(y.free_at);
+  free(y.shape);
+  free(y.body);
+  free(m.number);
+  return status;
+}
+
 static const guest_energy_ops model_energy_ops = {
-    .trial = trial, .commit = commit, .total = total, .free = close_energy};
+    .trial = trial, .commit = commit, .total = total, .free = close_energy, .hybrid = hybrid};

@@ -10,6 +10,7 @@
 #include "core/adsorption/random.h"
 
 #include <math.h>
+#include <string.h>
 
 #define TWO_PI 6.283185307179586476925287
 
@@ -25,13 +26,19 @@ void pose_draw(uint64_t seed, uint32_t stream, uint64_t index, const double cell
   out->quaternion[3] = t * cos(TWO_PI * u[5]);
 }
 
-void pose_place(const pose *p, const gas *g, double (*x)[3]) {
-  double a = p->quaternion[0], b = p->quaternion[1], c = p->quaternion[2], d = p->quaternion[3];
+void pose_rotation(const double quaternion[4], double out[3][3]) {
+  double a = quaternion[0], b = quaternion[1], c = quaternion[2], d = quaternion[3];
   const double rotation[3][3] = {
       {1 - 2 * (b * b + c * c), 2 * (a * b - c * d), 2 * (a * c + b * d)},
       {2 * (a * b + c * d), 1 - 2 * (a * a + c * c), 2 * (b * c - a * d)},
       {2 * (a * c - b * d), 2 * (b * c + a * d), 1 - 2 * (a * a + b * b)},
   };
+  memcpy(out, rotation, sizeof rotation);
+}
+
+void pose_place(const pose *p, const gas *g, double (*x)[3]) {
+  double rotation[3][3];
+  pose_rotation(p->quaternion, rotation);
   for (int i = 0; i < g->n; i++)
     for (int k = 0; k < 3; k++) {
       const double *r = g->position[i];

@@ -14,6 +14,8 @@ typedef struct pose {
 
 /* Draw `index`: position uniform in the cell, orientation uniform on SO(3). */
 void pose_draw(uint64_t seed, uint32_t stream, uint64_t index, const double cell[9], pose *out);
+/* Rotation by a unit quaternion: x' = out . x. */
+void pose_rotation(const double quaternion[4], double out[3][3]);
 /* Coordinates of the molecule's atoms, angstrom; x has room for GAS_MAX_ATOMS. */
 void pose_place(const pose *p, const gas *g, double (*x)[3]);
 

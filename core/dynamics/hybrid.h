@@ -16,11 +16,11 @@
 /* Free atoms and rigid bodies; the atoms of the bodies follow the free ones, in order. */
 typedef struct hybrid_system {
   int n_free;
-  const double *mass;   /* [n_free] u */
+  double *mass;         /* [n_free] u */
   double (*free_at)[3]; /* [n_free] angstrom */
   int n_body;
-  const rigid_shape *const *shape; /* [n_body] */
-  rigid_body *body;                /* [n_body] */
+  const rigid_shape **shape; /* [n_body] */
+  rigid_body *body;          /* [n_body] */
 } hybrid_system;
 
 /* Potential energy (eV) and forces (eV/angstrom) of all atoms. EQS_ERR_DIVERGED: not finite, or

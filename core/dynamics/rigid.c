@@ -33,16 +33,15 @@ static void diagonalise(double a[3][3], double axes[3][3]) {
 }
 
 void rigid_shape_make(int n, const double *mass, const double (*position)[3], rigid_shape *out) {
-  double center[3] = {0, 0, 0}, tensor[3][3] = {{0}}, largest = 0;
+  double tensor[3][3] = {{0}}, largest = 0;
   *out = (rigid_shape){.n = n};
-  for (int i = 0; i < n; i++) {
-    out->mass += mass[i];
-    for (int k = 0; k < 3; k++) center[k] += mass[i] * position[i][k];
-  }
+  for (int i = 0; i < n; i++) out->mass += mass[i];
+  for (int i = 0; i < n; i++)
+    for (int k = 0; k < 3; k++) out->center[k] += mass[i] * position[i][k] / out->mass;
   for (int i = 0; i < n; i++) {
     double x[3], r2 = 0;
     for (int k = 0; k < 3; k++) {
-      x[k] = position[i][k] - center[k] / out->mass;
+      x[k] = position[i][k] - out->center[k];
       r2 += x[k] * x[k];
     }
     for (int a = 0; a < 3; a++)
@@ -54,7 +53,51 @@ void rigid_shape_make(int n, const double *mass, const double (*position)[3], ri
   for (int i = 0; i < n; i++)
     for (int k = 0; k < 3; k++)
       for (int a = 0; a < 3; a++)
-        out->site[i][k] += out->axes[k][a] * (position[i][a] - center[a] / out->mass);
+        out->site[i][k] += out->axes[k][a] * (position[i][a] - out->center[a]);
+}
+
+/* S. W. Shepperd, J. Guidance Control 1, 223 (1978): divides by the largest component. */
+static void quaternion_of(const double r[3][3], double q[4]) {
+  double trace = r[0][0] + r[1][1] + r[2][2], most = trace;
+  int at = 3;
+  for (int k = 0; k < 3; k++)
+    if (r[k][k] > most) most = r[at = k][k];
+  if (at == 3) {
+    q[3] = 1 + trace;
+    for (int k = 0; k < 3; k++) q[k] = r[(k + 2) % 3][(k + 1) % 3] - r[(k + 1) % 3][(k + 2) % 3];
+  } else {
+    int j = (at + 1) % 3, k = (at + 2) % 3;
+    q[at] = 1 + 2 * most - trace;
+    q[j] = r[j][at] + r[at][j];
+    q[k] = r[k][at] + r[at][k];
+    q[3] = r[k][j] - r[j][k];
+  }
+  double length = sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3]);
+  for (int k = 0; k < 4; k++) q[k] /= length;
+}
+
+void rigid_from_pose(const rigid_shape *s, const pose *p, rigid_body *b) {
+  double r[3][3];
+  pose_rotation(p->quaternion, r);
+  *b = (rigid_body){.center = {p->position[0], p->position[1], p->position[2]}};
+  for (int i = 0; i < 3; i++)
+    for (int a = 0; a < 3; a++) {
+      b->center[i] += r[i][a] * s->center[a];
+      for (int k = 0; k < 3; k++) b->turn[i][k] += r[i][a] * s->axes[k][a];
+    }
+}
+
+void rigid_to_pose(const rigid_shape *s, const rigid_body *b, pose *p) {
+  double r[3][3] = {{0}};
+  for (int i = 0; i < 3; i++)
+    for (int a = 0; a < 3; a++)
+      for (int k = 0; k < 3; k++) r[i][a] += b->turn[i][k] * s->axes[k][a];
+  quaternion_of((const double(*)[3])r, p->quaternion);
+  pose_rotation(p->quaternion, r); /* what the quaternion says, so that both agree */
+  for (int i = 0; i < 3; i++) {
+    p->position[i] = b->center[i];
+    for (int a = 0; a < 3; a++) p->position[i] -= r[i][a] * s->center[a];
+  }
 }
 
 /* Turns the body about its own axis k by `angle`; the spin in space stays. */

@@ -8,12 +8,13 @@
 #ifndef EQS_RIGID_H
 #define EQS_RIGID_H
 
-#include "core/gas.h"
+#include "core/adsorption/pose.h"
 
 /* A molecule about its centre of mass, along its principal axes. */
 typedef struct rigid_shape {
   int n;
   double mass;                   /* u */
+  double center[3];              /* of mass, in the molecule's own frame, angstrom */
   double inertia[3];             /* u angstrom^2; 0 for an axis that all atoms lie on */
   double site[GAS_MAX_ATOMS][3]; /* angstrom, in principal axes */
   double axes[3][3];             /* rows: the principal axes in the molecule's own frame */
@@ -26,8 +27,11 @@ typedef struct rigid_body {
   double spin[3];                /* angular momentum along the principal axes */
 } rigid_body;
 
-/* From masses (u) and positions, whose centre of mass is taken as origin. */
+/* From masses (u) and positions in the molecule's own frame. */
 void rigid_shape_make(int n, const double *mass, const double (*position)[3], rigid_shape *out);
+/* Place and orientation of the molecule's own frame as those of the body, and back. */
+void rigid_from_pose(const rigid_shape *s, const pose *p, rigid_body *b);
+void rigid_to_pose(const rigid_shape *s, const rigid_body *b, pose *p);
 /* Rotates freely for `dt`. */
 void rigid_rotate(const rigid_shape *s, rigid_body *b, double dt);
 /* spin += dt * torque of the forces on the sites, velocity += dt * sum of forces / mass; `unit` is

@@ -155,6 +155,39 @@ Test(model_energy, a_walk_through_many_states) {
   close_world(&w);
 }
 
+/* Hybrid moves between the others: U stays the energy of the atoms as they are now. A short step
+ * conserves the energy, so that about every move is taken; a walk of trials and changes goes on
+ * from the deformed framework. */
+Test(model_energy, hybrid_moves) {
+  world w;
+  uint64_t index = 0;
+  int accepted = 0;
+  open_world(&w);
+  double before = 0, u, du;
+  for (int i = 0; i < 12; i++) {
+    guest_change c;
+    random_change(&w, &index, &c, &du);
+    cr_assert_eq(w.energy->ops->commit(w.energy, &c), EQS_OK, "%s", eqs_error());
+    w.n = apply(w.n, w.guests, &c);
+    before += du;
+    hybrid_settings s = {
+        .temperature = 300, .step = 0.1, .steps = 4, .seed = 1, .stream = 2, .index = (uint64_t)i};
+    hybrid_outcome out;
+    guest was[MOST];
+    memcpy(was, w.guests, sizeof was);
+    cr_assert_eq(w.energy->ops->hybrid(w.energy, &s, w.guests, &out), EQS_OK, "%s", eqs_error());
+    accepted += out.accepted;
+    if (!out.accepted) cr_assert_float_eq(out.energy, before, 1e-9);
+    int same = memcmp(was, w.guests, (size_t)w.n * sizeof *was) == 0;
+    cr_assert(w.n == 0 || same == !out.accepted);
+    cr_assert_eq(w.energy->ops->total(w.energy, &u), EQS_OK, "%s", eqs_error());
+    cr_assert_float_eq(u, out.energy, 1e-9, "move %d", i);
+    before = u;
+  }
+  cr_assert_gt(accepted, 6);
+  close_world(&w);
+}
+
 Test(model_energy, overlaps_are_not_evaluated) {
   world w;
   open_world(&w);
