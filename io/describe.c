@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/locale_c.h"
+#include "io/fields.h"
 #include "io/structure.h"
 
 typedef struct text {
@@ -34,18 +35,6 @@ static eqs_status put(text *t, const char *format, ...) {
   memcpy(t->s + t->n, piece, n + 1);
   t->n += n;
   return EQS_OK;
-}
-
-/* Bytes of the UTF-8 sequence at p, 0 if it is none. */
-static int utf8_length(const unsigned char *p) {
-  int n = p[0] < 0x80 ? 1 : p[0] >= 0xc2 && p[0] < 0xe0 ? 2 : p[0] >= 0xe0 && p[0] < 0xf0 ? 3 : 4;
-  if (p[0] >= 0x80 && (p[0] < 0xc2 || p[0] > 0xf4)) return 0;
-  for (int k = 1; k < n; k++)
-    if ((p[k] & 0xc0) != 0x80) return 0;
-  if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) ||
-      (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-    return 0;
-  return n;
 }
 
 static eqs_status put_string(text *t, const char *s) {

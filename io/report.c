@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/locale_c.h"
+#include "io/fields.h"
 
 #define LINEAR_LIMIT 0.1 /* molecules per primitive cell */
 
@@ -229,23 +230,6 @@ done:
   return status;
 }
 
-static void put_cell(FILE *f, const char *s) {
-  if (!strpbrk(s, ",\"\r\n")) {
-    fputs(s, f);
-    return;
-  }
-  fputc('"', f);
-  for (; *s; s++) {
-    if (*s == '"') fputc('"', f);
-    fputc(*s, f);
-  }
-  fputc('"', f);
-}
-
-static void put_real(FILE *f, double x) {
-  if (!isnan(x)) fprintf(f, "%.10g", x);
-}
-
 static void put_record(FILE *f, const screen_record *r, double pressure) {
   for (size_t k = 0; k < store_n_column; k++) {
     const store_column *c = &store_columns[k];
@@ -253,19 +237,19 @@ static void put_record(FILE *f, const screen_record *r, double pressure) {
     int64_t integer;
     double real;
     if (c->kind == STORE_TEXT) {
-      put_cell(f, field);
+      csv_text(f, field);
     } else if (c->kind == STORE_INTEGER) {
       memcpy(&integer, field, sizeof integer);
       fprintf(f, "%lld", (long long)integer);
     } else {
       memcpy(&real, field, sizeof real);
-      put_real(f, real);
+      csv_number(f, real);
     }
     fputc(',', f);
   }
-  put_real(f, pressure);
+  csv_number(f, pressure);
   fputc(',', f);
-  put_real(f, r->henry * pressure);
+  csv_number(f, r->henry * pressure);
   fprintf(f, ",%s\n", isnan(r->henry) ? "" : report_linear(r, pressure) ? "1" : "0");
 }
 
