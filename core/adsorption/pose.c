@@ -14,9 +14,7 @@
 
 #define TWO_PI 6.283185307179586476925287
 
-void pose_draw(uint64_t seed, uint32_t stream, uint64_t index, const double cell[9], pose *out) {
-  double u[6];
-  random_uniform(seed, stream, index, 6, u);
+void pose_from_uniform(const double u[6], const double cell[9], pose *out) {
   for (int k = 0; k < 3; k++)
     out->position[k] = u[0] * cell[k] + u[1] * cell[3 + k] + u[2] * cell[6 + k];
   double s = sqrt(1 - u[3]), t = sqrt(u[3]);
@@ -24,6 +22,12 @@ void pose_draw(uint64_t seed, uint32_t stream, uint64_t index, const double cell
   out->quaternion[1] = s * cos(TWO_PI * u[4]);
   out->quaternion[2] = t * sin(TWO_PI * u[5]);
   out->quaternion[3] = t * cos(TWO_PI * u[5]);
+}
+
+void pose_draw(uint64_t seed, uint32_t stream, uint64_t index, const double cell[9], pose *out) {
+  double u[6];
+  random_uniform(seed, stream, index, 6, u);
+  pose_from_uniform(u, cell, out);
 }
 
 void pose_rotation(const double quaternion[4], double out[3][3]) {

@@ -12,6 +12,8 @@ typedef struct pose {
   double quaternion[4]; /* x, y, z, w; unit length */
 } pose;
 
+/* The pose of six uniform numbers in [0, 1): three for the position, three for the orientation. */
+void pose_from_uniform(const double u[6], const double cell[9], pose *out);
 /* Draw `index`: position uniform in the cell, orientation uniform on SO(3). */
 void pose_draw(uint64_t seed, uint32_t stream, uint64_t index, const double cell[9], pose *out);
 /* Rotation by a unit quaternion: x' = out . x. */
