@@ -203,8 +203,8 @@ static eqs_status evaluate(chain *c, int n) {
     p->change = c->changes + at;
     p->du = c->du + at;
     proposal_make(c, c->move + (uint64_t)i, p);
-    at += (size_t)p->n_change;
-    if (!c->energy.cheap) c->counts[p->kind].energies += p->n_change;
+    at += (size_t)p->n_trial;
+    if (!c->energy.cheap) c->counts[p->kind].energies += p->n_trial;
   }
   if (at) EQS_TRY(first->ops->trial(first, (int)at, c->changes, c->du));
   for (int i = 0; i < n; i++)
@@ -240,7 +240,7 @@ static void account(chain *c, double bound, double ln_weight) {
 }
 
 static void account_all(chain *c, const proposal *p) {
-  for (int j = 0; j < p->n_change; j++) {
+  for (int j = 0; j < p->n_trial; j++) {
     double du = p->du[j];
     if (p->kind == CHAIN_DELETE) du = j ? du - p->du[0] : -du;
     account(c, du, p->kind == CHAIN_INSERT ? -c->beta * du : NAN);
@@ -287,7 +287,7 @@ static int decide(chain *c, proposal *p, const double *costly, int *passed, doub
 }
 
 static void note_recent(chain *c, const proposal *p, int accepted) {
-  if (p->n_change == 0 || (p->kind != CHAIN_TRANSLATE && p->kind != CHAIN_ROTATE)) return;
+  if (p->n_trial == 0 || (p->kind != CHAIN_TRANSLATE && p->kind != CHAIN_ROTATE)) return;
   int64_t *r = c->recent[p->component] + (p->kind == CHAIN_ROTATE ? 2 : 0);
   r[0]++;
   r[1] += accepted;

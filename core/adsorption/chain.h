@@ -67,7 +67,9 @@ typedef struct chain_count {
 typedef struct chain_holes {
   int64_t n_overlap, n_hole; /* among the energies of the target */
   int64_t n_not_a_number;    /* of the holes */
-  double lowest;             /* energy of a hole, eV; NAN: none was finite */
+  /* Lowest energy of a hole, eV: of an insertion, or relative to where the moved guest was; NAN:
+   * none was finite. */
+  double lowest;
   /* of inserted poses: what was kept, and what the holes would have weighed. With a surrogate, of
    * exp(-(U - U_surrogate)/kT) on the poses that it chose. */
   log_sum kept, discarded;

@@ -162,7 +162,18 @@ static eqs_status read_guests(chain *c, archive *a, int n) {
   return EQS_OK;
 }
 
+static int counter(int64_t n) { return n >= 0 && n < (int64_t)1 << 60; }
+
 static int sane(const chain *c) {
+  for (int i = 0; i < CHAIN_KINDS; i++)
+    if (!counter(c->counts[i].tried) || !counter(c->counts[i].passed) ||
+        !counter(c->counts[i].accepted) || !counter(c->counts[i].energies))
+      return 0;
+  for (int i = 0; i < 4 * CHAIN_COMPONENTS; i++)
+    if (!counter(c->recent[i / 4][i % 4])) return 0;
+  if (!counter(c->holes.n_overlap) || !counter(c->holes.n_hole) ||
+      !counter(c->holes.n_not_a_number) || !counter(c->surrogate_energies))
+    return 0;
   for (int i = 0; i < CHAIN_COMPONENTS; i++)
     if (!(c->step[i] >= 0 && c->step[i] < 1e6) || !(c->turn[i] >= 0 && c->turn[i] <= PI)) return 0;
   return isfinite(c->u) && c->move < UINT64_MAX / 2;

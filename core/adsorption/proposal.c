@@ -70,8 +70,8 @@ static void make_insert(const chain *c, proposal *p) {
   int full = c->n >= c->s->max_guests;
   p->blocked = full && !c->s->wall;
   if (full) return;
-  p->n_change = c->s->trials;
-  for (int j = 0; j < p->n_change; j++)
+  p->n_trial = c->s->trials;
+  for (int j = 0; j < p->n_trial; j++)
     p->change[j] = (guest_change){-1, p->component, trial_pose(c, j)};
   p->ln_factor = c->ln_z[p->component] - log(c->count[p->component] + 1.0);
 }
@@ -80,9 +80,9 @@ static void make_delete(const chain *c, proposal *p) {
   int n = c->count[p->component];
   if (n == 0) return;
   int m = nth_of_component(c, p->component, pick(c->uniform[U_GUEST], n));
-  p->n_change = c->s->trials;
+  p->n_trial = c->s->trials;
   p->change[0] = (guest_change){m, -1, c->guests[m].pose};
-  for (int j = 1; j < p->n_change; j++)
+  for (int j = 1; j < p->n_trial; j++)
     p->change[j] = (guest_change){m, p->component, trial_pose(c, j)};
   p->ln_factor = log((double)n) - c->ln_z[p->component];
 }
@@ -102,7 +102,7 @@ static void make_shift(const chain *c, proposal *p) {
     const double axis[3] = {r * cos(phi), r * sin(phi), z};
     turn(g.pose.quaternion, axis, (2 * u[2] - 1) * c->turn[g.component]);
   }
-  p->n_change = 1;
+  p->n_trial = 1;
   p->change[0] = (guest_change){m, g.component, g.pose};
 }
 
@@ -110,8 +110,8 @@ static void make_reinsert(const chain *c, proposal *p) {
   if (c->n == 0) return;
   int m = pick(c->uniform[U_GUEST], c->n);
   p->component = c->guests[m].component;
-  p->n_change = 2 * c->s->reinsert_trials - 1;
-  for (int j = 0; j < p->n_change; j++)
+  p->n_trial = 2 * c->s->reinsert_trials - 1;
+  for (int j = 0; j < p->n_trial; j++)
     p->change[j] = (guest_change){m, p->component, trial_pose(c, j)};
 }
 
@@ -123,7 +123,7 @@ static void make_identity(const chain *c, proposal *p) {
   guest g = {b, trial_pose(c, 0)};
   for (int k = 0; k < 3; k++) g.pose.position[k] = c->guests[m].pose.position[k];
   p->other = b;
-  p->n_change = 1;
+  p->n_trial = 1;
   p->change[0] = (guest_change){m, b, g.pose};
   p->ln_factor = c->ln_z[b] - c->ln_z[a] + log((double)n) - log(c->count[b] + 1.0);
 }
@@ -160,7 +160,7 @@ void proposal_make(const chain *c, uint64_t move, proposal *p) {
   if (n > FIXED) random_uniform(s->seed, s->stream, move, n, u); /* the first ones are the same */
   p->component = pick(u[U_COMPONENT], s->n_component);
   p->other = -1;
-  p->n_change = p->blocked = 0;
+  p->n_trial = p->blocked = 0;
   p->ln_factor = 0;
   p->u_choice = u[U_CHOICE];
   p->u_first = u[U_FIRST];
@@ -214,13 +214,13 @@ static void resolve_delete(const chain *c, proposal *p, double limit) {
   if (proposal_refused(CHAIN_DELETE, removal, limit)) return;
   log_sum_start(&sum);
   log_sum_add(&sum, c->beta * removal);
-  for (int j = 1; j < p->n_change; j++) log_sum_add(&sum, ln_weight(c, p->du[j] - removal, limit));
+  for (int j = 1; j < p->n_trial; j++) log_sum_add(&sum, ln_weight(c, p->du[j] - removal, limit));
   p->chosen = 0;
-  p->ln_ratio = p->ln_factor - log_sum_value(&sum) + log(p->n_change);
+  p->ln_ratio = p->ln_factor - log_sum_value(&sum) + log(p->n_trial);
 }
 
 static void resolve_reinsert(const chain *c, proposal *p, double limit) {
-  int k = (p->n_change + 1) / 2;
+  int k = (p->n_trial + 1) / 2;
   double ln_new;
   log_sum old;
   p->chosen = choose(c, k, p->du, INFINITY, p->u_choice, &ln_new);
@@ -231,7 +231,7 @@ static void resolve_reinsert(const chain *c, proposal *p, double limit) {
   }
   log_sum_start(&old);
   log_sum_add(&old, 0);
-  for (int j = k; j < p->n_change; j++) log_sum_add(&old, ln_weight(c, p->du[j], INFINITY));
+  for (int j = k; j < p->n_trial; j++) log_sum_add(&old, ln_weight(c, p->du[j], INFINITY));
   p->ln_ratio = ln_new - log_sum_value(&old);
 }
 
@@ -239,11 +239,11 @@ void proposal_resolve(const chain *c, proposal *p, double limit) {
   double ln_sum;
   p->chosen = -1;
   p->ln_ratio = -INFINITY;
-  if (p->n_change == 0) return;
+  if (p->n_trial == 0) return;
   switch (p->kind) {
   case CHAIN_INSERT:
-    p->chosen = choose(c, p->n_change, p->du, limit, p->u_choice, &ln_sum);
-    if (p->chosen >= 0) p->ln_ratio = p->ln_factor + ln_sum - log(p->n_change);
+    p->chosen = choose(c, p->n_trial, p->du, limit, p->u_choice, &ln_sum);
+    if (p->chosen >= 0) p->ln_ratio = p->ln_factor + ln_sum - log(p->n_trial);
     break;
   case CHAIN_DELETE: resolve_delete(c, p, limit); break;
   case CHAIN_REINSERT: resolve_reinsert(c, p, limit); break;

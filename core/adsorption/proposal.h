@@ -8,10 +8,10 @@
 typedef struct proposal {
   chain_kind kind;
   int component, other; /* other: what an identity move makes of it */
-  int n_change;         /* 0: the move is impossible here, which is a rejection */
+  int n_trial;          /* 0: the move is impossible here, which is a rejection */
   int blocked;          /* an insertion into a full chain without a wall */
-  guest_change *change; /* [n_change], in the chain's array */
-  double *du;           /* [n_change] energies of the first stage, eV */
+  guest_change *change; /* [n_trial], in the chain's array */
+  double *du;           /* [n_trial] energies of the first stage, eV */
   double ln_factor;     /* logarithm of the acceptance ratio without energies */
   double u_choice, u_first, u_second;
   /* after proposal_resolve */

@@ -5,80 +5,45 @@
  * at low density: the second virial coefficient. Fixed seeds; tolerances of four standard errors.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/adsorption/gcmc.h"
+#include "tests/core/toy_settings.h"
 
-#include "tests/core/toy_energy.h"
-
-#include <stdio.h>
-#include <string.h>
-
-#define T 300.0
-static const double kt = BOLTZMANN_EV * T;
-
-static gcmc_settings settings(toy *t, double *cell, double density) {
-  gcmc_settings s;
-  gcmc_defaults(&s);
-  memset(cell, 0, 9 * sizeof *cell);
-  for (int k = 0; k < 3; k++) cell[4 * k] = t->box[k];
-  s.chain.cell = cell;
-  s.chain.temperature = T;
-  s.chain.n_component = 1;
-  s.chain.fugacity[0] = toy_fugacity(density, T);
-  s.chain.point[0] = 1;
-  s.chain.seed = 7;
-  s.chain.target = &t->base;
-  s.framework_mass = 1000; /* mol/kg = molecules */
-  s.equilibration = 200;
-  s.production = 5000;
-  return s;
-}
-
-static gcmc_result run(const gcmc_settings *s) {
-  gcmc_result r;
-  cr_assert(gcmc_run(s, &r) == EQS_OK, "%s", eqs_error());
-  return r;
-}
-
-static void near(series_value v, double want, const char *what) {
-  cr_assert(v.sigma > 0 && fabs(v.mean - want) < 4 * v.sigma, "%s: %g +- %g, exact %g", what,
-            v.mean, v.sigma, want);
-}
+static const double kt = TOY_KT;
 
 Test(gcmc, ideal_gas) {
   for (int k = 1; k <= 8; k += 7) {
     double cell[9];
     toy *t = toy_open(20, 10, 10);
-    gcmc_settings s = settings(t, cell, 8.0 / 2000);
+    gcmc_settings s = toy_settings(t, cell, 8.0 / 2000);
     s.chain.trials = k;
-    gcmc_result r = run(&s);
-    near(r.molecules[0], 8, "molecules");
+    gcmc_result r = toy_run(&s);
+    toy_near(r.molecules[0], 8, "molecules");
     cr_assert(r.molecules[0].sigma < 0.15);
     /* var = <N>; the error of a variance of n independent samples is about sqrt(2/n) */
     double error = 8 * sqrt(2 / r.n_effective);
     cr_assert_float_eq(r.covariance[0][0], 8, 4 * error, "variance %g", r.covariance[0][0]);
     cr_assert(r.uptake[0].mean == r.molecules[0].mean && r.energy.mean == 0);
-    cr_assert_float_eq(r.heat[0].mean, GAS_CONSTANT * T / 1000, 1e-12);
+    cr_assert_float_eq(r.heat[0].mean, GAS_CONSTANT * TOY_T / 1000, 1e-12);
     cr_assert(isnan(r.excess[0].mean) && r.n_hole == 0 && r.n_overlap == 0 && !r.holes_flagged);
     cr_assert(!r.few_samples && r.inefficiency > 1);
     cr_assert(r.counts[CHAIN_INSERT].accepted ==
               r.counts[CHAIN_DELETE].accepted + r.final_count[0]);
-    t->base.ops->free(&t->base);
+    toy_close(t);
   }
 }
 
 Test(gcmc, excess_is_nothing_for_a_gas_in_an_empty_box) {
   double cell[9];
   toy *t = toy_open(20, 10, 10);
-  gcmc_settings s = settings(t, cell, 8.0 / 2000);
+  gcmc_settings s = toy_settings(t, cell, 8.0 / 2000);
   s.pore_volume = 2000;
-  s.bulk_density[0] = s.chain.fugacity[0] / (GAS_CONSTANT * T);
+  s.bulk_density[0] = s.chain.fugacity[0] / (GAS_CONSTANT * TOY_T);
   s.cells = 4;
   s.framework_mass = 500;
-  gcmc_result r = run(&s);
-  near(r.excess[0], 0, "excess");
-  near(r.molecules[0], 2, "molecules per cell");
-  near(r.uptake[0], 16, "mol/kg");
-  t->base.ops->free(&t->base);
+  gcmc_result r = toy_run(&s);
+  toy_near(r.excess[0], 0, "excess");
+  toy_near(r.molecules[0], 2, "molecules per cell");
+  toy_near(r.uptake[0], 16, "mol/kg");
+  toy_close(t);
 }
 
 Test(gcmc, langmuir_sites) {
@@ -90,19 +55,19 @@ Test(gcmc, langmuir_sites) {
     t->p[1] = 0.1;
     t->p[2] = 4;
     t->p[3] = 2;
-    gcmc_settings s = settings(t, cell, 5e-4);
+    gcmc_settings s = toy_settings(t, cell, 5e-4);
     s.chain.trials = k;
     s.chain.reinsert_trials = k;
     double load = 5e-4 * 8 * exp(0.1 / kt), theta = load / (1 + load); /* per site: z v e^{D/kT} */
-    gcmc_result r = run(&s);
+    gcmc_result r = toy_run(&s);
     cr_assert(theta > 0.1 && theta < 0.9);
-    near(r.molecules[0], 27 * theta, "molecules");
-    near(r.energy, -0.1 * 27 * theta, "energy");
-    cr_assert_float_eq(r.heat[0].mean, GAS_CONSTANT * T / 1000 + 0.1 * EV_KJ_MOL, 1e-9);
+    toy_near(r.molecules[0], 27 * theta, "molecules");
+    toy_near(r.energy, -0.1 * 27 * theta, "energy");
+    cr_assert_float_eq(r.heat[0].mean, GAS_CONSTANT * TOY_T / 1000 + 0.1 * EV_KJ_MOL, 1e-9);
     double error = 27 * theta * (1 - theta) * sqrt(2 / r.n_effective);
     cr_assert_float_eq(r.covariance[0][0], 27 * theta * (1 - theta), 4 * error);
     cr_assert(r.largest_drift < 1e-9 && r.n_overlap > 1000 && r.n_hole == 0);
-    t->base.ops->free(&t->base);
+    toy_close(t);
   }
 }
 
@@ -112,19 +77,19 @@ Test(gcmc, harmonic_well) {
   t->field = toy_well;
   t->p[0] = k;
   t->p[1] = depth;
-  gcmc_settings s = settings(t, cell, 0.05);
+  gcmc_settings s = toy_settings(t, cell, 0.05);
   s.chain.trials = 4;
   double want = 0.05 * pow(2 * TOY_PI * kt / k, 1.5) * exp(depth / kt);
-  gcmc_result r = run(&s);
-  near(r.molecules[0], want, "molecules");
-  near(r.energy, want * (1.5 * kt - depth), "energy");
-  near(r.heat[0], (kt - 1.5 * kt + depth) * EV_KJ_MOL, "heat");
+  gcmc_result r = toy_run(&s);
+  toy_near(r.molecules[0], want, "molecules");
+  toy_near(r.energy, want * (1.5 * kt - depth), "energy");
+  toy_near(r.heat[0], (kt - 1.5 * kt + depth) * EV_KJ_MOL, "heat");
   cr_assert(r.heat[0].sigma < 0.2);
   cr_assert(r.step[0] != 1, "step sizes adapt");
   double rate =
       (double)r.counts[CHAIN_TRANSLATE].accepted / (double)r.counts[CHAIN_TRANSLATE].tried;
   cr_assert(rate > 0.35 && rate < 0.55, "%g of the translations", rate);
-  t->base.ops->free(&t->base);
+  toy_close(t);
 }
 
 Test(gcmc, hard_spheres_follow_carnahan_and_starling) {
@@ -134,16 +99,16 @@ Test(gcmc, hard_spheres_follow_carnahan_and_starling) {
   toy *t = toy_open(15, 15, 15);
   t->pair = toy_hard;
   t->p[4] = d;
-  gcmc_settings s = settings(t, cell, density * exp(excess));
+  gcmc_settings s = toy_settings(t, cell, density * exp(excess));
   s.chain.trials = 8;
   s.production = 4000;
-  gcmc_result r = run(&s);
+  gcmc_result r = toy_run(&s);
   /* the equation itself is good to 0.3 % here */
   double want = density * 3375;
   cr_assert_float_eq(r.molecules[0].mean, want, 4 * r.molecules[0].sigma + 0.003 * want, "%g +- %g",
                      r.molecules[0].mean, r.molecules[0].sigma);
   cr_assert(r.molecules[0].sigma < 0.02 * want);
-  t->base.ops->free(&t->base);
+  toy_close(t);
 }
 
 static double second_virial(const toy *t) {
@@ -166,16 +131,16 @@ Test(gcmc, lennard_jones_gas_has_its_second_virial_coefficient) {
   double cell[9], z = 6e-4;
   toy *t = lj_fluid();
   double b = second_virial(t), plain = z * 8000;
-  gcmc_settings s = settings(t, cell, z);
+  gcmc_settings s = toy_settings(t, cell, z);
   s.production = 30000;
   s.chain.trials = 2;
-  gcmc_result r = run(&s);
+  gcmc_result r = toy_run(&s);
   double want = plain * (1 - 2 * b * z); /* next term: 4.5 (b z)^2, 0.1 % */
   cr_assert(4.5 * b * b * z * z < 2e-3 && fabs(2 * b * z) > 0.02);
   cr_assert_float_eq(r.molecules[0].mean, want, 4 * r.molecules[0].sigma + 2e-3 * want);
   cr_assert(r.molecules[0].sigma < 0.005 * want, "%g", r.molecules[0].sigma);
   cr_assert(r.largest_drift < 1e-9, "insertions and deletions add up: %g", r.largest_drift);
-  t->base.ops->free(&t->base);
+  toy_close(t);
 }
 
 /* A dipole along z in a field: p[0] is a in U = -a kT cos(theta). */
@@ -189,7 +154,7 @@ Test(gcmc, rotations_alone_sample_orientations) {
   toy *t = toy_open(10, 10, 10);
   t->field = rotor;
   t->p[0] = 2;
-  gcmc_settings s = settings(t, cell, 1e-3);
+  gcmc_settings s = toy_settings(t, cell, 1e-3);
   const guest three[3] = {{0, {{1, 1, 1}, {0, 0, 0, 1}}},
                           {0, {{2, 2, 2}, {1, 0, 0, 0}}},
                           {0, {{5, 5, 5}, {0, 0.6, 0.8, 0}}}};
@@ -198,11 +163,11 @@ Test(gcmc, rotations_alone_sample_orientations) {
   s.chain.point[0] = 0;
   s.chain.initial = three;
   s.chain.n_initial = 3;
-  gcmc_result r = run(&s);
+  gcmc_result r = toy_run(&s);
   cr_assert(r.molecules[0].mean == 3 && r.molecules[0].sigma < 1e-12 && isnan(r.heat[0].mean));
-  near(r.energy, -3 * 2 * kt * (1 / tanh(2) - 0.5), "energy"); /* Langevin function */
+  toy_near(r.energy, -3 * 2 * kt * (1 / tanh(2) - 0.5), "energy"); /* Langevin function */
   cr_assert(r.energy.sigma < 0.002);
-  t->base.ops->free(&t->base);
+  toy_close(t);
 }
 
 /* Two kinds of sites: each component has its own well, p[0], p[1]. */
@@ -218,25 +183,25 @@ Test(gcmc, mixture_with_identity_moves) {
     t->field = two_wells;
     t->p[0] = 0.05;
     t->p[1] = 0.02;
-    gcmc_settings s = settings(t, cell, 2e-3);
+    gcmc_settings s = toy_settings(t, cell, 2e-3);
     s.chain.n_component = 2;
-    s.chain.fugacity[1] = toy_fugacity(5e-3, T);
+    s.chain.fugacity[1] = toy_fugacity(5e-3, TOY_T);
     s.chain.weight[CHAIN_IDENTITY] = 0.3 * identity;
     s.production = 10000;
     s.chain.trials = 2;
-    gcmc_result r = run(&s);
+    gcmc_result r = toy_run(&s);
     double a = 2e-3 * 500 * (1 + exp(0.05 / kt)), b = 5e-3 * 500 * (1 + exp(0.02 / kt));
-    near(r.molecules[0], a, "first");
-    near(r.molecules[1], b, "second");
+    toy_near(r.molecules[0], a, "first");
+    toy_near(r.molecules[1], b, "second");
     double s12 = r.molecules[0].mean / r.molecules[1].mean / (2.0 / 5);
     cr_assert_float_eq(s12 / ((1 + exp(0.05 / kt)) / (1 + exp(0.02 / kt))), 1, 0.08);
     double share = exp(0.05 / kt) / (1 + exp(0.05 / kt));
-    near(r.heat[0], (kt + 0.05 * share) * EV_KJ_MOL, "heat of the first");
+    toy_near(r.heat[0], (kt + 0.05 * share) * EV_KJ_MOL, "heat of the first");
     share = exp(0.02 / kt) / (1 + exp(0.02 / kt));
-    near(r.heat[1], (kt + 0.02 * share) * EV_KJ_MOL, "heat of the second");
+    toy_near(r.heat[1], (kt + 0.02 * share) * EV_KJ_MOL, "heat of the second");
     cr_assert(identity == (r.counts[CHAIN_IDENTITY].accepted > 0));
     cr_assert_float_eq(r.covariance[0][1], 0, 0.1 * sqrt(a * b)); /* they do not know each other */
-    t->base.ops->free(&t->base);
+    toy_close(t);
   }
 }
 
@@ -245,7 +210,7 @@ Test(gcmc, identity_moves_alone) {
   double cell[9];
   toy *t = toy_open(10, 10, 10);
   guest ten[10];
-  gcmc_settings s = settings(t, cell, 1e-3);
+  gcmc_settings s = toy_settings(t, cell, 1e-3);
   for (int i = 0; i < 10; i++) ten[i] = (guest){0, {{i, 1, 1}, {0, 0, 0, 1}}};
   s.chain.n_component = 3;
   s.chain.fugacity[1] = 3 * s.chain.fugacity[0];
@@ -254,13 +219,13 @@ Test(gcmc, identity_moves_alone) {
   s.chain.weight[CHAIN_IDENTITY] = 1;
   s.chain.initial = ten;
   s.chain.n_initial = 10;
-  gcmc_result r = run(&s);
-  near(r.molecules[0], 2, "first");
-  near(r.molecules[1], 6, "second");
-  near(r.molecules[2], 2, "third");
+  gcmc_result r = toy_run(&s);
+  toy_near(r.molecules[0], 2, "first");
+  toy_near(r.molecules[1], 6, "second");
+  toy_near(r.molecules[2], 2, "third");
   /* multinomial: cov = -n p q */
   cr_assert_float_eq(r.covariance[0][1], -10 * 0.2 * 0.6, 0.12);
-  t->base.ops->free(&t->base);
+  toy_close(t);
 }
 
 Test(gcmc, full_start_and_empty_start_agree) {
@@ -275,20 +240,20 @@ Test(gcmc, full_start_and_empty_start_agree) {
   full->p[1] = t->p[1] = 0.1;
   full->p[2] = t->p[2] = 4;
   full->p[3] = t->p[3] = 2;
-  gcmc_settings s = settings(t, cell, 5e-4);
+  gcmc_settings s = toy_settings(t, cell, 5e-4);
   s.equilibration = 0;
   s.mser = 1;
-  gcmc_result a = run(&s);
+  gcmc_result a = toy_run(&s);
   s.chain.target = &full->base;
   s.chain.initial = all;
   s.chain.n_initial = 27;
-  gcmc_result b = run(&s);
+  gcmc_result b = toy_run(&s);
   double load = 5e-4 * 8 * exp(0.1 / kt);
-  near(a.molecules[0], 27 * load / (1 + load), "from empty");
-  near(b.molecules[0], 27 * load / (1 + load), "from full");
+  toy_near(a.molecules[0], 27 * load / (1 + load), "from empty");
+  toy_near(b.molecules[0], 27 * load / (1 + load), "from full");
   cr_assert(!a.not_settled && !b.not_settled);
-  t->base.ops->free(&t->base);
-  full->base.ops->free(&full->base);
+  toy_close(t);
+  toy_close(full);
 }
 
 Test(gcmc, intervals_cover) {
@@ -300,15 +265,15 @@ Test(gcmc, intervals_cover) {
     t->field = toy_well;
     t->p[0] = 0.1;
     t->p[1] = 0.1;
-    gcmc_settings s = settings(t, cell, 1e-3);
+    gcmc_settings s = toy_settings(t, cell, 1e-3);
     s.chain.trials = 2;
     s.chain.stream = stream;
     s.production = 1000;
     double want = 1e-3 * pow(2 * TOY_PI * kt / 0.1, 1.5) * exp(0.1 / kt);
-    gcmc_result r = run(&s);
+    gcmc_result r = toy_run(&s);
     cr_assert(!r.few_samples);
     hits += fabs(r.molecules[0].mean - want) < r.molecules[0].ci95;
-    t->base.ops->free(&t->base);
+    toy_close(t);
   }
   cr_assert(hits >= 45, "%d of 50", hits);
 }
