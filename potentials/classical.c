@@ -1,0 +1,362 @@
+/* classical.c -- a guest site in a crystal: image atoms in bins, and the crystal's own Ewald sum.
+ *
+ * What a guest feels of a crystal has the period of the crystal's cell, however large the box of
+ * the simulation is, so one cell is enough. Around it all images within the cutoff are kept; a bin
+ * of the cell lists those that any of its points can reach.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "potentials/classical.h"
+
+#include "core/neighbors.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+enum { BINS_MAX = 4096, IMAGES_MAX = 4000000, LIST_MAX = 400000000 };
+#define BIN_WIDTH 2.5 /* angstrom */
+
+classical_pair classical_mix(const classical_site *a, const classical_site *b, double cutoff,
+                             int truncated) {
+  double epsilon = CLASSICAL_KELVIN * sqrt(a->epsilon * b->epsilon);
+  double sigma = (a->sigma + b->sigma) / 2, s6 = pow(sigma, 6), r6 = pow(cutoff, -6);
+  classical_pair p = {4 * epsilon * s6 * s6, 4 * epsilon * s6, 0};
+  if (!truncated) p.shift = (p.c12 * r6 - p.c6) * r6;
+  return p;
+}
+
+static double pair_energy(const classical_pair *p, double r2) {
+  double i6 = 1 / (r2 * r2 * r2);
+  return (p->c12 * i6 - p->c6) * i6 - p->shift;
+}
+
+static void to_fraction(const classical_host *h, const double x[3], double f[3]) {
+  for (int k = 0; k < 3; k++) {
+    f[k] = x[0] * h->inverse[k] + x[1] * h->inverse[3 + k] + x[2] * h->inverse[6 + k];
+    f[k] -= floor(f[k]);
+    if (!(f[k] < 1)) f[k] = 0;
+  }
+}
+
+static void from_fraction(const classical_host *h, const double f[3], double x[3]) {
+  for (int k = 0; k < 3; k++)
+    x[k] = f[0] * h->cell[k] + f[1] * h->cell[3 + k] + f[2] * h->cell[6 + k];
+}
+
+/* ---- preparation */
+
+static int valid(const classical_site *s) {
+  return s->epsilon >= 0 && s->epsilon < 1e6 && s->sigma >= 0 && s->sigma < 20 &&
+         fabs(s->charge) < 100;
+}
+
+/* Distinct Lennard-Jones parameters of the crystal, and the table of pairs. */
+static eqs_status mix_species(const classical_crystal *c, int truncated, classical_host *h,
+                              int *species) {
+  int *example;
+  EQS_TRY(alloc_array(&example, (size_t)c->n, sizeof *example, "species of the framework"));
+  for (int i = 0; i < c->n; i++) {
+    const classical_site *s = c->site + i;
+    int k = 0;
+    while (k < h->n_species &&
+           !(c->site[example[k]].epsilon == s->epsilon && c->site[example[k]].sigma == s->sigma))
+      k++;
+    if (k == h->n_species) example[h->n_species++] = i;
+    species[i] = k;
+  }
+  size_t pairs = mul_size((size_t)h->n_site, (size_t)h->n_species);
+  eqs_status status = alloc_array(&h->pair, pairs, sizeof *h->pair, "pairs of species");
+  for (int a = 0; status == EQS_OK && a < h->n_site; a++)
+    for (int b = 0; b < h->n_species; b++)
+      h->pair[(size_t)a * (size_t)h->n_species + (size_t)b] =
+          classical_mix(h->site + a, c->site + example[b], h->cutoff, truncated);
+  free(example);
+  return status;
+}
+
+/* All images within the cutoff of the cell's faces, counted, or stored if there is room for them.
+ */
+static int collect_images(const classical_crystal *c, const int *species, classical_host *h) {
+  double width[3], reach[3];
+  int range[3], n = 0, m[3];
+  cell_widths(h->cell, width);
+  for (int k = 0; k < 3; k++) {
+    reach[k] = h->cutoff / width[k];
+    range[k] = (int)ceil(fmin(reach[k], 1e6)) + 1;
+  }
+  for (int i = 0; i < c->n; i++) {
+    double f[3];
+    to_fraction(h, c->position[i], f);
+    for (m[0] = -range[0]; m[0] <= range[0]; m[0]++)
+      for (m[1] = -range[1]; m[1] <= range[1]; m[1]++)
+        for (m[2] = -range[2]; m[2] <= range[2]; m[2]++) {
+          double g[3];
+          int out = 0;
+          for (int k = 0; k < 3; k++) {
+            g[k] = f[k] + m[k];
+            out |= g[k] < -reach[k] || g[k] > 1 + reach[k];
+          }
+          if (out) continue;
+          if (n >= IMAGES_MAX) return -1;
+          if (h->image) {
+            from_fraction(h, g, h->image[n]);
+            h->image[n][3] = c->site[i].charge;
+            h->species[n] = species[i];
+          }
+          n++;
+        }
+  }
+  return n;
+}
+
+typedef struct ranked {
+  double distance;
+  int image;
+} ranked;
+
+static int by_distance(const void *a, const void *b) {
+  const ranked *x = a, *y = b;
+  if (x->distance != y->distance) return x->distance < y->distance ? -1 : 1;
+  return (x->image > y->image) - (x->image < y->image);
+}
+
+/* Half the longest diagonal of a bin. */
+static double bin_radius(const classical_host *h) {
+  double most = 0;
+  for (int sign = 0; sign < 4; sign++) {
+    double square = 0;
+    for (int c = 0; c < 3; c++) {
+      double d = h->cell[c] / h->bins[0] + h->cell[3 + c] / h->bins[1] * (sign & 1 ? -1 : 1) +
+                 h->cell[6 + c] / h->bins[2] * (sign & 2 ? -1 : 1);
+      square += d * d;
+    }
+    most = fmax(most, sqrt(square) / 2);
+  }
+  return most * (1 + 1e-9) + 1e-9;
+}
+
+/* Images that bin (i, j, k) can reach, nearest to its centre first. */
+static int reachable(const classical_host *h, int i, int j, int k, double radius, ranked *list) {
+  const double f[3] = {(i + 0.5) / h->bins[0], (j + 0.5) / h->bins[1], (k + 0.5) / h->bins[2]};
+  double center[3], limit = (h->cutoff + radius) * (h->cutoff + radius);
+  int n = 0;
+  from_fraction(h, f, center);
+  for (int a = 0; a < h->n_image; a++) {
+    double d2 = 0;
+    for (int c = 0; c < 3; c++) d2 += (h->image[a][c] - center[c]) * (h->image[a][c] - center[c]);
+    if (d2 <= limit) list[n++] = (ranked){d2, a};
+  }
+  qsort(list, (size_t)n, sizeof *list, by_distance);
+  return n;
+}
+
+static eqs_status fill_bins(classical_host *h) {
+  double width[3], edge = fmax(BIN_WIDTH, cbrt(fabs(cell_volume(h->cell)) / BINS_MAX));
+  int bins = 1, bin = 0, capacity = 0;
+  ranked *list = NULL;
+  eqs_status status = EQS_OK;
+  cell_widths(h->cell, width);
+  for (int k = 0; k < 3; k++) {
+    h->bins[k] = (int)fmin(fmax(width[k] / edge, 1), BINS_MAX);
+    bins *= h->bins[k];
+  }
+  double radius = bin_radius(h);
+  EQS_TRY_DONE(alloc_array(&list, (size_t)h->n_image, sizeof *list, "images of the framework"));
+  EQS_TRY_DONE(alloc_array(&h->first, (size_t)bins + 1, sizeof *h->first, "bins"));
+  for (int i = 0; i < h->bins[0]; i++)
+    for (int j = 0; j < h->bins[1]; j++)
+      for (int k = 0; k < h->bins[2]; k++, bin++) {
+        int n = reachable(h, i, j, k, radius, list), end = h->first[bin] + n;
+        if (end > LIST_MAX) {
+          status = status_fail(EQS_ERR_UNSUPPORTED,
+                               "the framework is too dense or too large for a "
+                               "cutoff of %g angstrom",
+                               h->cutoff);
+          goto done;
+        }
+        if (end > capacity) {
+          capacity = end + end / 2;
+          int *more = realloc(h->near, (size_t)capacity * sizeof *more);
+          if (!more) {
+            status = status_fail(EQS_ERR_MEMORY, "out of memory: neighbours of bins");
+            goto done;
+          }
+          h->near = more;
+        }
+        for (int a = 0; a < n; a++) h->near[h->first[bin] + a] = list[a].image;
+        h->first[bin + 1] = end;
+      }
+done:
+  free(list);
+  return status;
+}
+
+/* 2 weight S(k) of the crystal: the potential's coefficients. */
+static eqs_status prepare_ewald(const classical_crystal *c, double tolerance, classical_host *h) {
+  double *phase = NULL;
+  EQS_TRY(ewald_prepare(c->cell, h->cutoff, tolerance, &h->ewald));
+  size_t n = (size_t)h->ewald.n;
+  EQS_TRY(alloc_array(&h->re, n, sizeof *h->re, "structure factor"));
+  EQS_TRY(alloc_array(&h->im, n, sizeof *h->im, "structure factor"));
+  EQS_TRY(alloc_array(&phase, ewald_phase_size(&h->ewald), sizeof *phase, "phases"));
+  for (int i = 0; i < c->n; i++) {
+    ewald_phases(&h->ewald, c->position[i], phase);
+    ewald_add(&h->ewald, 1, &c->site[i].charge, phase, h->re, h->im);
+  }
+  for (size_t k = 0; k < n; k++) {
+    h->re[k] *= 2 * h->ewald.weight[k];
+    h->im[k] *= 2 * h->ewald.weight[k];
+  }
+  free(phase);
+  return EQS_OK;
+}
+
+static eqs_status check_input(const classical_crystal *c, int n_site, const classical_site *site,
+                              double cutoff) {
+  if (!(cutoff >= 1 && cutoff <= 100))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the classical cutoff is %g angstrom; it must lie in 1 .. 100",
+             cutoff);
+  for (int i = 0; i < c->n; i++) {
+    for (int k = 0; k < 3; k++)
+      if (!isfinite(c->position[i][k]))
+        EQS_FAIL(EQS_ERR_ARGUMENT, "the position of atom %d is not finite", i + 1);
+    if (!valid(c->site + i))
+      EQS_FAIL(EQS_ERR_ARGUMENT,
+               "classical parameters of atom %d: epsilon %g K, sigma %g angstrom, "
+               "charge %g e make no sense",
+               i + 1, c->site[i].epsilon, c->site[i].sigma, c->site[i].charge);
+  }
+  for (int i = 0; i < n_site; i++)
+    if (!valid(site + i))
+      EQS_FAIL(EQS_ERR_ARGUMENT,
+               "classical parameters of guest site %d: epsilon %g K, sigma %g "
+               "angstrom, charge %g e make no sense",
+               i + 1, site[i].epsilon, site[i].sigma, site[i].charge);
+  return EQS_OK;
+}
+
+static eqs_status store_images(const classical_crystal *c, int truncated, classical_host *h) {
+  int *species = NULL;
+  eqs_status status = EQS_OK;
+  EQS_TRY(alloc_array(&species, (size_t)c->n, sizeof *species, "species of the framework"));
+  EQS_TRY_DONE(mix_species(c, truncated, h, species));
+  h->n_image = collect_images(c, species, h);
+  if (h->n_image < 0) {
+    h->n_image = 0;
+    status = status_fail(EQS_ERR_UNSUPPORTED,
+                         "the framework has more than %d atoms and images "
+                         "within a cutoff of %g angstrom",
+                         IMAGES_MAX, h->cutoff);
+    goto done;
+  }
+  EQS_TRY_DONE(alloc_array(&h->image, (size_t)h->n_image, sizeof *h->image, "images"));
+  EQS_TRY_DONE(alloc_array(&h->species, (size_t)h->n_image, sizeof *h->species, "images"));
+  collect_images(c, species, h);
+done:
+  free(species);
+  return status;
+}
+
+eqs_status classical_host_prepare(const classical_crystal *c, int n_site,
+                                  const classical_site *site, double cutoff, int truncated,
+                                  double tolerance, classical_host *out) {
+  classical_host *h = out;
+  eqs_status status = EQS_OK;
+  int host_charge = 0, guest_charge = 0;
+  *h = (classical_host){.cutoff = cutoff, .n_site = n_site};
+  EQS_TRY(check_input(c, n_site, site, cutoff));
+  for (int k = 0; k < 9; k++) h->cell[k] = c->cell[k];
+  if (!cell_inverse(h->cell, h->inverse))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the framework's cell is singular");
+  EQS_TRY_DONE(alloc_array(&h->site, (size_t)n_site, sizeof *h->site, "guest sites"));
+  for (int i = 0; i < n_site; i++) {
+    h->site[i] = site[i];
+    guest_charge |= site[i].charge != 0;
+  }
+  for (int i = 0; i < c->n; i++) host_charge |= c->site[i].charge != 0;
+  h->charged = host_charge && guest_charge;
+  EQS_TRY_DONE(store_images(c, truncated, h));
+  EQS_TRY_DONE(fill_bins(h));
+  if (h->charged) EQS_TRY_DONE(prepare_ewald(c, tolerance, h));
+done:
+  if (status != EQS_OK) classical_host_free(h);
+  return status;
+}
+
+void classical_host_free(classical_host *h) {
+  free(h->site);
+  free(h->pair);
+  free(h->image);
+  free(h->species);
+  free(h->first);
+  free(h->near);
+  free(h->re);
+  free(h->im);
+  ewald_free(&h->ewald);
+  *h = (classical_host){0};
+}
+
+/* ---- evaluation */
+
+size_t classical_host_scratch(const classical_host *h) {
+  return h->charged ? ewald_phase_size(&h->ewald) : 0;
+}
+
+/* Moves x into the cell; its bin. */
+static int locate(const classical_host *h, const double x[3], double p[3]) {
+  double f[3];
+  int bin = 0;
+  to_fraction(h, x, f);
+  from_fraction(h, f, p);
+  for (int k = 0; k < 3; k++) {
+    int b = (int)(f[k] * h->bins[k]);
+    bin = bin * h->bins[k] + (b < h->bins[k] ? b : h->bins[k] - 1);
+  }
+  return bin;
+}
+
+static double square_distance(const double *a, const double *b) {
+  double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
+  return x * x + y * y + z * z;
+}
+
+double classical_host_energy(const classical_host *h, int site, const double x[3],
+                             double *scratch) {
+  const classical_pair *pair = h->pair + (size_t)site * (size_t)h->n_species;
+  double p[3], limit = h->cutoff * h->cutoff, lj = 0, v = 0, q = h->site[site].charge;
+  int bin = locate(h, x, p), charged = h->charged && q != 0;
+  for (int a = h->first[bin]; a < h->first[bin + 1]; a++) {
+    const double *image = h->image[h->near[a]];
+    double r2 = square_distance(p, image);
+    if (r2 >= limit) continue;
+    if (r2 < CLASSICAL_CONTACT * CLASSICAL_CONTACT) return INFINITY;
+    lj += pair_energy(pair + h->species[h->near[a]], r2);
+    if (charged) v += image[3] * ewald_real(&h->ewald, r2);
+  }
+  if (!charged) return lj;
+  ewald_phases(&h->ewald, p, scratch);
+  return lj + q * (EWALD_COULOMB * v + ewald_at(&h->ewald, scratch, h->re, h->im));
+}
+
+void classical_host_probe(const classical_host *h, const double x[3], double *scratch, double *lj,
+                          double *potential, double *nearest) {
+  const double least = CLASSICAL_CONTACT * CLASSICAL_CONTACT;
+  double p[3], limit = h->cutoff * h->cutoff, v = 0;
+  int bin = locate(h, x, p);
+  *nearest = INFINITY;
+  *potential = 0;
+  for (int s = 0; s < h->n_site; s++) lj[s] = 0;
+  for (int a = h->first[bin]; a < h->first[bin + 1]; a++) {
+    const double *image = h->image[h->near[a]];
+    double r2 = square_distance(p, image);
+    if (r2 >= limit) continue;
+    if (r2 < *nearest) *nearest = r2;
+    if (r2 < least) r2 = least;
+    const classical_pair *pair = h->pair + h->species[h->near[a]];
+    for (int s = 0; s < h->n_site; s++)
+      lj[s] += pair_energy(pair + (size_t)s * (size_t)h->n_species, r2);
+    if (h->charged) v += image[3] * ewald_real(&h->ewald, r2);
+  }
+  if (!h->charged) return;
+  ewald_phases(&h->ewald, p, scratch);
+  *potential = EWALD_COULOMB * v + ewald_at(&h->ewald, scratch, h->re, h->im);
+}
