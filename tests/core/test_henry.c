@@ -1,0 +1,232 @@
+/* test_henry.c -- Henry coefficients of CO2 by the classical model against RASPA3 and RASPA2.
+ *
+ * The cases (structure, force field, cutoff, temperature) lie outside the project; IRMOF-1: 7.18e-6
+ * mol/kg/Pa (RASPA3 7.193 +- 0.086, RASPA2 7.217 +- 0.24, an independent code 7.176 +- 0.072),
+ * Mg-MOF-74: 8.7e-5 (8.71 +- 0.12 by that code, RASPA3 8.14 +- 0.37, 8.96 +- 2.27). W =
+ * <exp(-U/kT)> over millions of poses read from the energy grid, times <exp(-(U - U_grid)/kT)> over
+ * poses drawn by their weight and evaluated exactly.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/adsorption/energy_grid.h"
+#include "core/adsorption/statistics.h"
+#include "core/adsorption/widom.h"
+#include "core/neighbors.h"
+#include "io/elements.h"
+#include "tests/reference.h"
+
+#include <cjson/cJSON.h>
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef struct reference_gas {
+  framework f;
+  classical_site *atom; /* [f.cell.n] */
+  classical_molecule co2;
+  classical_settings settings;
+  double temperature;
+  workspace work;
+  guest_energy *energy;
+} reference_gas;
+
+static cJSON *read_json(const char *path) {
+  FILE *file = fopen(path, "rb");
+  cr_assert(file);
+  char *text = calloc(1, 1 << 16);
+  size_t n = fread(text, 1, (1 << 16) - 1, file);
+  fclose(file);
+  cr_assert(n > 0);
+  cJSON *json = cJSON_Parse(text);
+  cr_assert(json);
+  free(text);
+  return json;
+}
+
+static double number(const cJSON *o, const char *key) {
+  const cJSON *v = cJSON_GetObjectItem(o, key);
+  cr_assert(cJSON_IsNumber(v), "%s", key);
+  return v->valuedouble;
+}
+
+static classical_site site_of(const cJSON *type) {
+  return (classical_site){number(type, "eps"), number(type, "sig"), number(type, "charge")};
+}
+
+/* Atoms of element z within `reach` of atom i, images included. */
+static int bonded(const structure *s, int i, int z, double reach) {
+  int n = 0;
+  for (int j = 0; j < s->n; j++)
+    for (int image = 0; image < 27; image++) {
+      const int m[3] = {image % 3 - 1, image / 3 % 3 - 1, image / 9 - 1};
+      double r2 = 0;
+      if (s->number[j] != z || (i == j && image == 13)) continue;
+      for (int k = 0; k < 3; k++)
+        r2 += pow(s->position[i][k] - s->position[j][k] + m[0] * s->cell[k] +
+                      m[1] * s->cell[3 + k] + m[2] * s->cell[6 + k],
+                  2);
+      n += r2 < reach * reach;
+    }
+  return n;
+}
+
+/* The label of IRMOF-1's atoms, by their bonds; elsewhere the element. */
+static const char *label_of(const cJSON *types, const structure *s, int i) {
+  const char *symbol = element_symbol(s->number[i]);
+  if (cJSON_GetObjectItem(types, symbol)) return symbol;
+  switch (s->number[i]) {
+  case 30: return "Zn1";
+  case 8: return bonded(s, i, 30, 2.2) == 4 ? "O1" : "O2";
+  case 6: return bonded(s, i, 8, 1.5) == 2 ? "C1" : bonded(s, i, 1, 1.2) ? "C3" : "C2";
+  default: return "H1";
+  }
+}
+
+static void read_gas(const cJSON *json, classical_molecule *m) {
+  const cJSON *types = cJSON_GetObjectItem(json, "types"), *entry;
+  const cJSON *sites = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "gas"), "sites");
+  *m = (classical_molecule){0};
+  cJSON_ArrayForEach(entry, sites) {
+    const cJSON *name = cJSON_GetArrayItem(entry, 0), *x = cJSON_GetArrayItem(entry, 1);
+    m->site[m->n] = site_of(cJSON_GetObjectItem(types, name->valuestring));
+    for (int k = 0; k < 3; k++) m->position[m->n][k] = cJSON_GetArrayItem(x, k)->valuedouble;
+    m->n++;
+  }
+}
+
+static reference_gas open_case(const char *name) {
+  reference_gas r = {0};
+  char path[REFERENCE_PATH], relative[256];
+  snprintf(relative, sizeof relative, "reference/adsorption/%s", name);
+  if (!reference_shared(relative, path)) reference_skip("no %s in EQS_SHARED", relative);
+  cJSON *json = read_json(path);
+  const cJSON *types = cJSON_GetObjectItem(json, "types");
+  snprintf(relative, sizeof relative, "reference/adsorption/%s",
+           cJSON_GetObjectItem(json, "cif")->valuestring);
+  cr_assert(reference_shared(relative, path));
+  eqs_structures *read;
+  cr_assert(eqs_structures_read(path, NULL, &read) == EQS_OK, "%s", eqs_error());
+  r.settings.cutoff = number(json, "rcut");
+  r.settings.truncated = !cJSON_IsTrue(cJSON_GetObjectItem(json, "shifted"));
+  r.temperature = number(json, "T");
+  cr_assert(framework_prepare(structures_frame(read, 0), 2 * r.settings.cutoff, &r.f) == EQS_OK);
+  eqs_structures_free(&read);
+  r.atom = calloc((size_t)r.f.cell.n, sizeof *r.atom);
+  int from_file = cJSON_IsTrue(cJSON_GetObjectItem(json, "charges_from_cif"));
+  for (int i = 0; i < r.f.cell.n; i++) {
+    const cJSON *type = cJSON_GetObjectItem(types, label_of(types, &r.f.cell, i));
+    cr_assert(type, "atom %d", i + 1);
+    r.atom[i] = site_of(type);
+    if (from_file) r.atom[i].charge = r.f.cell.charge[i];
+  }
+  read_gas(json, &r.co2);
+  cJSON_Delete(json);
+  r.settings.atom = r.atom;
+  r.settings.guest = &r.co2;
+  cr_assert(workspace_set_threads(&r.work, 1) == EQS_OK);
+  gas g;
+  cr_assert(gas_find("CO2", &g) == EQS_OK);
+  cr_assert(classical_energy_open(&r.f, 1, &g, &r.settings, &r.work, &r.energy) == EQS_OK, "%s",
+            eqs_error());
+  return r;
+}
+
+static void close_case(reference_gas *r) {
+  r->energy->ops->free(r->energy);
+  framework_free(&r->f);
+  free(r->atom);
+  workspace_free(&r->work);
+}
+
+static double seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
+
+typedef struct henry {
+  double k, sigma, u; /* mol/kg/Pa, relative error of one sigma, kJ/mol */
+} henry;
+
+enum { BATCH = 1 << 14, DRAWN = 20000 };
+
+static henry measure(reference_gas *r, const energy_grid *g, int64_t n) {
+  double kt = BOLTZMANN_EV * r->temperature, sum = 0, at = 0;
+  pose *p = calloc(BATCH, sizeof *p);
+  double *u = calloc(BATCH, sizeof *u), *all = calloc((size_t)n, sizeof *all);
+  statistics s;
+  estimates e;
+  statistics_start(&s, n);
+  for (int64_t i = 0; i < n; i += BATCH) {
+    int m = n - i < BATCH ? (int)(n - i) : BATCH;
+    for (int j = 0; j < m; j++) pose_draw(3, 9, (uint64_t)(i + j), r->f.cell.cell, p + j);
+    cr_assert(energy_grid_poses(g, m, p, all + i) == EQS_OK);
+    for (int j = 0; j < m; j++) {
+      double v = all[i + j];
+      if (v < 2) statistics_add(&s, i + j, -v / kt, v);
+      sum += exp(-v / kt);
+    }
+  }
+  statistics_finish(&s, &e);
+  /* systematic resampling, then the exact energies */
+  double weight = 0, weighted = 0, square = 0;
+  int m = 0, drawn = 0;
+  double *old = calloc(BATCH, sizeof *old);
+  for (int64_t i = 0; i < n; i++) {
+    at += exp(-all[i] / kt);
+    while ((drawn + 0.5) / DRAWN * sum < at && drawn < DRAWN) {
+      pose_draw(3, 9, (uint64_t)i, r->f.cell.cell, p + m);
+      old[m++] = all[i];
+      drawn++;
+      if (m < BATCH && drawn < DRAWN) continue;
+      cr_assert(classical_energy_poses(r->energy, 0, m, p, u) == EQS_OK);
+      for (int j = 0; j < m; j++) {
+        double q = exp((old[j] - u[j]) / kt);
+        weight += q;
+        square += q * q;
+        if (q > 0) weighted += q * u[j];
+      }
+      m = 0;
+    }
+  }
+  free(old);
+  free(p);
+  free(u);
+  free(all);
+  double mean = weight / drawn, spread = sqrt(fmax(square / drawn - mean * mean, 0) / drawn) / mean;
+  double density =
+      structure_mass(&r->f.box) * MASS_UNIT_KG / (fabs(cell_volume(r->f.box.cell)) * 1e-30);
+  henry h = {widom_henry(exp(e.ln_mean) * mean, r->temperature, density),
+             hypot(e.mean_relative, spread), weighted / weight * EV_KJ_MOL};
+  fprintf(stderr, "  %lld poses, ESS %.0f, exact/grid %.5f +- %.5f\n", (long long)n, e.ess, mean,
+          spread);
+  return h;
+}
+
+static void check(const char *name, int64_t n, double want, double share, double u, double u_off) {
+  double start = seconds();
+  reference_gas r = open_case(name);
+  double opened = seconds();
+  energy_grid *g;
+  energy_grid_description d;
+  cr_assert(energy_grid_build(r.energy, 0, 0, NULL, NULL, &g) == EQS_OK, "%s", eqs_error());
+  double built = seconds();
+  energy_grid_describe(g, &d);
+  henry h = measure(&r, g, n);
+  double done = seconds();
+  fprintf(stderr,
+          "%s: K_H %.4e mol/kg/Pa +- %.2f %% (want %.3e within %g %%), U_B %.3f kJ/mol\n"
+          "  cell of %d atoms, box of %d; grid %d x %d x %d, rms error %.2g eV, most %.2g of %d; "
+          "seconds: open %.2f, grid %.2f, poses %.2f\n",
+          name, h.k, 100 * h.sigma, want, 100 * share, h.u, r.f.cell.n, r.f.box.n, d.n[0], d.n[1],
+          d.n[2], d.rms, d.most, d.checked, opened - start, built - opened, done - built);
+  cr_expect(fabs(h.k / want - 1) < share, "K_H %.4e, not %.4e", h.k, want);
+  cr_expect(h.sigma < share / 2, "the error bar is %.2g %%", 100 * h.sigma);
+  cr_expect(fabs(h.u - u) < u_off, "U_B %.3f, not %.3f kJ/mol", h.u, u);
+  energy_grid_free(&g);
+  close_case(&r);
+}
+
+/* U_B: -11.576 +- 0.069 */
+Test(henry, irmof_1) { check("case_irmof1.json", 1500000, 7.18e-6, 0.02, -11.576, 0.21); }
+
+/* Qst 27.5, 27.7, 27.4 kJ/mol: U_B = R T - Qst = -24.9 */
+Test(henry, mg_mof_74) { check("case_mgmof74.json", 4000000, 8.7e-5, 0.05, -24.95, 0.5); }
