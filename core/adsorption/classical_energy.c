@@ -535,7 +535,8 @@ static eqs_status prepare_box(const framework *f, const classical_settings *sett
   return EQS_OK;
 }
 
-static const guest_energy_ops operations = {trial, commit, total, free_energy};
+static const guest_energy_ops operations = {
+    .trial = trial, .commit = commit, .total = total, .free = free_energy};
 
 eqs_status classical_energy_open(const framework *f, int n_component, const gas *gases,
                                  const classical_settings *settings, workspace *work,

@@ -78,7 +78,8 @@ static void sum_free(guest_energy *e) {
   free(s);
 }
 
-static const guest_energy_ops sum_ops = {sum_trial, sum_commit, sum_total, sum_free};
+static const guest_energy_ops sum_ops = {
+    .trial = sum_trial, .commit = sum_commit, .total = sum_total, .free = sum_free};
 
 eqs_status energy_sum_open(guest_energy *a, guest_energy *b, double scale, guest_energy **out) {
   energy_sum *s;

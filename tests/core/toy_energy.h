@@ -95,7 +95,8 @@ static inline eqs_status toy_total(guest_energy *e, double *u) {
 static inline void toy_free(guest_energy *e) { free(e); }
 
 static inline toy *toy_open(double a, double b, double c) {
-  static const guest_energy_ops ops = {toy_trial, toy_commit, toy_total, toy_free};
+  static const guest_energy_ops ops = {
+      .trial = toy_trial, .commit = toy_commit, .total = toy_total, .free = toy_free};
   toy *t = calloc(1, sizeof *t);
   cr_assert(t);
   t->base.ops = &ops;
