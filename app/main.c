@@ -21,6 +21,7 @@ static const entry commands[] = {
     {"info", "what a model or structure file holds", info_main},
     {"evaluate", "energies, forces and stress of structures", evaluate_main},
     {"screen", "rank frameworks by gas uptake", screen_main},
+    {"gcmc", "uptake of gases at a pressure, by grand canonical Monte Carlo", gcmc_main},
 };
 enum { N_COMMAND = sizeof commands / sizeof *commands };
 

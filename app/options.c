@@ -71,9 +71,10 @@ int option_model(const char *command, int option, const char *text, model_argume
 int model_open(const char *command, const model_arguments *a, eqs_context **context,
                eqs_model **model) {
   *context = NULL, *model = NULL;
-  if (!a->model) return app_usage(command, "--model FILE is missing");
+  if (!a->model && !a->optional) return app_usage(command, "--model FILE is missing");
   if (eqs_context_open("auto", context) || eqs_context_set_threads(*context, a->threads))
     return app_fail(command, "%s", eqs_error());
+  if (!a->model) return EXIT_OK;
   eqs_model_options options = {.size = sizeof options,
                                .head = a->head,
                                .modal = a->modal,

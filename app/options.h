@@ -23,6 +23,7 @@ typedef struct model_arguments {
   eqs_precision precision;
   int threads; /* 0 = all cores */
   int disorder_major;
+  int optional; /* 1: the command can do without a model */
 } model_arguments;
 
 enum {

@@ -259,6 +259,85 @@ EQS_API eqs_status eqs_screen_csv(const eqs_screen_result *r, double pressure,
                                   const char *path) EQS_CHECK;
 EQS_API void eqs_screen_result_free(eqs_screen_result **r);
 
+/* -------------------------------------------------------------- grand canonical Monte Carlo */
+
+/* What the energy of guests is made of. */
+typedef enum eqs_energy {
+  EQS_ENERGY_MODEL = 0,     /* the force field of the model */
+  EQS_ENERGY_CLASSICAL = 1, /* Lennard-Jones and point charges; no model is needed */
+  EQS_ENERGY_SUM = 2        /* classical + scale * model */
+} eqs_energy;
+
+/* Rigid gases at equilibrium with one rigid framework. */
+typedef struct eqs_gcmc_options {
+  size_t size;
+  int n_gas;
+  const char *const *gases; /* [n_gas] CO2, N2, H2O, CH4, Ar, He */
+  const double *fraction;   /* [n_gas] mole fractions of the gas outside; NULL = one gas */
+  double temperature;       /* K */
+  double pressure;          /* Pa, of the gas outside; fugacities by Peng and Robinson */
+  eqs_energy energy;
+  double scale;     /* of the model in EQS_ENERGY_SUM */
+  int no_surrogate; /* 1: moves are not tried with the classical energy first. Averages are the
+                       same */
+  const char *force_field; /* NULL = "uff+trappe"; "dreiding+trappe" */
+  int64_t equilibration;   /* cycles; 0 = 2000 */
+  int64_t production;      /* cycles; 0 = 2000 */
+  int cycle_moves;         /* 0 = 20 */
+  int trials;              /* poses per insertion or deletion; 0 = 8 */
+  uint64_t seed;           /* below 2^63 */
+  int replicate_strict;    /* as in eqs_screen_options */
+  const char *checkpoint;  /* file; one that exists is continued. NULL = none */
+} eqs_gcmc_options;
+
+typedef struct eqs_gcmc_progress {
+  size_t size;
+  int64_t cycle, n_cycle;
+  int equilibrating, n_guest;
+  double energy;       /* eV, of the guests now */
+  int64_t energies;    /* of the model, so far */
+  double seconds_left; /* NAN while unknown */
+} eqs_gcmc_progress;
+
+typedef int (*eqs_gcmc_watch)(const eqs_gcmc_progress *p, void *user); /* non-zero stops */
+
+typedef struct eqs_gcmc_result eqs_gcmc_result;
+
+/* Of one gas. Errors are half widths of 95 % intervals; NAN = undefined. */
+typedef struct eqs_gcmc_value {
+  size_t size;
+  const char *gas;
+  double fugacity;                   /* Pa */
+  double molecules, molecules_error; /* per cell, see eqs_gcmc_summary */
+  double uptake, uptake_error;       /* mol/kg, absolute */
+  double heat, heat_error;           /* kJ/mol, isosteric, by fluctuations */
+} eqs_gcmc_value;
+
+typedef struct eqs_gcmc_summary {
+  size_t size;
+  int n_gas, atoms_box, atoms_cell;
+  int64_t moves, energies, surrogate_energies, n_overlap, n_hole;
+  double discarded_share; /* of the weight, had holes been kept */
+  double independent;     /* samples of the number of guests */
+  int not_settled, few_samples, holes_flagged;
+  const char *note; /* what the user should know of the set-up; "" */
+} eqs_gcmc_summary;
+
+/* Frame `i` of `frames` as the framework; model may be NULL with EQS_ENERGY_CLASSICAL. watch may be
+ * NULL. EQS_ERR_ARGUMENT, EQS_ERR_UNSUPPORTED: settings, elements. EQS_ERR_INTERRUPTED: stopped,
+ * the checkpoint can be continued. EQS_ERR_DIVERGED: energies that do not add up. */
+EQS_API eqs_status eqs_gcmc(eqs_context *c, const eqs_model *m, const eqs_structures *frames, int i,
+                            const eqs_gcmc_options *options, eqs_gcmc_watch watch, void *user,
+                            eqs_gcmc_result **out) EQS_CHECK;
+EQS_API eqs_status eqs_gcmc_value_get(const eqs_gcmc_result *r, int gas,
+                                      eqs_gcmc_value *out) EQS_CHECK;
+EQS_API eqs_status eqs_gcmc_summary_get(const eqs_gcmc_result *r, eqs_gcmc_summary *out) EQS_CHECK;
+/* Everything, as a line of JSON, and as CSV, one line per gas after a heading (if wanted). Freed
+ * with eqs_string_free. */
+EQS_API eqs_status eqs_gcmc_json(const eqs_gcmc_result *r, char **text) EQS_CHECK;
+EQS_API eqs_status eqs_gcmc_csv(const eqs_gcmc_result *r, int heading, char **text) EQS_CHECK;
+EQS_API void eqs_gcmc_result_free(eqs_gcmc_result **r);
+
 #ifdef __cplusplus
 }
 #endif

@@ -18,7 +18,6 @@
 
 enum { LEAF = 4, POSES = 32 /* of a block */ };
 
-#define CUTOFF         12.0
 #define TOLERANCE      1e-6
 #define NEUTRAL        1e-6 /* e */
 #define TWO_BY_SQRT_PI 1.12837916709551257390
@@ -550,7 +549,7 @@ eqs_status classical_energy_open(const framework *f, int n_component, const gas 
   if (!settings) settings = &defaults;
   if (n_component < 1 || n_component > 64)
     EQS_FAIL(EQS_ERR_ARGUMENT, "%d gases; 1 .. 64 are possible", n_component);
-  double cutoff = settings->cutoff != 0 ? settings->cutoff : CUTOFF;
+  double cutoff = settings->cutoff != 0 ? settings->cutoff : CLASSICAL_CUTOFF;
   double tolerance = settings->tolerance != 0 ? settings->tolerance : TOLERANCE;
   EQS_TRY_DONE(alloc_array(&e, 1, sizeof *e, "classical energy"));
   e->head.ops = &operations;

@@ -15,6 +15,8 @@
 #include "core/workspace.h"
 #include "potentials/classical.h"
 
+#define CLASSICAL_CUTOFF 12.0 /* angstrom, unless given */
+
 /* A zeroed struct (or NULL) is the default: uff+trappe, 12 angstrom, shifted, charges of the file
  * or, if it has none, equilibrated (potentials/charges.h). */
 typedef struct classical_settings {

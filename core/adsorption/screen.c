@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/insertion.h"
 #include "core/adsorption/record.h"
+#include "core/adsorption/setup.h"
 #include "core/engine.h"
 #include "core/locale_c.h"
 #include "io/elements.h"
@@ -26,7 +27,6 @@
 
 enum { INSERTIONS = 10000, BATCH_ATOMS = 2000, BATCH_ATOMS_MAX = 10000000, FILE_MAX = 1 << 28 };
 #define INSERTIONS_MAX 1000000000000
-#define OVERLAP_SHARE  0.8
 #define GAS_LIMIT      0.05 /* eV between the model's isolated molecule and the reference */
 
 struct eqs_screen_result {
@@ -109,7 +109,7 @@ static eqs_status insert(session *s, const framework *f, uint32_t stream, screen
                   .model = s->model,
                   .molecule = s->molecule,
                   .gas_energy = s->base.gas_energy_ev,
-                  .overlap_share = OVERLAP_SHARE,
+                  .overlap_share = SETUP_OVERLAP_SHARE,
                   .host = f};
   EQS_TRY(insertion_open(&in, s->options.batch_atoms));
   s->insertion = &in;
@@ -286,17 +286,6 @@ static eqs_status screen_file(session *s, const char *path, screen_record *r) {
 
 /* ---- the run */
 
-static double longest(const gas *g) {
-  double most = 0;
-  for (int i = 0; i < g->n; i++)
-    for (int j = 0; j < i; j++) {
-      const double *a = g->position[i], *b = g->position[j];
-      double d = hypot(hypot(a[0] - b[0], a[1] - b[1]), a[2] - b[2]);
-      if (d > most) most = d;
-    }
-  return most;
-}
-
 /* "PBE", "PBE+U" and the like, but not "PBEsol" or "PBE0". */
 static int is_pbe(const char *functional) {
   return functional && strncmp(functional, "PBE", 3) == 0 && !isalnum((unsigned char)functional[3]);
@@ -342,7 +331,7 @@ static void fill_base(session *s) {
   const eqs_model_info *info = &s->info;
   const char *precision = info->precision == EQS_DOUBLE ? "double" : "single";
   int reach = o->replicate_strict ? 2 * info->n_layer : 2;
-  s->length = longest(&s->molecule);
+  s->length = setup_length(&s->molecule);
   s->needed = reach * info->cutoff + s->length;
   r->width_needed = s->needed;
   snprintf(r->replica_rule, sizeof r->replica_rule, "width >= %s r_max + D",
@@ -361,7 +350,7 @@ static void fill_base(session *s) {
   snprintf(r->dispersion, sizeof r->dispersion, "%s", info->dispersion ? info->dispersion : "none");
   snprintf(r->device, sizeof r->device, "host");
   snprintf(r->version, sizeof r->version, "%s", eqs_version());
-  r->overlap_share = OVERLAP_SHARE;
+  r->overlap_share = SETUP_OVERLAP_SHARE;
   r->hole_limit = -HOLE_KJ_MOL;
   snprintf(
       r->condition, sizeof r->condition,

@@ -1,0 +1,233 @@
+/* uptake.c -- the public side of grand canonical Monte Carlo: from a structure, gases and a
+ * pressure to uptakes. SPDX-License-Identifier: MIT */
+#include "core/adsorption/fluid.h"
+#include "core/adsorption/gcmc.h"
+#include "core/adsorption/setup.h"
+#include "core/engine.h"
+#include "core/locale_c.h"
+#include "io/sha256.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { CONDITION = 512, LABEL = 256, CHECK_CYCLES = 100 };
+
+struct eqs_gcmc_result {
+  gcmc_result result;
+  int n_gas, atoms_box, atoms_cell;
+  gas gases[SETUP_GASES];
+  char label[LABEL], note[256];
+};
+
+/* One run. */
+typedef struct run {
+  eqs_gcmc_options options;
+  setup setup;
+  fluid_state outside;
+  char condition[CONDITION];
+  eqs_gcmc_watch watch;
+  void *user;
+  double start;
+  int64_t first_cycle; /* where this process began: cycles of a checkpoint cost nothing; -1 */
+} run;
+
+static double seconds(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static eqs_status check_options(const eqs_gcmc_options *given, eqs_gcmc_options *out) {
+  *out = (eqs_gcmc_options){0};
+  if (!given || given->size == 0 || given->size > sizeof *out)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "options->size is not set, or from a newer library");
+  memcpy(out, given, given->size);
+  if (out->n_gas > 1 && !out->fraction)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "a mixture needs the mole fractions of its gases");
+  if (!(out->pressure > 0 && out->pressure < INFINITY))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the pressure must be positive, not %g Pa", out->pressure);
+  if (out->seed > INT64_MAX) EQS_FAIL(EQS_ERR_ARGUMENT, "the seed must be below 2^63");
+  if (out->equilibration < 0 || out->production < 0 || out->cycle_moves < 0 || out->trials < 0)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "cycles, moves and trials cannot be negative");
+  return EQS_OK;
+}
+
+static eqs_status solve_outside(const setup *s, const eqs_gcmc_options *o, fluid_state *out) {
+  static const double pure = 1;
+  fluid part[SETUP_GASES];
+  for (int k = 0; k < s->n_gas; k++) EQS_TRY(fluid_find(s->gases[k].name, part + k));
+  return fluid_solve(s->n_gas, part, o->fraction ? o->fraction : &pure, NULL, o->temperature,
+                     o->pressure, out);
+}
+
+/* What the energies depend on, for the checkpoint. */
+static void describe(run *r, const eqs_model *m, const structure *box) {
+  LOCALE_C();
+  const eqs_gcmc_options *o = &r->options;
+  eqs_model_info info = {.size = sizeof info};
+  char atoms[65], places[65];
+  sha256_hex(box->number, (size_t)box->n * sizeof *box->number, atoms);
+  sha256_hex(box->position, (size_t)box->n * sizeof *box->position, places);
+  if (m && eqs_model_info_get(m, &info) != EQS_OK) info = (eqs_model_info){0};
+  snprintf(r->condition, sizeof r->condition,
+           "energy=%d scale=%.17g surrogate=%d field=%s atoms=%.16s places=%.16s model=%.16s "
+           "head=%.32s precision=%d dispersion=%.32s version=%s",
+           (int)o->energy, o->scale, r->setup.surrogate != NULL,
+           o->force_field ? o->force_field : "uff+trappe", atoms, places,
+           info.sha256 ? info.sha256 : "none", info.head ? info.head : "", (int)info.precision,
+           info.dispersion ? info.dispersion : "none", eqs_version());
+}
+
+static int look(void *context, const gcmc_progress *p) {
+  run *r = context;
+  if (r->first_cycle < 0) r->first_cycle = p->cycle - 1;
+  if (!r->watch) return 0;
+  double done = (double)(p->cycle - r->first_cycle), left = (double)(p->n_cycle - p->cycle);
+  eqs_gcmc_progress out = {.size = sizeof out,
+                           .cycle = p->cycle,
+                           .n_cycle = p->n_cycle,
+                           .equilibrating = p->equilibrating,
+                           .n_guest = p->n_guest,
+                           .energy = p->energy,
+                           .energies = p->energies,
+                           .seconds_left = done > 0 ? (seconds() - r->start) / done * left : NAN};
+  return r->watch(&out, r->user);
+}
+
+static void fill_settings(run *r, gcmc_settings *g) {
+  const eqs_gcmc_options *o = &r->options;
+  const setup *s = &r->setup;
+  chain_settings *c = &g->chain;
+  gcmc_defaults(g);
+  c->cell = s->host.box.cell;
+  c->temperature = o->temperature;
+  c->n_component = s->n_gas;
+  for (int k = 0; k < s->n_gas; k++) {
+    c->fugacity[k] = r->outside.fugacity[k];
+    c->point[k] = s->gases[k].n == 1;
+    g->bulk_density[k] = r->outside.density * (o->fraction ? o->fraction[k] : 1);
+  }
+  if (s->n_gas < 2) c->weight[CHAIN_IDENTITY] = 0;
+  if (o->trials) c->trials = o->trials;
+  c->seed = o->seed;
+  c->target = s->target;
+  c->surrogate = s->surrogate;
+  c->condition = r->condition;
+  if (o->equilibration) g->equilibration = o->equilibration;
+  if (o->production) g->production = o->production;
+  if (o->cycle_moves) g->cycle_moves = o->cycle_moves;
+  g->check_cycles = CHECK_CYCLES;
+  g->framework_mass = structure_mass(&s->host.box);
+  g->cells = s->host.replica[0] * s->host.replica[1] * s->host.replica[2];
+  g->checkpoint = o->checkpoint;
+  g->watch = look;
+  g->context = r;
+}
+
+eqs_status eqs_gcmc(eqs_context *c, const eqs_model *m, const eqs_structures *frames, int i,
+                    const eqs_gcmc_options *options, eqs_gcmc_watch watch, void *user,
+                    eqs_gcmc_result **out) {
+  run r = {.watch = watch, .user = user, .start = seconds(), .first_cycle = -1};
+  gcmc_settings settings;
+  eqs_gcmc_result *result = NULL;
+  eqs_status status = EQS_OK;
+  *out = NULL;
+  const structure *s = frames ? structures_frame(frames, i) : NULL;
+  if (!c || !s) EQS_FAIL(EQS_ERR_ARGUMENT, "eqs_gcmc: no context, or no such structure");
+  EQS_TRY(check_options(options, &r.options));
+  setup_options o = {.context = c,
+                     .model = m,
+                     .energy = r.options.energy,
+                     .scale = r.options.scale,
+                     .no_surrogate = r.options.no_surrogate,
+                     .strict = r.options.replicate_strict,
+                     .n_gas = r.options.n_gas,
+                     .gases = r.options.gases,
+                     .classical = {.set = r.options.force_field}};
+  EQS_TRY(setup_open(&o, s, &r.setup));
+  EQS_TRY_DONE(solve_outside(&r.setup, &r.options, &r.outside));
+  EQS_TRY_DONE(alloc_array(&result, 1, sizeof *result, "the results"));
+  describe(&r, m, &r.setup.host.box);
+  fill_settings(&r, &settings);
+  EQS_TRY_DONE(gcmc_run(&settings, &result->result));
+  result->n_gas = r.setup.n_gas;
+  memcpy(result->gases, r.setup.gases, sizeof result->gases);
+  result->atoms_box = r.setup.host.box.n;
+  result->atoms_cell = r.setup.host.cell.n;
+  snprintf(result->label, sizeof result->label, "%s", eqs_structures_name(frames, i));
+  snprintf(result->note, sizeof result->note, "%s", r.setup.why_none);
+  *out = result;
+done:
+  setup_close(&r.setup);
+  if (status != EQS_OK) eqs_gcmc_result_free(&result);
+  return status;
+}
+
+/* ---- the result */
+
+eqs_status eqs_gcmc_value_get(const eqs_gcmc_result *r, int k, eqs_gcmc_value *out) {
+  if (!r || !out || out->size < sizeof *out || k < 0 || k >= r->n_gas)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "no result, no such gas, or the struct's size is not set");
+  const gcmc_result *g = &r->result;
+  *out = (eqs_gcmc_value){.size = sizeof *out,
+                          .gas = r->gases[k].name,
+                          .fugacity = g->fugacity[k],
+                          .molecules = g->molecules[k].mean,
+                          .molecules_error = g->molecules[k].ci95,
+                          .uptake = g->uptake[k].mean,
+                          .uptake_error = g->uptake[k].ci95,
+                          .heat = g->heat[k].mean,
+                          .heat_error = g->heat[k].ci95};
+  return EQS_OK;
+}
+
+eqs_status eqs_gcmc_summary_get(const eqs_gcmc_result *r, eqs_gcmc_summary *out) {
+  if (!r || !out || out->size < sizeof *out)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "no result, or the struct's size is not set");
+  const gcmc_result *g = &r->result;
+  *out = (eqs_gcmc_summary){.size = sizeof *out,
+                            .n_gas = r->n_gas,
+                            .atoms_box = r->atoms_box,
+                            .atoms_cell = r->atoms_cell,
+                            .moves = g->moves,
+                            .energies = g->energies,
+                            .surrogate_energies = g->surrogate_energies,
+                            .n_overlap = g->n_overlap,
+                            .n_hole = g->n_hole,
+                            .discarded_share = g->discarded_share,
+                            .independent = g->n_effective,
+                            .not_settled = g->not_settled,
+                            .few_samples = g->few_samples,
+                            .holes_flagged = g->holes_flagged,
+                            .note = r->note};
+  return EQS_OK;
+}
+
+static void names_of(const eqs_gcmc_result *r, const char **name) {
+  for (int k = 0; k < r->n_gas; k++) name[k] = r->gases[k].name;
+}
+
+eqs_status eqs_gcmc_json(const eqs_gcmc_result *r, char **text) {
+  const char *name[SETUP_GASES];
+  *text = NULL;
+  if (!r) EQS_FAIL(EQS_ERR_ARGUMENT, "no result");
+  names_of(r, name);
+  return gcmc_json(&r->result, r->label, name, text);
+}
+
+eqs_status eqs_gcmc_csv(const eqs_gcmc_result *r, int heading, char **text) {
+  const char *name[SETUP_GASES];
+  *text = NULL;
+  if (!r) EQS_FAIL(EQS_ERR_ARGUMENT, "no result");
+  names_of(r, name);
+  return gcmc_csv(&r->result, r->label, name, heading, text);
+}
+
+void eqs_gcmc_result_free(eqs_gcmc_result **r) {
+  if (!r) return;
+  free(*r);
+  *r = NULL;
+}
