@@ -97,7 +97,7 @@ Zn -0.4 1.9 1.0
 XYZ
 for energy in model sum; do
   check 0 "$energy" "$equisorb" gcmc host.xyz --model "$model" --gas H2O \
-    --temperature 600 --pressure 1e6 --energy $energy --scale 0.1 --cycles 5 --moves 10 --trials 2
+    --temperature 600 --pressure 1e6 --energy $energy --scale 0.1 --cycles 20 --moves 10 --trials 2
   says out "H2O"
 done
 echo "$checks checks passed"
