@@ -12,7 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { BINS_MAX = 4096, IMAGES_MAX = 4000000, LIST_MAX = 400000000 };
+enum { BINS_MAX = 2000, IMAGES_MAX = 4000000, LIST_MAX = 40000000, CHUNK = 128 };
 #define BIN_WIDTH 2.5 /* angstrom */
 
 classical_pair classical_mix(const classical_site *a, const classical_site *b, double cutoff,
@@ -24,8 +24,8 @@ classical_pair classical_mix(const classical_site *a, const classical_site *b, d
   return p;
 }
 
-static double pair_energy(const classical_pair *p, double r2) {
-  double i6 = 1 / (r2 * r2 * r2);
+/* By i6 = r^-6. */
+static double pair_energy(const classical_pair *p, double i6) {
   return (p->c12 * i6 - p->c6) * i6 - p->shift;
 }
 
@@ -73,9 +73,15 @@ static eqs_status mix_species(const classical_crystal *c, int truncated, classic
   return status;
 }
 
+typedef struct image {
+  double x[3], charge;
+  int species;
+} image;
+
 /* All images within the cutoff of the cell's faces, counted, or stored if there is room for them.
  */
-static int collect_images(const classical_crystal *c, const int *species, classical_host *h) {
+static int collect_images(const classical_crystal *c, const int *species, const classical_host *h,
+                          image *images) {
   double width[3], reach[3];
   int range[3], n = 0, m[3];
   cell_widths(h->cell, width);
@@ -97,10 +103,10 @@ static int collect_images(const classical_crystal *c, const int *species, classi
           }
           if (out) continue;
           if (n >= IMAGES_MAX) return -1;
-          if (h->image) {
-            from_fraction(h, g, h->image[n]);
-            h->image[n][3] = c->site[i].charge;
-            h->species[n] = species[i];
+          if (images) {
+            from_fraction(h, g, images[n].x);
+            images[n].charge = c->site[i].charge;
+            images[n].species = species[i];
           }
           n++;
         }
@@ -134,60 +140,80 @@ static double bin_radius(const classical_host *h) {
   return most * (1 + 1e-9) + 1e-9;
 }
 
+typedef struct image_list {
+  int n;
+  image *images;
+  ranked *rank; /* [n] */
+  int capacity; /* of the host's lists */
+} image_list;
+
 /* Images that bin (i, j, k) can reach, nearest to its centre first. */
-static int reachable(const classical_host *h, int i, int j, int k, double radius, ranked *list) {
+static int reachable(const classical_host *h, int i, int j, int k, double radius, image_list *l) {
   const double f[3] = {(i + 0.5) / h->bins[0], (j + 0.5) / h->bins[1], (k + 0.5) / h->bins[2]};
   double center[3], limit = (h->cutoff + radius) * (h->cutoff + radius);
   int n = 0;
   from_fraction(h, f, center);
-  for (int a = 0; a < h->n_image; a++) {
+  for (int a = 0; a < l->n; a++) {
     double d2 = 0;
-    for (int c = 0; c < 3; c++) d2 += (h->image[a][c] - center[c]) * (h->image[a][c] - center[c]);
-    if (d2 <= limit) list[n++] = (ranked){d2, a};
+    for (int c = 0; c < 3; c++)
+      d2 += (l->images[a].x[c] - center[c]) * (l->images[a].x[c] - center[c]);
+    if (d2 <= limit) l->rank[n++] = (ranked){d2, a};
   }
-  qsort(list, (size_t)n, sizeof *list, by_distance);
+  qsort(l->rank, (size_t)n, sizeof *l->rank, by_distance);
   return n;
 }
 
-static eqs_status fill_bins(classical_host *h) {
+static eqs_status grow(double **array, size_t n) {
+  double *more = realloc(*array, mul_size(n, sizeof *more));
+  if (!more) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: %zu neighbours of bins", n);
+  *array = more;
+  return EQS_OK;
+}
+
+/* The n images of l->rank as the list of `bin`. */
+static eqs_status append(classical_host *h, image_list *l, int bin, int n) {
+  int begin = h->first[bin];
+  if (n > LIST_MAX - begin)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED,
+             "the framework is too dense or too large for a cutoff of %g angstrom", h->cutoff);
+  if (begin + n > l->capacity) {
+    size_t capacity = (size_t)(begin + n) + (size_t)(begin + n) / 2;
+    EQS_TRY(grow(&h->x, capacity));
+    EQS_TRY(grow(&h->y, capacity));
+    EQS_TRY(grow(&h->z, capacity));
+    EQS_TRY(grow(&h->q, capacity));
+    int *more = realloc(h->species, mul_size(capacity, sizeof *more));
+    if (!more) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: %zu neighbours of bins", capacity);
+    h->species = more;
+    l->capacity = (int)capacity;
+  }
+  for (int a = 0; a < n; a++) {
+    const image *m = l->images + l->rank[a].image;
+    h->x[begin + a] = m->x[0];
+    h->y[begin + a] = m->x[1];
+    h->z[begin + a] = m->x[2];
+    h->q[begin + a] = m->charge;
+    h->species[begin + a] = m->species;
+  }
+  h->first[bin + 1] = begin + n;
+  return EQS_OK;
+}
+
+static eqs_status fill_bins(classical_host *h, image_list *l) {
   double width[3], edge = fmax(BIN_WIDTH, cbrt(fabs(cell_volume(h->cell)) / BINS_MAX));
-  int bins = 1, bin = 0, capacity = 0;
-  ranked *list = NULL;
-  eqs_status status = EQS_OK;
+  int bins = 1, bin = 0;
   cell_widths(h->cell, width);
   for (int k = 0; k < 3; k++) {
     h->bins[k] = (int)fmin(fmax(width[k] / edge, 1), BINS_MAX);
     bins *= h->bins[k];
   }
   double radius = bin_radius(h);
-  EQS_TRY_DONE(alloc_array(&list, (size_t)h->n_image, sizeof *list, "images of the framework"));
-  EQS_TRY_DONE(alloc_array(&h->first, (size_t)bins + 1, sizeof *h->first, "bins"));
+  EQS_TRY(alloc_array(&h->first, (size_t)bins + 1, sizeof *h->first, "bins"));
   for (int i = 0; i < h->bins[0]; i++)
     for (int j = 0; j < h->bins[1]; j++)
-      for (int k = 0; k < h->bins[2]; k++, bin++) {
-        int n = reachable(h, i, j, k, radius, list), end = h->first[bin] + n;
-        if (end > LIST_MAX) {
-          status = status_fail(EQS_ERR_UNSUPPORTED,
-                               "the framework is too dense or too large for a "
-                               "cutoff of %g angstrom",
-                               h->cutoff);
-          goto done;
-        }
-        if (end > capacity) {
-          capacity = end + end / 2;
-          int *more = realloc(h->near, (size_t)capacity * sizeof *more);
-          if (!more) {
-            status = status_fail(EQS_ERR_MEMORY, "out of memory: neighbours of bins");
-            goto done;
-          }
-          h->near = more;
-        }
-        for (int a = 0; a < n; a++) h->near[h->first[bin] + a] = list[a].image;
-        h->first[bin + 1] = end;
-      }
-done:
-  free(list);
-  return status;
+      for (int k = 0; k < h->bins[2]; k++)
+        EQS_TRY(append(h, l, bin++, reachable(h, i, j, k, radius, l)));
+  return EQS_OK;
 }
 
 /* 2 weight S(k) of the crystal: the potential's coefficients. */
@@ -236,23 +262,26 @@ static eqs_status check_input(const classical_crystal *c, int n_site, const clas
 
 static eqs_status store_images(const classical_crystal *c, int truncated, classical_host *h) {
   int *species = NULL;
+  image_list l = {0};
   eqs_status status = EQS_OK;
   EQS_TRY(alloc_array(&species, (size_t)c->n, sizeof *species, "species of the framework"));
   EQS_TRY_DONE(mix_species(c, truncated, h, species));
-  h->n_image = collect_images(c, species, h);
-  if (h->n_image < 0) {
-    h->n_image = 0;
+  l.n = collect_images(c, species, h, NULL);
+  if (l.n < 0) {
     status = status_fail(EQS_ERR_UNSUPPORTED,
-                         "the framework has more than %d atoms and images "
-                         "within a cutoff of %g angstrom",
+                         "the framework has more than %d atoms and images within a cutoff of %g "
+                         "angstrom",
                          IMAGES_MAX, h->cutoff);
     goto done;
   }
-  EQS_TRY_DONE(alloc_array(&h->image, (size_t)h->n_image, sizeof *h->image, "images"));
-  EQS_TRY_DONE(alloc_array(&h->species, (size_t)h->n_image, sizeof *h->species, "images"));
-  collect_images(c, species, h);
+  EQS_TRY_DONE(alloc_array(&l.images, (size_t)l.n, sizeof *l.images, "images"));
+  EQS_TRY_DONE(alloc_array(&l.rank, (size_t)l.n, sizeof *l.rank, "images"));
+  collect_images(c, species, h, l.images);
+  status = fill_bins(h, &l);
 done:
   free(species);
+  free(l.images);
+  free(l.rank);
   return status;
 }
 
@@ -275,7 +304,6 @@ eqs_status classical_host_prepare(const classical_crystal *c, int n_site,
   for (int i = 0; i < c->n; i++) host_charge |= c->site[i].charge != 0;
   h->charged = host_charge && guest_charge;
   EQS_TRY_DONE(store_images(c, truncated, h));
-  EQS_TRY_DONE(fill_bins(h));
   if (h->charged) EQS_TRY_DONE(prepare_ewald(c, tolerance, h));
 done:
   if (status != EQS_OK) classical_host_free(h);
@@ -285,10 +313,12 @@ done:
 void classical_host_free(classical_host *h) {
   free(h->site);
   free(h->pair);
-  free(h->image);
-  free(h->species);
   free(h->first);
-  free(h->near);
+  free(h->x);
+  free(h->y);
+  free(h->z);
+  free(h->q);
+  free(h->species);
   free(h->re);
   free(h->im);
   ewald_free(&h->ewald);
@@ -314,49 +344,70 @@ static int locate(const classical_host *h, const double x[3], double p[3]) {
   return bin;
 }
 
-static double square_distance(const double *a, const double *b) {
-  double x = a[0] - b[0], y = a[1] - b[1], z = a[2] - b[2];
-  return x * x + y * y + z * z;
+/* Images begin .. begin + n - 1 (n <= CHUNK) that are within the cutoff of p: their squared
+ * distances and numbers. */
+static int within(const classical_host *h, int begin, int n, const double p[3], double *r2,
+                  int *which) {
+  const double *x = h->x + begin, *y = h->y + begin, *z = h->z + begin;
+  double limit = h->cutoff * h->cutoff, all[CHUNK];
+  int m = 0;
+  for (int i = 0; i < n; i++) {
+    double a = x[i] - p[0], b = y[i] - p[1], c = z[i] - p[2];
+    all[i] = a * a + b * b + c * c;
+  }
+  for (int i = 0; i < n; i++) { /* without a branch that cannot be predicted */
+    r2[m] = all[i];
+    which[m] = begin + i;
+    m += all[i] < limit;
+  }
+  return m;
+}
+
+static void sixth_powers(int n, const double *r2, double *i6) {
+  for (int a = 0; a < n; a++) i6[a] = 1 / (r2[a] * r2[a] * r2[a]);
 }
 
 double classical_host_energy(const classical_host *h, int site, const double x[3],
                              double *scratch) {
   const classical_pair *pair = h->pair + (size_t)site * (size_t)h->n_species;
-  double p[3], limit = h->cutoff * h->cutoff, lj = 0, v = 0, q = h->site[site].charge;
-  int bin = locate(h, x, p), charged = h->charged && q != 0;
-  for (int a = h->first[bin]; a < h->first[bin + 1]; a++) {
-    const double *image = h->image[h->near[a]];
-    double r2 = square_distance(p, image);
-    if (r2 >= limit) continue;
-    if (r2 < CLASSICAL_CONTACT * CLASSICAL_CONTACT) return INFINITY;
-    lj += pair_energy(pair + h->species[h->near[a]], r2);
-    if (charged) v += image[3] * ewald_real(&h->ewald, r2);
+  const double contact = CLASSICAL_CONTACT * CLASSICAL_CONTACT;
+  double p[3], r2[CHUNK], i6[CHUNK], lj = 0, v = 0, q = h->site[site].charge;
+  int which[CHUNK], bin = locate(h, x, p), charged = h->charged && q != 0;
+  for (int begin = h->first[bin], end = h->first[bin + 1]; begin < end; begin += CHUNK) {
+    int m = within(h, begin, end - begin < CHUNK ? end - begin : CHUNK, p, r2, which);
+    sixth_powers(m, r2, i6);
+    for (int a = 0; a < m; a++) {
+      if (r2[a] < contact) return INFINITY;
+      lj += pair_energy(pair + h->species[which[a]], i6[a]);
+    }
+    for (int a = 0; charged && a < m; a++) v += h->q[which[a]] * ewald_real(&h->ewald, r2[a]);
   }
   if (!charged) return lj;
   ewald_phases(&h->ewald, p, scratch);
   return lj + q * (EWALD_COULOMB * v + ewald_at(&h->ewald, scratch, h->re, h->im));
 }
 
-void classical_host_probe(const classical_host *h, const double x[3], double *scratch, double *lj,
-                          double *potential, double *nearest) {
-  const double least = CLASSICAL_CONTACT * CLASSICAL_CONTACT;
-  double p[3], limit = h->cutoff * h->cutoff, v = 0;
-  int bin = locate(h, x, p);
-  *nearest = INFINITY;
-  *potential = 0;
+void classical_host_probe(const classical_host *h, const double x[3], double *lj, double *potential,
+                          double *nearest) {
+  const double contact = CLASSICAL_CONTACT * CLASSICAL_CONTACT;
+  double p[3], r2[CHUNK], i6[CHUNK], v = 0, least = INFINITY;
+  int which[CHUNK], bin = locate(h, x, p);
   for (int s = 0; s < h->n_site; s++) lj[s] = 0;
-  for (int a = h->first[bin]; a < h->first[bin + 1]; a++) {
-    const double *image = h->image[h->near[a]];
-    double r2 = square_distance(p, image);
-    if (r2 >= limit) continue;
-    if (r2 < *nearest) *nearest = r2;
-    if (r2 < least) r2 = least;
-    const classical_pair *pair = h->pair + h->species[h->near[a]];
-    for (int s = 0; s < h->n_site; s++)
-      lj[s] += pair_energy(pair + (size_t)s * (size_t)h->n_species, r2);
-    if (h->charged) v += image[3] * ewald_real(&h->ewald, r2);
+  for (int begin = h->first[bin], end = h->first[bin + 1]; begin < end; begin += CHUNK) {
+    int m = within(h, begin, end - begin < CHUNK ? end - begin : CHUNK, p, r2, which);
+    for (int a = 0; a < m; a++) {
+      least = r2[a] < least ? r2[a] : least;
+      r2[a] = r2[a] > contact ? r2[a] : contact;
+    }
+    sixth_powers(m, r2, i6);
+    for (int s = 0; s < h->n_site; s++) {
+      const classical_pair *pair = h->pair + (size_t)s * (size_t)h->n_species;
+      double sum = 0;
+      for (int a = 0; a < m; a++) sum += pair_energy(pair + h->species[which[a]], i6[a]);
+      lj[s] += sum;
+    }
+    for (int a = 0; h->charged && a < m; a++) v += h->q[which[a]] * ewald_real(&h->ewald, r2[a]);
   }
-  if (!h->charged) return;
-  ewald_phases(&h->ewald, p, scratch);
-  *potential = EWALD_COULOMB * v + ewald_at(&h->ewald, scratch, h->re, h->im);
+  *nearest = least;
+  *potential = EWALD_COULOMB * v;
 }

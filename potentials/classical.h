@@ -62,15 +62,13 @@ typedef struct classical_host {
   int n_site, n_species; /* of the guests, of the crystal */
   classical_site *site;  /* [n_site] */
   classical_pair *pair;  /* [n_site][n_species] */
-  int n_image;
-  double (*image)[4]; /* [n_image] x, y, z, charge of every atom that the cell can feel */
-  int *species;       /* [n_image] */
-  int bins[3];        /* of the cell, along its vectors */
-  int *first,
-      *near;       /* [bins + 1], images within the cutoff of some point of a bin, nearest first */
-  int charged;     /* both sides have charges: */
-  ewald ewald;     /* of the crystal */
-  double *re, *im; /* [ewald.n] 2 weight S(k) */
+  int bins[3];           /* of the cell, along its vectors */
+  int *first;            /* [bins + 1] images within the cutoff of some point of a bin ... */
+  double *x, *y, *z, *q; /* [first[bins]] ... their positions and charges, nearest first */
+  int *species;          /* [first[bins]] */
+  int charged;           /* both sides have charges: */
+  ewald ewald;           /* of the crystal */
+  double *re, *im;       /* [ewald.n] 2 weight S(k) */
 } classical_host;
 
 /* Everything is copied. EQS_ERR_ARGUMENT: a singular cell, a cutoff outside 1 .. 100 angstrom, a
@@ -84,10 +82,10 @@ size_t classical_host_scratch(const classical_host *h); /* doubles */
 /* Energy of guest site `site` at x, eV: exact, +INFINITY closer than CLASSICAL_CONTACT to an atom,
  * else finite. */
 double classical_host_energy(const classical_host *h, int site, const double x[3], double *scratch);
-/* All at once for a grid: Lennard-Jones energies of the n_site sites (eV), potential (V), squared
- * distance to the next atom (INFINITY beyond the cutoff). Finite even on top of an atom, at the
- * price of being wrong closer than CLASSICAL_CONTACT. */
-void classical_host_probe(const classical_host *h, const double x[3], double *scratch, double *lj,
-                          double *potential, double *nearest);
+/* All at once for a grid: Lennard-Jones energies of the n_site sites (eV), the real-space part of
+ * the potential (V), squared distance to the next atom (INFINITY beyond the cutoff). Finite even on
+ * top of an atom, at the price of being wrong closer than CLASSICAL_CONTACT. */
+void classical_host_probe(const classical_host *h, const double x[3], double *lj, double *potential,
+                          double *nearest);
 
 #endif

@@ -215,7 +215,7 @@ void ewald_add(const ewald *e, int m, const double *q, const double *phase, doub
 double ewald_added(const ewald *e, int m, const double *q, const double *phase, const double *re,
                    const double *im) {
   enum { PART = 64 };
-  double t_re[PART], t_im[PART], sum = 0;
+  double t_re[PART], t_im[PART], sum[4] = {0}; /* four chains of additions */
   for (int r = 0; r < e->n_row; r++)
     for (int begin = 0; begin < e->row[r].n; begin += PART) {
       ewald_row part = e->row[r];
@@ -231,12 +231,13 @@ double ewald_added(const ewald *e, int m, const double *q, const double *phase, 
       if (re) {
         const double *s_re = re + part.first, *s_im = im + part.first;
         for (int i = 0; i < part.n; i++)
-          sum += w[i] * (t_re[i] * (2 * s_re[i] + t_re[i]) + t_im[i] * (2 * s_im[i] + t_im[i]));
+          t_re[i] = w[i] * (t_re[i] * (2 * s_re[i] + t_re[i]) + t_im[i] * (2 * s_im[i] + t_im[i]));
       } else {
-        for (int i = 0; i < part.n; i++) sum += w[i] * (t_re[i] * t_re[i] + t_im[i] * t_im[i]);
+        for (int i = 0; i < part.n; i++) t_re[i] = w[i] * (t_re[i] * t_re[i] + t_im[i] * t_im[i]);
       }
+      for (int i = 0; i < part.n; i++) sum[i % 4] += t_re[i];
     }
-  return sum;
+  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
 }
 
 double ewald_at(const ewald *e, const double *phase, const double *re, const double *im) {
@@ -248,12 +249,62 @@ double ewald_at(const ewald *e, const double *phase, const double *re, const dou
     double s = a.c1[r->n1] * a.s2[r->n2] + a.s1[r->n1] * a.c2[r->n2];
     const double *c3 = a.c3 + r->low, *s3 = a.s3 + r->low, *g = re + r->first, *h = im + r->first;
     /* Re (c + is) conj(g + ih) (c3 + is3), the inner sum over the row */
-    double row_re = 0, row_im = 0;
-    for (int i = 0; i < r->n; i++) {
-      row_re += g[i] * c3[i] + h[i] * s3[i];
-      row_im += g[i] * s3[i] - h[i] * c3[i];
+    double row_re[2] = {0}, row_im[2] = {0};
+    int i = 0;
+    for (; i + 1 < r->n; i += 2)
+      for (int k2 = 0; k2 < 2; k2++) {
+        row_re[k2] += g[i + k2] * c3[i + k2] + h[i + k2] * s3[i + k2];
+        row_im[k2] += g[i + k2] * s3[i + k2] - h[i + k2] * c3[i + k2];
+      }
+    if (i < r->n) {
+      row_re[0] += g[i] * c3[i] + h[i] * s3[i];
+      row_im[0] += g[i] * s3[i] - h[i] * c3[i];
     }
-    sum += c * row_re - s * row_im;
+    sum += c * (row_re[0] + row_re[1]) - s * (row_im[0] + row_im[1]);
+  }
+  return sum;
+}
+
+/* ---- on a grid. A term is Re conj(g + ih) e^{i(k1 + k2 + k3) x}; plane and line hold the complex
+ * sums of conj(g + ih) times the phases so far. */
+
+size_t ewald_line_size(const ewald *e) { return 2 * axis_size(e, 2); }
+size_t ewald_plane_size(const ewald *e) { return axis_size(e, 1) * ewald_line_size(e); }
+
+void ewald_fold_plane(const ewald *e, const double *re, const double *im, double f, double *plane) {
+  size_t n = axis_size(e, 2);
+  for (size_t i = 0; i < ewald_plane_size(e); i++) plane[i] = 0;
+  for (int r = 0; r < e->n_row; r++) {
+    const ewald_row *row = e->row + r;
+    double theta = 2 * PI * row->n1 * f, c = cos(theta), s = sin(theta);
+    double *p = plane + (size_t)(row->n2 + e->max[1]) * 2 * n + row->low + e->max[2];
+    for (int i = 0; i < row->n; i++) {
+      p[i] += re[row->first + i] * c + im[row->first + i] * s;
+      p[n + (size_t)i] += re[row->first + i] * s - im[row->first + i] * c;
+    }
+  }
+}
+
+void ewald_fold_line(const ewald *e, const double *plane, double f, double *line) {
+  size_t n = axis_size(e, 2);
+  for (size_t i = 0; i < 2 * n; i++) line[i] = 0;
+  for (int n2 = -e->max[1]; n2 <= e->max[1]; n2++, plane += 2 * n) {
+    double theta = 2 * PI * n2 * f, c = cos(theta), s = sin(theta);
+    for (size_t i = 0; i < n; i++) {
+      line[i] += plane[i] * c - plane[n + i] * s;
+      line[n + i] += plane[i] * s + plane[n + i] * c;
+    }
+  }
+}
+
+double ewald_on_line(const ewald *e, const double *line, double f) {
+  const double *re = line + e->max[2], *im = re + axis_size(e, 2);
+  double theta = 2 * PI * f, c1 = cos(theta), s1 = sin(theta), c = 1, s = 0, sum = re[0];
+  for (int n = 1; n <= e->max[2]; n++) {
+    double t = c * c1 - s * s1;
+    s = c * s1 + s * c1;
+    c = t;
+    sum += (re[n] + re[-n]) * c - (im[n] - im[-n]) * s;
   }
   return sum;
 }

@@ -66,5 +66,13 @@ double ewald_added(const ewald *e, int m, const double *q, const double *phase, 
                    const double *im);
 /* sum_k re cos kx + im sin kx at one point. */
 double ewald_at(const ewald *e, const double *phase, const double *re, const double *im);
+/* The same sum on a grid of the cell, one direction after the other: at the fractional coordinate
+ * f[0] fold everything into a plane (ewald_plane_size(e) doubles), at f[1] the plane into a line
+ * (ewald_line_size(e)), and read the line at f[2]. */
+size_t ewald_plane_size(const ewald *e);
+size_t ewald_line_size(const ewald *e);
+void ewald_fold_plane(const ewald *e, const double *re, const double *im, double f, double *plane);
+void ewald_fold_line(const ewald *e, const double *plane, double f, double *line);
+double ewald_on_line(const ewald *e, const double *line, double f);
 
 #endif

@@ -54,28 +54,42 @@ typedef struct planes {
   int first;
 } planes;
 
+/* Point (i, j, k) from its Lennard-Jones energies and the potential. */
+static void store_point(energy_grid *g, size_t at, const double *lj, double potential,
+                        double nearest) {
+  const classical_host *h = g->host;
+  for (int a = 0; a < g->n_kind; a++) {
+    double u = lj[g->of_kind[a]] + h->site[g->of_kind[a]].charge * potential;
+    g->value[a][at] = (float)fmin(fmax(u, (double)-CLAMP), (double)CLAMP);
+    if (lj[g->of_kind[a]] > HOT || nearest < NEAR * NEAR) g->hot[at] |= (unsigned char)(1 << a);
+  }
+}
+
 static eqs_status fill_plane(void *argument, int block, arena *scratch) {
   const planes *p = argument;
   energy_grid *g = p->g;
   const classical_host *h = g->host;
-  int i = p->first + block;
-  double *work, *lj;
-  EQS_TRY(arena_take(scratch, classical_host_scratch(h), sizeof *work, &work));
+  const ewald *e = &h->ewald;
+  double *lj, *plane = NULL, *line = NULL, f[3] = {(double)(p->first + block) / g->n[0], 0, 0};
   EQS_TRY(arena_take(scratch, (size_t)h->n_site, sizeof *lj, &lj));
-  for (int j = 0; j < g->n[1]; j++)
+  if (h->charged) {
+    EQS_TRY(arena_take(scratch, ewald_plane_size(e), sizeof *plane, &plane));
+    EQS_TRY(arena_take(scratch, ewald_line_size(e), sizeof *line, &line));
+    ewald_fold_plane(e, h->re, h->im, f[0], plane);
+  }
+  for (int j = 0; j < g->n[1]; j++) {
+    f[1] = (double)j / g->n[1];
+    if (h->charged) ewald_fold_line(e, plane, f[1], line);
     for (int k = 0; k < g->n[2]; k++) {
-      const double f[3] = {(double)i / g->n[0], (double)j / g->n[1], (double)k / g->n[2]};
       double x[3], potential, nearest;
-      size_t at = padded(g, i, j, k);
+      f[2] = (double)k / g->n[2];
       for (int c = 0; c < 3; c++)
         x[c] = f[0] * h->cell[c] + f[1] * h->cell[3 + c] + f[2] * h->cell[6 + c];
-      classical_host_probe(h, x, work, lj, &potential, &nearest);
-      for (int a = 0; a < g->n_kind; a++) {
-        double u = lj[g->of_kind[a]] + h->site[g->of_kind[a]].charge * potential;
-        g->value[a][at] = (float)fmin(fmax(u, (double)-CLAMP), (double)CLAMP);
-        if (lj[g->of_kind[a]] > HOT || nearest < NEAR * NEAR) g->hot[at] |= (unsigned char)(1 << a);
-      }
+      classical_host_probe(h, x, lj, &potential, &nearest);
+      if (h->charged) potential += ewald_on_line(e, line, f[2]);
+      store_point(g, padded(g, p->first + block, j, k), lj, potential, nearest);
     }
+  }
   return EQS_OK;
 }
 
@@ -211,22 +225,25 @@ static reading read_site(const energy_grid *g, int kind, const double x[3]) {
 }
 
 static double read_pose(const energy_grid *g, const pose *p, double *scratch) {
-  double x[GAS_MAX_ATOMS][3], sum = 0, low = 0;
+  double x[GAS_MAX_ATOMS][3], lowest[GAS_MAX_ATOMS], sum = 0, low = 0;
   int exact[GAS_MAX_ATOMS], n = 0;
   pose_place(p, &g->sites, x);
   for (int a = 0; a < g->sites.n; a++) {
     reading r = read_site(g, g->kind[a], x[a]);
     if (r.state == WALL) return INFINITY;
     if (r.state == EXACT) {
-      exact[n++] = a;
+      exact[n] = a;
+      lowest[n++] = r.value;
       low += r.value;
     } else {
       sum += r.value;
     }
   }
-  if (sum + low > ENERGY_GRID_HIGH) return sum + low;
-  for (int i = 0; i < n; i++)
+  for (int i = 0; i < n; i++) {
+    if (sum + low > ENERGY_GRID_HIGH) return sum + low;
     sum += classical_host_energy(g->host, g->type[exact[i]], x[exact[i]], scratch);
+    low -= lowest[i];
+  }
   return sum;
 }
 

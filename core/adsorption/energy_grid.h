@@ -12,7 +12,7 @@
 
 #include "core/adsorption/classical_energy.h"
 
-#define ENERGY_GRID_HIGH 1.0 /* eV; poses above may be estimates */
+#define ENERGY_GRID_HIGH 0.7 /* eV; poses above may be estimates */
 
 typedef struct energy_grid energy_grid;
 
