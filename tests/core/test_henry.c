@@ -96,8 +96,8 @@ static void read_gas(const cJSON *json, classical_molecule *m) {
   }
 }
 
-static reference_gas open_case(const char *name) {
-  reference_gas r = {0};
+static void open_case(const char *name, reference_gas *r) {
+  *r = (reference_gas){0};
   char path[REFERENCE_PATH], relative[256];
   snprintf(relative, sizeof relative, "reference/adsorption/%s", name);
   if (!reference_shared(relative, path)) reference_skip("no %s in EQS_SHARED", relative);
@@ -108,29 +108,28 @@ static reference_gas open_case(const char *name) {
   cr_assert(reference_shared(relative, path));
   eqs_structures *read;
   cr_assert(eqs_structures_read(path, NULL, &read) == EQS_OK, "%s", eqs_error());
-  r.settings.cutoff = number(json, "rcut");
-  r.settings.truncated = !cJSON_IsTrue(cJSON_GetObjectItem(json, "shifted"));
-  r.temperature = number(json, "T");
-  cr_assert(framework_prepare(structures_frame(read, 0), 2 * r.settings.cutoff, &r.f) == EQS_OK);
+  r->settings.cutoff = number(json, "rcut");
+  r->settings.truncated = !cJSON_IsTrue(cJSON_GetObjectItem(json, "shifted"));
+  r->temperature = number(json, "T");
+  cr_assert(framework_prepare(structures_frame(read, 0), 2 * r->settings.cutoff, &r->f) == EQS_OK);
   eqs_structures_free(&read);
-  r.atom = calloc((size_t)r.f.cell.n, sizeof *r.atom);
+  r->atom = calloc((size_t)r->f.cell.n, sizeof *r->atom);
   int from_file = cJSON_IsTrue(cJSON_GetObjectItem(json, "charges_from_cif"));
-  for (int i = 0; i < r.f.cell.n; i++) {
-    const cJSON *type = cJSON_GetObjectItem(types, label_of(types, &r.f.cell, i));
+  for (int i = 0; i < r->f.cell.n; i++) {
+    const cJSON *type = cJSON_GetObjectItem(types, label_of(types, &r->f.cell, i));
     cr_assert(type, "atom %d", i + 1);
-    r.atom[i] = site_of(type);
-    if (from_file) r.atom[i].charge = r.f.cell.charge[i];
+    r->atom[i] = site_of(type);
+    if (from_file) r->atom[i].charge = r->f.cell.charge[i];
   }
-  read_gas(json, &r.co2);
+  read_gas(json, &r->co2);
   cJSON_Delete(json);
-  r.settings.atom = r.atom;
-  r.settings.guest = &r.co2;
-  cr_assert(workspace_set_threads(&r.work, 1) == EQS_OK);
+  r->settings.atom = r->atom;
+  r->settings.guest = &r->co2;
+  cr_assert(workspace_set_threads(&r->work, 1) == EQS_OK);
   gas g;
   cr_assert(gas_find("CO2", &g) == EQS_OK);
-  cr_assert(classical_energy_open(&r.f, 1, &g, &r.settings, &r.work, &r.energy) == EQS_OK, "%s",
+  cr_assert(classical_energy_open(&r->f, 1, &g, &r->settings, &r->work, &r->energy) == EQS_OK, "%s",
             eqs_error());
-  return r;
 }
 
 static void close_case(reference_gas *r) {
@@ -204,7 +203,8 @@ static henry measure(reference_gas *r, const energy_grid *g, int64_t n) {
 static void check(const char *name, double spacing, int64_t n, double want, double share, double u,
                   double u_off) {
   double start = seconds();
-  reference_gas r = open_case(name);
+  reference_gas r;
+  open_case(name, &r);
   double opened = seconds();
   energy_grid *g;
   energy_grid_description d;
