@@ -460,6 +460,12 @@ static eqs_status add_component(classical_energy *e, const gas *g,
   return EQS_OK;
 }
 
+static int has_charges(const structure *s) {
+  for (int i = 0; s->charge && i < s->n; i++)
+    if (s->charge[i] != 0) return 1;
+  return 0;
+}
+
 /* Parameters and charges of the framework's cell. */
 static eqs_status describe_atoms(const framework *f, const classical_settings *settings,
                                  classical_energy *e, classical_site *atom) {
@@ -474,7 +480,7 @@ static eqs_status describe_atoms(const framework *f, const classical_settings *s
   }
   if (settings->atom) {
     d->charges = "given";
-  } else if (e->charged && !settings->no_charges && s->charge) {
+  } else if (e->charged && !settings->no_charges && has_charges(s)) {
     d->charges = "file";
     for (int i = 0; i < s->n; i++) atom[i].charge = s->charge[i];
   } else if (e->charged && !settings->no_charges) {

@@ -11,6 +11,7 @@
 #include "core/adsorption/statistics.h"
 #include "core/adsorption/widom.h"
 #include "core/neighbors.h"
+#include "core/symmetry.h"
 #include "io/elements.h"
 #include "tests/reference.h"
 
@@ -223,6 +224,48 @@ static void check(const char *name, double spacing, int64_t n, double want, doub
   cr_expect(h.sigma < share / 2, "the error bar is %.2g %%", 100 * h.sigma);
   cr_expect(fabs(h.u - u) < u_off, "U_B %.3f, not %.3f kJ/mol", h.u, u);
   energy_grid_free(&g);
+  close_case(&r);
+}
+
+/* The quarter of IRMOF-1's cell that repeats, in the same box: the same energies. */
+Test(henry, primitive_cell_of_irmof_1) {
+  enum { M = 400 };
+  static pose p[M];
+  static double u[M], v[M];
+  char path[REFERENCE_PATH];
+  reference_gas r;
+  int finite = 0;
+  open_case("case_irmof1.json", &r);
+  cr_assert(reference_shared("reference/adsorption/case_irmof1.json", path));
+  cJSON *json = read_json(path);
+  framework f = {.box = r.f.box}; /* shared, not freed here */
+  gas g;
+  guest_energy *e;
+  cr_assert(structure_primitive(&r.f.cell, 1e-3, &f.cell) == EQS_OK && f.cell.n == 106);
+  classical_site *atom = calloc(106, sizeof *atom);
+  for (int i = 0; i < 106; i++) {
+    const cJSON *types = cJSON_GetObjectItem(json, "types");
+    atom[i] = site_of(cJSON_GetObjectItem(types, label_of(types, &f.cell, i)));
+  }
+  classical_settings s = r.settings;
+  s.atom = atom;
+  cr_assert(gas_find("CO2", &g) == EQS_OK);
+  cr_assert(classical_energy_open(&f, 1, &g, &s, &r.work, &e) == EQS_OK);
+  for (int i = 0; i < M; i++) pose_draw(21, 1, (uint64_t)i, r.f.box.cell, p + i);
+  cr_assert(classical_energy_poses(r.energy, 0, M, p, u) == EQS_OK);
+  cr_assert(classical_energy_poses(e, 0, M, p, v) == EQS_OK);
+  for (int i = 0; i < M; i++) {
+    cr_assert(isfinite(u[i]) == isfinite(v[i]));
+    if (!(u[i] < 1)) continue;
+    finite++;
+    /* both Ewald sums are converged to 1e-6 */
+    cr_expect(fabs(u[i] - v[i]) < 2e-6, "%.9f %.9f eV", u[i], v[i]);
+  }
+  cr_expect(finite > 100);
+  e->ops->free(e);
+  structure_free(&f.cell);
+  free(atom);
+  cJSON_Delete(json);
   close_case(&r);
 }
 
