@@ -1,42 +1,23 @@
 /* gcmc.h -- grand canonical Monte Carlo of rigid guests in a rigid framework: uptake and heat.
  *
- * Cycles of a fixed number of moves: first equilibration, in which step sizes adapt, then
- * production, in which nothing changes and every move counts. The same settings and energies give
- * the same bits, also over an interruption: a checkpoint is written every `check_cycles` cycles,
- * and there alone.
+ * The same settings and energies give the same bits, also over an interruption (cycles.h).
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_GCMC_H
 #define EQS_GCMC_H
 
+#include "core/adsorption/cycles.h"
 #include "core/adsorption/series.h"
-
-typedef struct gcmc_progress {
-  int64_t cycle, n_cycle; /* done, of all */
-  int equilibrating;
-  double energy; /* running U, eV */
-  int64_t energies;
-  int n_guest;
-  const guest *guests; /* [n_guest] */
-} gcmc_progress;
-
-/* After every cycle; non-zero stops the run with EQS_ERR_INTERRUPTED. */
-typedef int (*gcmc_watch)(void *context, const gcmc_progress *p);
 
 typedef struct gcmc_settings {
   chain_settings chain;
-  int64_t equilibration, production; /* cycles */
-  int cycle_moves;
+  cycle_settings cycles;
   int blocks;            /* 10 to 100 */
   int mser;              /* 1: leave out more of the beginning, up to half of the production */
-  int check_cycles;      /* the energy is computed afresh this often, and a checkpoint written */
   double framework_mass; /* u, of the box */
   int cells;             /* unit cells in the box */
   double pore_volume;    /* angstrom^3 of the box, for excess uptake; 0 = not known */
   double bulk_density[CHAIN_COMPONENTS]; /* mol/m^3 of each component outside */
-  const char *checkpoint;                /* file; NULL = none */
-  gcmc_watch watch;                      /* may be NULL */
-  void *context;
 } gcmc_settings;
 
 /* 2000 + 2000 cycles of 20 moves, 20 blocks, checked every 100 cycles; moves as in chain_defaults.

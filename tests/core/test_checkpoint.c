@@ -20,7 +20,7 @@ typedef struct stopper {
   int64_t after, seen;
 } stopper;
 
-static int stop(void *context, const gcmc_progress *p) {
+static int stop(void *context, const cycle_progress *p) {
   stopper *s = context;
   cr_assert(p->cycle <= p->n_cycle && p->n_guest >= 0 && isfinite(p->energy));
   s->seen = p->cycle;
@@ -44,9 +44,9 @@ static gcmc_settings short_run(toy *t, double *cell) {
   s.chain.n_component = 2;
   s.chain.fugacity[1] = s.chain.fugacity[0] / 2;
   s.chain.weight[CHAIN_IDENTITY] = 0.1;
-  s.equilibration = 60;
-  s.production = 240;
-  s.check_cycles = 50;
+  s.cycles.equilibration = 60;
+  s.cycles.production = 240;
+  s.cycles.check_cycles = 50;
   s.chain.condition = "lj";
   return s;
 }
@@ -65,7 +65,7 @@ static gcmc_result uninterrupted(int stage, int checkpoint) {
   cheap->p[5] = 0.008;
   gcmc_settings s = short_run(t, cell);
   if (stage) s.chain.surrogate = &cheap->base;
-  if (checkpoint) s.checkpoint = path;
+  if (checkpoint) s.cycles.checkpoint = path;
   gcmc_result r = toy_run(&s);
   toy_close(t);
   toy_close(cheap);
@@ -83,9 +83,9 @@ Test(checkpoint, continued_run_has_the_same_bits) {
       cheap->p[5] = 0.008;
       stopper w = {.after = stops[k]};
       gcmc_settings s = short_run(t, cell);
-      s.checkpoint = path;
-      s.watch = stop;
-      s.context = &w;
+      s.cycles.checkpoint = path;
+      s.cycles.watch = stop;
+      s.cycles.context = &w;
       if (stage) s.chain.surrogate = &cheap->base;
       eqs_status status = gcmc_run(&s, &got);
       cr_assert(status == (stops[k] ? EQS_ERR_INTERRUPTED : EQS_OK), "%s", eqs_error());
@@ -128,9 +128,9 @@ static eqs_status reopen(double density) {
   stopper w = {.after = 1};
   gcmc_settings s = short_run(t, cell);
   s.chain.fugacity[0] *= density;
-  s.checkpoint = path;
-  s.watch = stop;
-  s.context = &w;
+  s.cycles.checkpoint = path;
+  s.cycles.watch = stop;
+  s.cycles.context = &w;
   eqs_status status = gcmc_run(&s, &r);
   toy_close(t);
   return status;

@@ -101,7 +101,7 @@ Test(gcmc, hard_spheres_follow_carnahan_and_starling) {
   t->p[4] = d;
   gcmc_settings s = toy_settings(t, cell, density * exp(excess));
   s.chain.trials = 8;
-  s.production = 4000;
+  s.cycles.production = 4000;
   gcmc_result r = toy_run(&s);
   /* the equation itself is good to 0.3 % here */
   double want = density * 3375;
@@ -132,7 +132,7 @@ Test(gcmc, lennard_jones_gas_has_its_second_virial_coefficient) {
   toy *t = lj_fluid();
   double b = second_virial(t), plain = z * 8000;
   gcmc_settings s = toy_settings(t, cell, z);
-  s.production = 30000;
+  s.cycles.production = 30000;
   s.chain.trials = 2;
   gcmc_result r = toy_run(&s);
   double want = plain * (1 - 2 * b * z); /* next term: 4.5 (b z)^2, 0.1 % */
@@ -187,7 +187,7 @@ Test(gcmc, mixture_with_identity_moves) {
     s.chain.n_component = 2;
     s.chain.fugacity[1] = toy_fugacity(5e-3, TOY_T);
     s.chain.weight[CHAIN_IDENTITY] = 0.3 * identity;
-    s.production = 10000;
+    s.cycles.production = 10000;
     s.chain.trials = 2;
     gcmc_result r = toy_run(&s);
     double a = 2e-3 * 500 * (1 + exp(0.05 / kt)), b = 5e-3 * 500 * (1 + exp(0.02 / kt));
@@ -241,7 +241,7 @@ Test(gcmc, full_start_and_empty_start_agree) {
   full->p[2] = t->p[2] = 4;
   full->p[3] = t->p[3] = 2;
   gcmc_settings s = toy_settings(t, cell, 5e-4);
-  s.equilibration = 0;
+  s.cycles.equilibration = 0;
   s.mser = 1;
   gcmc_result a = toy_run(&s);
   s.chain.target = &full->base;
@@ -268,7 +268,7 @@ Test(gcmc, intervals_cover) {
     gcmc_settings s = toy_settings(t, cell, 1e-3);
     s.chain.trials = 2;
     s.chain.stream = stream;
-    s.production = 1000;
+    s.cycles.production = 1000;
     double want = 1e-3 * pow(2 * TOY_PI * kt / 0.1, 1.5) * exp(0.1 / kt);
     gcmc_result r = toy_run(&s);
     cr_assert(!r.few_samples);

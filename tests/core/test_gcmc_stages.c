@@ -33,7 +33,7 @@ static gcmc_settings line_settings(toy *t, double *cell) {
   gcmc_settings s = toy_settings(t, cell, 0.4);
   s.chain.trials = 1;
   s.chain.weight[CHAIN_ROTATE] = 0;
-  s.production = 8000;
+  s.cycles.production = 8000;
   return s;
 }
 
@@ -79,7 +79,7 @@ Test(stages, sum_with_a_part_as_surrogate) {
   toy *a = line(line_surrogate), *b = line(line_difference);
   guest_energy *sum;
   gcmc_settings s = line_settings(t, cell);
-  s.production = 2000;
+  s.cycles.production = 2000;
   s.chain.surrogate = &cheap->base;
   gcmc_result want = toy_run(&s);
   cr_assert(energy_sum_open(&a->base, &b->base, 1, &sum) == EQS_OK);
@@ -154,7 +154,7 @@ Test(stages, lookahead_changes_no_bit) {
       double cell[9];
       toy *t = line(line_target), *cheap = line(line_surrogate);
       gcmc_settings s = line_settings(t, cell);
-      s.production = 1000;
+      s.cycles.production = 1000;
       s.chain.trials = 3;
       s.chain.lookahead = n;
       if (stage) s.chain.surrogate = &cheap->base;
@@ -220,7 +220,7 @@ Test(stages, shallow_holes_are_no_holes) {
   toy *t = holed(-deep);
   gcmc_settings s = toy_settings(t, cell, 1e-30);
   s.chain.trials = 8;
-  s.production = 500;
+  s.cycles.production = 500;
   /* ln(z v e^{D/kT}) = ln(8e-30) + 77 = 10: it fills up */
   gcmc_result r = toy_run(&s);
   cr_assert(r.n_hole == 0 && r.discarded_share == 0 && r.final_count[0] > 20);
@@ -234,7 +234,7 @@ Test(stages, guests_found_in_a_hole_are_reported) {
   gcmc_settings s = toy_settings(t, cell, 0.02);
   s.chain.initial = &in;
   s.chain.n_initial = 1;
-  s.production = 500;
+  s.cycles.production = 500;
   gcmc_result r = toy_run(&s);
   cr_assert(r.n_trapped >= 1 && r.lowest_binding == -3 && r.holes_flagged);
   toy_close(t);

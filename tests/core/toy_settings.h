@@ -25,8 +25,8 @@ static inline gcmc_settings toy_settings(toy *t, double *cell, double density) {
   s.chain.seed = 7;
   s.chain.target = &t->base;
   s.framework_mass = 1000; /* mol/kg = molecules */
-  s.equilibration = 200;
-  s.production = 5000;
+  s.cycles.equilibration = 200;
+  s.cycles.production = 5000;
   return s;
 }
 
