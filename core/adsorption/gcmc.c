@@ -59,21 +59,16 @@ static int sane(const void *context) {
   return series_sane(&r->series);
 }
 
-static series_value scaled(series_value v, double factor, double shift) {
-  double size = fabs(factor);
-  return (series_value){factor * v.mean + shift, size * v.sigma, size * v.ci95};
-}
-
 static void fill_uptake(const gcmc_settings *s, const series_result *m, gcmc_result *out) {
   double per_kg = 1000 / s->framework_mass, kt = GAS_CONSTANT * s->chain.temperature / 1000;
   for (int i = 0; i < out->n_component; i++) {
     double outside = s->bulk_density[i] * PER_ANGSTROM * s->pore_volume;
     out->fugacity[i] = s->chain.fugacity[i];
-    out->molecules[i] = scaled(m->count[i], 1.0 / s->cells, 0);
-    out->uptake[i] = scaled(m->count[i], per_kg, 0);
-    out->excess[i] = out->has_excess ? scaled(m->count[i], per_kg, -outside * per_kg)
+    out->molecules[i] = series_scaled(m->count[i], 1.0 / s->cells, 0);
+    out->uptake[i] = series_scaled(m->count[i], per_kg, 0);
+    out->excess[i] = out->has_excess ? series_scaled(m->count[i], per_kg, -outside * per_kg)
                                      : (series_value){NAN, NAN, NAN};
-    out->heat[i] = scaled(m->slope[i], -EV_KJ_MOL, kt);
+    out->heat[i] = series_scaled(m->slope[i], -EV_KJ_MOL, kt);
     for (int j = 0; j < out->n_component; j++) out->covariance[i][j] = m->covariance[i][j];
   }
   out->energy = m->energy;

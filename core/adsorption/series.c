@@ -116,12 +116,23 @@ static void estimate(int n, const double *sum, double theta[1 + 2 * C], double c
     for (int i = 0; i < m; i++) theta[n + 1 + active[i]] = x[i];
 }
 
-static series_value jackknife(int blocks, double whole, double theta[][1 + 2 * C], int k) {
+series_value series_jackknife(double whole, int blocks, const double *without) {
   double mean = 0, sum = 0;
-  for (int b = 0; b < blocks; b++) mean += theta[b][k] / blocks;
-  for (int b = 0; b < blocks; b++) sum += (theta[b][k] - mean) * (theta[b][k] - mean);
+  for (int b = 0; b < blocks; b++) mean += without[b] / blocks;
+  for (int b = 0; b < blocks; b++) sum += (without[b] - mean) * (without[b] - mean);
   double sigma = sqrt(sum * (blocks - 1) / blocks);
   return (series_value){whole, sigma, statistics_t95(blocks - 1) * sigma};
+}
+
+series_value series_scaled(series_value v, double factor, double shift) {
+  double size = fabs(factor);
+  return (series_value){factor * v.mean + shift, size * v.sigma, size * v.ci95};
+}
+
+static series_value column(int blocks, const double *whole, double theta[][1 + 2 * C], int k) {
+  double without[BLOCKS_MAX];
+  for (int b = 0; b < blocks; b++) without[b] = theta[b][k];
+  return series_jackknife(whole[k], blocks, without);
 }
 
 static void find_inefficiency(const series *s, int first, series_result *out) {
@@ -168,10 +179,10 @@ eqs_status series_finish(const series *s, int first, int blocks, series_result *
     estimate(n, rest, theta[b], unused);
   }
   for (int i = 0; i < n; i++) {
-    out->count[i] = jackknife(blocks, whole[i], theta, i);
-    out->slope[i] = jackknife(blocks, whole[n + 1 + i], theta, n + 1 + i);
+    out->count[i] = column(blocks, whole, theta, i);
+    out->slope[i] = column(blocks, whole, theta, n + 1 + i);
   }
-  out->energy = jackknife(blocks, whole[n], theta, n);
+  out->energy = column(blocks, whole, theta, n);
   free(theta);
   find_inefficiency(s, first, out);
   return EQS_OK;

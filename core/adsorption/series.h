@@ -48,6 +48,10 @@ void series_add(series *s, int64_t index, const int *count, double u);
 int series_mser(const series *s, int *settled);
 /* From bin `first` on, in `blocks` blocks. EQS_ERR_ARGUMENT: fewer than two bins per block. */
 eqs_status series_finish(const series *s, int first, int blocks, series_result *out) EQS_CHECK;
+/* Jackknife: `without` are the estimates with one of the blocks left out. */
+series_value series_jackknife(double whole, int blocks, const double *without);
+/* factor v + shift. */
+series_value series_scaled(series_value v, double factor, double shift);
 void series_archive(series *s, archive *a);
 /* 0 if the sums are not those of any run. */
 int series_sane(const series *s);
