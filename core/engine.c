@@ -220,7 +220,7 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   if (want) EQS_TRY(workspace_run(&c->work, block_count(n), force_task, &sums));
   if (m->has_dispersion)
     EQS_TRY(dispersion_evaluate(&m->dispersion, &c->work, s, energies, want ? forces : NULL,
-                                want ? sums.virial[0] : NULL));
+                                out->stress ? sums.virial[0] : NULL));
   EQS_TRY(check_finite(s, energies, want ? forces : NULL));
   for (int i = 0; out->energy && i < s->n_system; i++) {
     out->energy[i] = 0;

@@ -211,6 +211,43 @@ typedef struct density_args {
   double *r_bar;
 } density_args;
 
+/* ---- D3 dispersion (bohr, hartree), in double in both tables */
+
+enum { DISPERSION_SHIFTS = 256, DISPERSION_WEIGHTS = 5 };
+
+/* Atoms in groups of `partners` slots (of the table); rows are [slots], 64-byte aligned. */
+typedef struct dispersion_atoms {
+  const double *x[3];     /* 1e25 in a slot without an atom; such slots end a group */
+  const int *species;     /* -1 in a slot without an atom */
+  const double *radius;   /* of the counting function */
+  const double (*box)[6]; /* of each group: centre, half widths */
+} dispersion_atoms;
+
+/* Groups center_begin .. center_end-1 with groups begin .. end-1 under all translations given.
+ * Each pair of atoms comes once (with center == partner: of different groups, or half = 1), so
+ * results belong to both atoms; field_* give them to the partner alone. All results are added. */
+typedef struct dispersion_args {
+  const dispersion_atoms *center, *partner;
+  int center_begin, center_end, begin, end;
+  int half; /* both ranges are the same: each pair of groups once */
+  int n_shift;
+  const double *shift[3]; /* [n_shift], readable up to the next multiple of 8 */
+  double cutoff2;
+  /* Beyond this square of a distance short formulas hold: at least 60 bohr for the attraction, 1.8
+   * times the sum of the two radii for the counting function. */
+  double far2;
+  size_t stride; /* slots of a row */
+  /* For a centre of species s: row first_row[s] and the two behind it are what the pair with each
+   * partner has: the factor of r^-8, and what damping adds to r^6 and r^8. Then n_reference[s] rows
+   * of C6 between a reference of s and the partner, and as many derivatives by its coordination. */
+  const double *pair;
+  const int *first_row, *n_reference;
+  const double (*weight)[2][DISPERSION_WEIGHTS]; /* of each centre, and the derivatives */
+  double *count, *count_bar, *energy, *force[3];
+  double *virial; /* [6] xx yy zz yz xz xy */
+  double *field;  /* [centre slots][stride] counting function, or attraction for C6 = 1 */
+} dispersion_args;
+
 #define KERNELS(X)                                                                                 \
   X(edge_geometry, edge_geometry_args)                                                             \
   X(edge_gradient, edge_gradient_args)                                                             \
@@ -233,7 +270,15 @@ typedef struct density_args {
   X(scale_forward, scale_args)                                                                     \
   X(scale_reverse, scale_args)                                                                     \
   X(dot_forward, dot_args)                                                                         \
-  X(dot_reverse, dot_args)
+  X(dot_reverse, dot_args)                                                                         \
+  X(pair_count, dispersion_args)                                                                   \
+  X(pair_energy, dispersion_args)                                                                  \
+  X(pair_force, dispersion_args)                                                                   \
+  X(pair_virial, dispersion_args)                                                                  \
+  X(pull_force, dispersion_args)                                                                   \
+  X(pull_virial, dispersion_args)                                                                  \
+  X(field_count, dispersion_args)                                                                  \
+  X(field_energy, dispersion_args)
 
 typedef struct kernel_ops {
   const char *name; /* "avx512 single" */
@@ -246,6 +291,7 @@ typedef struct kernel_ops {
   /* A row-major [k][n] matrix of double into the order that `linear` reads; k, n padded. */
   void (*linear_pack)(const double *w, int k, int n, void *out);
   size_t (*conv_scratch)(int n_q);
+  int partners; /* slots of a group of dispersion_atoms: 4 or 8 */
 } kernel_ops;
 
 /* The fastest table that this processor runs. */

@@ -25,8 +25,8 @@ typedef struct dispersion {
 eqs_status dispersion_parse(const char *text, const char *functional, dispersion *out) EQS_CHECK;
 
 /* Adds, for a checked batch: energies[n] in eV per atom, forces[n][3] in eV/angstrom, and
- * virial[n_system][9] = sum v (x) dE/dv in eV (volume times stress). forces and virial are NULL
- * both, or neither. The arrays of the work are taken from w->shared. EQS_ERR_UNSUPPORTED: an
+ * virial[n_system][9] = sum v (x) dE/dv in eV (volume times stress). forces may be NULL, virial too
+ * (it is if forces are). The arrays of the work are taken from w->shared. EQS_ERR_UNSUPPORTED: an
  * element beyond Z = 94. */
 eqs_status dispersion_evaluate(const dispersion *d, workspace *w, const eqs_systems *in,
                                double *energies, double *forces, double *virial) EQS_CHECK;

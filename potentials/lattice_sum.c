@@ -1,7 +1,8 @@
-/* lattice_sum.c -- bins in fractional coordinates, and the walk over their images.
+/* lattice_sum.c -- groups of neighbouring atoms, and the translations between two boxes.
  *
- * A bin index that runs beyond the cell names an image: g = b + m bins. Within the parallelepiped
- * that holds the cutoff sphere the images are kept whose bounding sphere touches it.
+ * Bisection: the longest side of what is left is cut at the median, at a whole number of tiles
+ * while there are several, then of groups, so that groups and tiles are compact. Translations: per
+ * line along the third lattice vector, the range where it meets a sphere around both boxes.
  *
  * SPDX-License-Identifier: MIT */
 #include "potentials/lattice_sum.h"
@@ -12,9 +13,9 @@
 
 #include "core/neighbors.h"
 
-enum { CHUNK = 256, BINS_MAX = 512 };
-#define BIN_WIDTH 12.0 /* about, in units of length (bohr) */
-#define SLACK     1e-6 /* for rounding, in bins and units of length */
+enum { TILE_GROUPS = 16, TILES_LEAST = 16 };
+#define NOWHERE 1e25
+#define SLACK   1e-6 /* for rounding, in units of length and of lattice vectors */
 
 static void cross(const double a[3], const double b[3], double out[3]) {
   for (int k = 0; k < 3; k++)
@@ -29,7 +30,7 @@ static void normalize(double a[3]) {
 }
 
 /* Puts unit vectors normal to the others in the rows that are not periodic. */
-static void complete_basis(lattice_bins *b) {
+static void complete_basis(lattice *b) {
   int n = b->pbc[0] + b->pbc[1] + b->pbc[2];
   double(*row)[3] = (double(*)[3])b->basis;
   for (int k = 0; k < 3; k++)
@@ -54,139 +55,149 @@ static void complete_basis(lattice_bins *b) {
   }
 }
 
-static void fractional(const lattice_bins *b, const double x[3], double f[3]) {
+static void fractional(const lattice *b, const double x[3], double f[3]) {
   for (int k = 0; k < 3; k++)
     f[k] = x[0] * b->inverse[k] + x[1] * b->inverse[3 + k] + x[2] * b->inverse[6 + k];
 }
 
-/* Number of bins per direction, at most about one for each atom. */
-static void choose_bins(lattice_bins *b) {
-  double share[3], diagonal = 0;
-  for (int k = 0; k < 3; k++) {
-    share[k] = b->width[k] * b->span[k] / BIN_WIDTH;
-    b->bins[k] = share[k] < 1 ? 1 : share[k] > BINS_MAX ? BINS_MAX : (int)round(share[k]);
-  }
-  while ((double)b->bins[0] * b->bins[1] * b->bins[2] > b->n) {
-    int most = b->bins[1] > b->bins[0];
-    if (b->bins[2] > b->bins[most]) most = 2;
-    b->bins[most] = (b->bins[most] + 1) / 2;
-    if (b->bins[most] == 1 && b->bins[0] * b->bins[1] * b->bins[2] == 1) break;
-  }
-  for (int sign = 0; sign < 4; sign++) { /* the longest diagonal of a bin */
-    double d[3] = {0};
-    for (int k = 0; k < 3; k++) {
-      double step = b->span[k] / b->bins[k] * (k && (sign >> (k - 1) & 1) ? -1 : 1);
-      for (int c = 0; c < 3; c++) d[c] += step * b->basis[3 * k + c];
-    }
-    diagonal = fmax(diagonal, norm(d));
-  }
-  b->radius = diagonal / 2 * (1 + SLACK) + SLACK;
-}
-
-static int bin_of(const lattice_bins *b, const double f[3]) {
-  int g[3];
-  for (int k = 0; k < 3; k++) {
-    double at = (f[k] - b->low[k]) / b->span[k] * b->bins[k];
-    g[k] = at < 0 ? 0 : at >= b->bins[k] ? b->bins[k] - 1 : (int)at;
-  }
-  return (g[0] * b->bins[1] + g[1]) * b->bins[2] + g[2];
-}
-
-/* Wraps x[n] in place, gives the fractional coordinates, and the range they cover. */
-static void wrap(lattice_bins *b, double (*x)[3], double (*f)[3]) {
-  double high[3] = {1, 1, 1};
-  for (int k = 0; k < 3; k++) b->low[k] = 0;
-  for (int i = 0; i < b->n; i++) {
-    fractional(b, x[i], f[i]);
-    for (int k = 0; k < 3; k++) {
-      if (b->pbc[k]) {
-        double whole = floor(f[i][k]);
-        f[i][k] -= whole;
-        for (int c = 0; c < 3; c++) x[i][c] -= whole * b->basis[3 * k + c];
-        continue;
-      }
-      if (i == 0 || f[i][k] < b->low[k]) b->low[k] = f[i][k];
-      if (i == 0 || f[i][k] > high[k]) high[k] = f[i][k];
-    }
-  }
+void lattice_wrap(const lattice *l, double x[3]) {
+  double f[3];
+  fractional(l, x, f);
   for (int k = 0; k < 3; k++)
-    b->span[k] = b->pbc[k] ? 1 : fmax(high[k] - b->low[k], 1) * (1 + SLACK);
+    for (int c = 0; c < 3 && l->pbc[k]; c++) x[c] -= floor(f[k]) * l->basis[3 * k + c];
 }
 
-static eqs_status sort_atoms(lattice_bins *b, double (*x)[3], double (*f)[3], arena *a) {
-  int *bin, *next;
-  size_t n = (size_t)b->n, cells = (size_t)b->bins[0] * (size_t)b->bins[1] * (size_t)b->bins[2];
-  EQS_TRY(arena_take(a, n, sizeof *bin, &bin));
-  EQS_TRY(arena_take_zero(a, cells + 1, sizeof *b->first, &b->first));
-  EQS_TRY(arena_take(a, cells, sizeof *next, &next));
-  EQS_TRY(arena_take(a, n, sizeof *b->atom, &b->atom));
-  for (int c = 0; c < 3; c++) EQS_TRY(arena_take(a, n, sizeof *b->x[c], &b->x[c]));
-  for (int i = 0; i < b->n; i++) b->first[(bin[i] = bin_of(b, f[i])) + 1]++;
-  for (size_t k = 0; k < cells; k++) {
-    b->first[k + 1] += b->first[k];
-    next[k] = b->first[k];
+/* ---- bisection */
+
+typedef struct sorter {
+  const double (*x)[3];
+  int *atom;
+  int width, tile; /* atoms of a group, of a tile */
+} sorter;
+
+static int before(const sorter *s, int axis, int a, int b) {
+  return s->x[a][axis] < s->x[b][axis] || (s->x[a][axis] == s->x[b][axis] && a < b);
+}
+
+/* Rearranges atom[n] so that the first m are those lowest along the axis (quickselect, the median
+ * of three as pivot). */
+static void select_lowest(const sorter *s, int *atom, int n, int m, int axis) {
+  int low = 0, high = n - 1;
+  while (low < high) {
+    int a = atom[low], b = atom[low + (high - low) / 2], c = atom[high];
+    int ab = before(s, axis, a, b), bc = before(s, axis, b, c), ac = before(s, axis, a, c);
+    int pivot = ab == bc ? b : ab == ac ? c : a;
+    int i = low, j = high;
+    while (i <= j) {
+      while (before(s, axis, atom[i], pivot)) i++;
+      while (before(s, axis, pivot, atom[j])) j--;
+      if (i > j) break;
+      int t = atom[i];
+      atom[i++] = atom[j];
+      atom[j--] = t;
+    }
+    if (m <= j) high = j;
+    else if (m >= i) low = i;
+    else return;
   }
-  for (int i = 0; i < b->n; i++) {
-    int slot = next[bin[i]]++;
-    b->atom[slot] = i;
-    for (int c = 0; c < 3; c++) b->x[c][slot] = x[i][c];
+}
+
+static void bisect(const sorter *s, int *atom, int n) {
+  double low[3], high[3];
+  int axis = 0, unit = n > s->tile ? s->tile : s->width;
+  if (n <= s->width) return;
+  for (int c = 0; c < 3; c++) low[c] = high[c] = s->x[atom[0]][c];
+  for (int i = 1; i < n; i++)
+    for (int c = 0; c < 3; c++) {
+      low[c] = fmin(low[c], s->x[atom[i]][c]);
+      high[c] = fmax(high[c], s->x[atom[i]][c]);
+    }
+  for (int c = 1; c < 3; c++)
+    if (high[c] - low[c] > high[axis] - low[axis]) axis = c;
+  int m = (n / unit + (n % unit != 0) + 1) / 2 * unit;
+  select_lowest(s, atom, n, m, axis);
+  bisect(s, atom, m);
+  bisect(s, atom + m, n - m);
+}
+
+void lattice_bound(const double *const x[3], int n, double box[6]) {
+  for (int c = 0; c < 3; c++) {
+    double low = x[c][0], high = x[c][0];
+    for (int i = 1; i < n; i++) {
+      low = fmin(low, x[c][i]);
+      high = fmax(high, x[c][i]);
+    }
+    box[c] = (low + high) / 2;
+    box[3 + c] = (high - low) / 2 + SLACK;
   }
+}
+
+static int smaller(int a, int b) { return a < b ? a : b; }
+
+static void bound_runs(const lattice *l, int slots, int n, double (*box)[6]) {
+  for (int k = 0; k < n; k++) {
+    int begin = k * slots;
+    const double *const at[3] = {l->x[0] + begin, l->x[1] + begin, l->x[2] + begin};
+    lattice_bound(at, smaller(slots, l->n - begin), box[k]);
+  }
+}
+
+static eqs_status sort_atoms(lattice *l, const double (*x)[3], arena *a) {
+  size_t slots = (size_t)l->n_group * (size_t)l->width;
+  EQS_TRY(arena_take(a, slots, sizeof *l->atom, &l->atom));
+  EQS_TRY(arena_take(a, (size_t)l->n_group, sizeof *l->box, &l->box));
+  EQS_TRY(arena_take(a, (size_t)l->n_tile, sizeof *l->tile_box, &l->tile_box));
+  for (int c = 0; c < 3; c++) EQS_TRY(arena_take(a, slots, sizeof *l->x[c], &l->x[c]));
+  for (int i = 0; i < (int)slots; i++) l->atom[i] = i < l->n ? i : -1;
+  sorter s = {.x = x, .atom = l->atom, .width = l->width, .tile = l->width * l->tile};
+  bisect(&s, l->atom, l->n);
+  for (size_t i = 0; i < slots; i++)
+    for (int c = 0; c < 3; c++) l->x[c][i] = l->atom[i] < 0 ? NOWHERE : x[l->atom[i]][c];
+  bound_runs(l, l->width, l->n_group, l->box);
+  bound_runs(l, l->width * l->tile, l->n_tile, l->tile_box);
   return EQS_OK;
 }
 
-eqs_status lattice_bins_build(const eqs_systems *in, int s, double scale, double reach, arena *a,
-                              lattice_bins *out) {
-  lattice_bins *b = out;
-  double(*x)[3], (*f)[3], images = 1;
-  *b = (lattice_bins){.n = in->first[s + 1] - in->first[s]};
-  for (int k = 0; k < 3; k++) b->pbc[k] = in->pbc && in->cell && in->pbc[3 * s + k];
-  for (int k = 0; k < 9; k++) b->basis[k] = in->cell ? scale * in->cell[9 * s + k] : 0;
-  complete_basis(b);
-  if (!cell_inverse(b->basis, b->inverse))
+eqs_status lattice_build(const eqs_systems *in, int s, double scale, double reach, int width,
+                         arena *a, lattice *out) {
+  lattice *l = out;
+  double(*x)[3], images = 1;
+  *l = (lattice){.n = in->first[s + 1] - in->first[s], .width = width};
+  l->n_group = l->n / width + (l->n % width != 0);
+  l->tile = l->n_group / TILES_LEAST;
+  l->tile = l->tile < 1 ? 1 : smaller(l->tile, TILE_GROUPS);
+  l->n_tile = l->n_group / l->tile + (l->n_group % l->tile != 0);
+  for (int k = 0; k < 3; k++) l->pbc[k] = in->pbc && in->cell && in->pbc[3 * s + k];
+  for (int k = 0; k < 9; k++) l->basis[k] = in->cell ? scale * in->cell[9 * s + k] : 0;
+  complete_basis(l);
+  if (!cell_inverse(l->basis, l->inverse))
     EQS_FAIL(EQS_ERR_ARGUMENT, "system %d: its cell is singular along a periodic direction", s + 1);
-  cell_widths(b->basis, b->width);
-  EQS_TRY(arena_take(a, (size_t)b->n, sizeof *x, &x));
-  EQS_TRY(arena_take(a, (size_t)b->n, sizeof *f, &f));
-  for (int i = 0; i < b->n; i++)
-    for (int c = 0; c < 3; c++) x[i][c] = scale * in->position[3 * (in->first[s] + i) + c];
-  wrap(b, x, f);
-  choose_bins(b);
+  cell_widths(l->basis, l->spacing);
   for (int k = 0; k < 3; k++)
-    if (b->pbc[k]) images *= 2 * reach / b->width[k] + 2;
+    if (l->pbc[k]) images *= 2 * reach / l->spacing[k] + 2;
   if (!(images <= 2e7))
     EQS_FAIL(EQS_ERR_UNSUPPORTED,
              "system %d: its cell is too thin for dispersion, an atom would see %.1e images; use a "
              "larger or less oblique cell",
              s + 1, images);
-  return sort_atoms(b, x, f, a);
+  EQS_TRY(arena_take(a, (size_t)l->n, sizeof *x, &x));
+  for (int i = 0; i < l->n; i++) {
+    for (int c = 0; c < 3; c++) x[i][c] = scale * in->position[3 * (in->first[s] + i) + c];
+    lattice_wrap(l, x[i]);
+  }
+  return sort_atoms(l, (const double(*)[3])x, a);
 }
 
-/* ---- the walk */
+/* ---- translations */
 
-typedef struct walk {
-  const lattice_bins *b;
-  double center[3], limit; /* square of cutoff + radius */
-  double fraction[3];      /* of the centre */
-  int low[3], high[3];     /* bins within reach, unbounded along periodic directions */
-  int n;
-  double shift[3][CHUNK];
-} walk;
-
-static void place(const lattice_bins *b, const double f[3], double x[3]) {
+static void place(const lattice *l, const double m[3], double x[3]) {
   for (int c = 0; c < 3; c++)
-    x[c] = f[0] * b->basis[c] + f[1] * b->basis[3 + c] + f[2] * b->basis[6 + c];
+    x[c] = m[0] * l->basis[c] + m[1] * l->basis[3 + c] + m[2] * l->basis[6 + c];
 }
 
-/* Range of m[2] for which the image of a bin by m is within reach: where a line meets a sphere. */
-static int line_range(const walk *w, const int bin[3], const int m[3], int range[2]) {
-  const lattice_bins *b = w->b;
-  const double *c = b->basis + 6;
-  double f[3], x[3], aa = 0, ab = 0, bb = -w->limit;
-  for (int k = 0; k < 3; k++)
-    f[k] = b->low[k] + (bin[k] + 0.5) / b->bins[k] * b->span[k] - w->fraction[k];
-  f[0] += m[0];
-  f[1] += m[1];
-  place(b, f, x);
+/* Narrows the range of m[2] to where the point x + m[2] c is within the radius of the origin. */
+static int line_range(const double c[3], const double x[3], double radius, int range[2]) {
+  double aa = 0, ab = 0, bb = -radius * radius;
   for (int k = 0; k < 3; k++) {
     aa += c[k] * c[k];
     ab += c[k] * x[k];
@@ -195,65 +206,61 @@ static int line_range(const walk *w, const int bin[3], const int m[3], int range
   double root = ab * ab - aa * bb;
   if (root < 0) return 0;
   root = sqrt(root);
-  double low = ceil((-ab - root) / aa), high = floor((-ab + root) / aa);
-  if (low > range[0]) range[0] = (int)fmin(low, INT_MAX);
-  if (high < range[1]) range[1] = (int)fmax(high, INT_MIN);
+  range[0] = (int)fmax(ceil((-ab - root) / aa), range[0]);
+  range[1] = (int)fmin(floor((-ab + root) / aa), range[1]);
   return 1;
 }
 
-static void visit_bin(walk *w, const int bin[3], lattice_visit *visit, void *argument) {
-  const lattice_bins *b = w->b;
-  int index = (bin[0] * b->bins[1] + bin[1]) * b->bins[2] + bin[2];
-  lattice_chunk c = {
-      b->first[index], b->first[index + 1], 0, {w->shift[0], w->shift[1], w->shift[2]}};
-  int from[3], to[3], m[3];
-  if (c.begin == c.end) return;
-  for (int k = 0; k < 3; k++) {
-    from[k] = (int)ceil((double)(w->low[k] - bin[k]) / b->bins[k]);
-    to[k] = (int)floor((double)(w->high[k] - bin[k]) / b->bins[k]);
+/* Whether the boxes are within the cutoff when their centres are d apart; half: of both. */
+static int boxes_meet(const double half[3], const double d[3], double cutoff2) {
+  double r2 = 0;
+  for (int c = 0; c < 3; c++) {
+    double gap = fabs(d[c]) - half[c];
+    if (gap > 0) r2 += gap * gap;
   }
-  w->n = 0;
-  for (m[0] = from[0]; m[0] <= to[0]; m[0]++)
-    for (m[1] = from[1]; m[1] <= to[1]; m[1]++) {
-      int range[2] = {from[2], to[2]};
-      if (!line_range(w, bin, m, range)) continue;
-      for (m[2] = range[0]; m[2] <= range[1]; m[2]++) {
-        for (int k = 0; k < 3; k++)
-          w->shift[k][w->n] =
-              m[0] * b->basis[k] + m[1] * b->basis[3 + k] + m[2] * b->basis[6 + k] - w->center[k];
-        if (++w->n < CHUNK) continue;
-        c.n = w->n;
-        visit(argument, &c);
-        w->n = 0;
-      }
-    }
-  c.n = w->n;
-  if (c.n) visit(argument, &c);
+  return r2 <= cutoff2;
 }
 
-void lattice_walk(const lattice_bins *b, int slot, double cutoff, lattice_visit *visit,
-                  void *argument) {
-  walk w = {.b = b, .limit = (cutoff + b->radius) * (cutoff + b->radius)};
-  int count[3], k[3], bin[3];
-  for (int c = 0; c < 3; c++) w.center[c] = b->x[c][slot];
-  fractional(b, w.center, w.fraction);
+static void send(lattice_shifts *t, lattice_visit *visit, void *argument) {
+  for (int k = t->n; k % 8; k++) t->x[0][k] = t->x[1][k] = t->x[2][k] = 0;
+  if (t->n) visit(argument, t);
+  t->n = 0;
+}
+
+void lattice_translations(const lattice *l, const double from[6], const double to[6], double cutoff,
+                          lattice_visit *visit, void *argument) {
+  lattice_shifts out;
+  double d[3], f[3], half[3];
+  int low[3], high[3], m[3];
   for (int c = 0; c < 3; c++) {
-    double at = (w.fraction[c] - b->low[c]) / b->span[c] * b->bins[c];
-    double reach = cutoff / (b->width[c] * b->span[c]) * b->bins[c] + SLACK;
-    double low = floor(at - reach), high = floor(at + reach), last = b->bins[c] - 1;
-    if (!b->pbc[c]) low = fmax(low, 0), high = fmin(high, last);
-    w.low[c] = (int)low;
-    w.high[c] = (int)high;
-    count[c] = w.high[c] - w.low[c] + 1;
-    if (count[c] > b->bins[c]) count[c] = b->bins[c];
+    d[c] = to[c] - from[c];
+    half[c] = to[3 + c] + from[3 + c];
   }
-  for (k[0] = 0; k[0] < count[0]; k[0]++)
-    for (k[1] = 0; k[1] < count[1]; k[1]++)
-      for (k[2] = 0; k[2] < count[2]; k[2]++) {
+  double radius = cutoff + norm(half) + SLACK;
+  fractional(l, d, f);
+  for (int k = 0; k < 3; k++) {
+    double reach = radius / l->spacing[k] + SLACK;
+    low[k] = l->pbc[k] ? (int)ceil(-f[k] - reach) : 0;
+    high[k] = l->pbc[k] ? (int)floor(-f[k] + reach) : 0;
+  }
+  out.n = 0;
+  for (m[0] = low[0]; m[0] <= high[0]; m[0]++)
+    for (m[1] = low[1]; m[1] <= high[1]; m[1]++) {
+      int range[2] = {low[2], high[2]};
+      double t[3], at[3], line[3] = {m[0], m[1], 0};
+      place(l, line, t);
+      for (int c = 0; c < 3; c++) at[c] = d[c] + t[c];
+      if (l->pbc[2] && !line_range(l->basis + 6, at, radius, range)) continue;
+      for (m[2] = range[0]; m[2] <= range[1]; m[2]++) {
+        double x[3], apart[3];
         for (int c = 0; c < 3; c++) {
-          int n = b->bins[c], g = (w.low[c] + k[c]) % n;
-          bin[c] = g < 0 ? g + n : g;
+          x[c] = t[c] + m[2] * l->basis[6 + c];
+          apart[c] = d[c] + x[c];
         }
-        visit_bin(&w, bin, visit, argument);
+        if (!boxes_meet(half, apart, cutoff * cutoff)) continue;
+        for (int c = 0; c < 3; c++) out.x[c][out.n] = x[c];
+        if (++out.n == DISPERSION_SHIFTS) send(&out, visit, argument);
       }
+    }
+  send(&out, visit, argument);
 }

@@ -1,46 +1,57 @@
 /* lattice_sum.h -- sums over all periodic images within tens of angstrom, without a list of pairs.
  *
- * Atoms are wrapped into the cell and sorted into bins. For one centre, a walk gives bin after bin
- * with all lattice translations that bring it within reach, so work that depends on the two atoms
- * alone is done once for all their images. Lengths are in the caller's unit. The order of a walk
- * depends on the system alone.
+ * Atoms are wrapped into the cell and sorted by bisection of space into groups of a few slots;
+ * consecutive groups are tiles. Two boxes (of groups, of tiles) know the lattice translations that
+ * bring them within a cutoff. Lengths are in the caller's unit; everything depends on the system
+ * and the width of a group alone.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_LATTICE_SUM_H
 #define EQS_LATTICE_SUM_H
 
 #include "core/arena.h"
+#include "kernels/kernels.h"
 
-typedef struct lattice_bins {
-  int n;           /* atoms */
-  int pbc[3];      /* */
+typedef struct lattice {
+  int n;                     /* atoms */
+  int width;                 /* slots of a group; the last group may have free slots, at its end */
+  int n_group, n_tile, tile; /* groups, tiles, groups of a tile */
+  int pbc[3];
   double basis[9]; /* lattice vectors; unit vectors normal to them where nothing is periodic */
-  double inverse[9], width[3];
-  double low[3], span[3]; /* range of fractional coordinates that the bins cover */
-  int bins[3];
-  double radius; /* of the sphere around a bin */
-  int *first;    /* [bins + 1] slots of a bin: first[b] .. first[b+1]-1 */
-  int *atom;     /* [n] atom of each slot, counted within the system */
-  double *x[3];  /* [n] wrapped coordinates of each slot */
-} lattice_bins;
+  double inverse[9], spacing[3];
+  int *atom;             /* [slots] atom of each slot, counted within the system; -1 = free */
+  double *x[3];          /* [slots] wrapped; 1e25 in a free slot */
+  double (*box)[6];      /* [n_group] centre and half widths */
+  double (*tile_box)[6]; /* [n_tile] */
+} lattice;
 
-/* Bins system `s` of the batch; positions and cell are multiplied by `scale`; arrays from `a`.
- * `reach` is the largest cutoff that will be walked. EQS_ERR_ARGUMENT: a singular cell.
- * EQS_ERR_UNSUPPORTED: a cell so thin that a centre would see more than 2e7 images. */
-eqs_status lattice_bins_build(const eqs_systems *in, int s, double scale, double reach, arena *a,
-                              lattice_bins *out) EQS_CHECK;
+/* Groups system `s` of the batch; positions and cell are multiplied by `scale`; arrays from `a`.
+ * `reach` is the largest cutoff that will be asked for. EQS_ERR_ARGUMENT: a singular cell.
+ * EQS_ERR_UNSUPPORTED: a cell so thin that an atom would see more than 2e7 images. */
+eqs_status lattice_build(const eqs_systems *in, int s, double scale, double reach, int width,
+                         arena *a, lattice *out) EQS_CHECK;
 
-/* Slots begin .. end-1 with n translations: coordinates relative to the centre are
- * x[.][slot] + shift[.][k], exactly zero for the centre itself. */
-typedef struct lattice_chunk {
-  int begin, end, n;
-  const double *shift[3];
-} lattice_chunk;
-typedef void lattice_visit(void *argument, const lattice_chunk *c);
+static inline int lattice_tile_end(const lattice *l, int tile) {
+  int end = (tile + 1) * l->tile;
+  return end < l->n_group ? end : l->n_group;
+}
 
-/* Calls visit until every image within `cutoff` of the slot has been in one chunk; chunks hold
- * images farther away too. */
-void lattice_walk(const lattice_bins *b, int slot, double cutoff, lattice_visit *visit,
-                  void *argument);
+/* Moves x by lattice vectors into the cell. */
+void lattice_wrap(const lattice *l, double x[3]);
+
+/* The box around n points x[.][i]. */
+void lattice_bound(const double *const x[3], int n, double box[6]);
+
+/* Translations as the kernels read them; zero up to a multiple of 8. */
+typedef struct lattice_shifts {
+  _Alignas(64) double x[3][DISPERSION_SHIFTS];
+  int n;
+} lattice_shifts;
+typedef void lattice_visit(void *argument, const lattice_shifts *t);
+
+/* Calls visit until every translation t for which points of the two boxes come within `cutoff`,
+ * |to + t - from|, has been in one call. */
+void lattice_translations(const lattice *l, const double from[6], const double to[6], double cutoff,
+                          lattice_visit *visit, void *argument);
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "kernels/contraction.h"
 #include "kernels/convolution.h"
+#include "kernels/dispersion.h"
 #include "kernels/geometry.h"
 #include "kernels/host/linear.h"
 #include "kernels/node.h"
@@ -157,6 +158,17 @@ static void conv_reverse_host(const conv_args *a) {
 OVER_ATOMS(contraction_forward)
 OVER_ATOMS(contraction_reverse)
 
+/* --------------------------------------------------------------------------------- dispersion */
+
+static void pair_count_host(const dispersion_args *a) { pair_walk(a, PAIR_COUNT); }
+static void pair_energy_host(const dispersion_args *a) { pair_walk(a, PAIR_ENERGY); }
+static void pair_force_host(const dispersion_args *a) { pair_walk(a, PAIR_FORCE); }
+static void pair_virial_host(const dispersion_args *a) { pair_walk(a, PAIR_VIRIAL); }
+static void pull_force_host(const dispersion_args *a) { pair_walk(a, PULL_FORCE); }
+static void pull_virial_host(const dispersion_args *a) { pair_walk(a, PULL_VIRIAL); }
+static void field_count_host(const dispersion_args *a) { pair_walk(a, FIELD_COUNT); }
+static void field_energy_host(const dispersion_args *a) { pair_walk(a, FIELD_ENERGY); }
+
 /* -------------------------------------------------------------------------------------- table */
 
 static void convert_host(const double *x, size_t n, void *out) {
@@ -185,4 +197,5 @@ const kernel_ops TABLE = {
         .convert = convert_host,
     .linear_pack = linear_pack_host,
     .conv_scratch = conv_scratch_host,
+    .partners = PAIR_WIDTH,
 };
