@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/lattice_span.h"
 #include "core/neighbors.h"
 #include "io/elements.h"
 #include "io/structure.h"
@@ -116,32 +117,6 @@ eqs_status structure_shortest_contact(const structure *s, double *distance) {
   return EQS_OK;
 }
 
-/* Independent winding vectors found so far; rank <= 3. */
-typedef struct lattice_span {
-  int rank;
-  double v[3][3], normal[3];
-} lattice_span;
-
-static void cross(const double a[3], const double b[3], double out[3]) {
-  out[0] = a[1] * b[2] - a[2] * b[1];
-  out[1] = a[2] * b[0] - a[0] * b[2];
-  out[2] = a[0] * b[1] - a[1] * b[0];
-}
-
-static void span_add(lattice_span *span, const int winding[3]) {
-  double w[3] = {winding[0], winding[1], winding[2]}, c[3];
-  if (span->rank == 3 || (w[0] == 0.0 && w[1] == 0.0 && w[2] == 0.0)) return;
-  if (span->rank == 1) {
-    cross(span->v[0], w, c);
-    if (c[0] == 0.0 && c[1] == 0.0 && c[2] == 0.0) return;
-    memcpy(span->normal, c, sizeof c);
-  } else if (span->rank == 2) {
-    const double *m = span->normal;
-    if (m[0] * w[0] + m[1] * w[1] + m[2] * w[2] == 0.0) return;
-  }
-  memcpy(span->v[span->rank++], w, sizeof w);
-}
-
 static int bonded(const structure *s, const neighbors *nb, int e) {
   const double *v = nb->vector[e];
   double sum =
@@ -168,8 +143,9 @@ static void walk(const structure *s, const neighbors *nb, int seed, int c, int (
         memcpy(offset[j], to, sizeof to);
         queue[tail++] = j;
       } else {
-        for (int k = 0; k < 3; k++) to[k] -= offset[j][k];
-        span_add(&span, to);
+        double winding[3];
+        for (int k = 0; k < 3; k++) winding[k] = to[k] - offset[j][k];
+        lattice_span_add(&span, winding);
       }
     }
   }
