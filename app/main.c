@@ -22,6 +22,7 @@ static const entry commands[] = {
     {"evaluate", "energies, forces and stress of structures", evaluate_main},
     {"screen", "rank frameworks by gas uptake", screen_main},
     {"gcmc", "uptake of gases at a pressure, by grand canonical Monte Carlo", gcmc_main},
+    {"pores", "diameters, channels, pockets, volume and surface of frameworks", pores_main},
 };
 enum { N_COMMAND = sizeof commands / sizeof *commands };
 

@@ -337,6 +337,61 @@ EQS_API eqs_status eqs_gcmc_summary_get(const eqs_gcmc_result *r, eqs_gcmc_summa
 EQS_API eqs_status eqs_gcmc_json(const eqs_gcmc_result *r, char **text) EQS_CHECK;
 EQS_API eqs_status eqs_gcmc_csv(const eqs_gcmc_result *r, int heading, char **text) EQS_CHECK;
 EQS_API void eqs_gcmc_result_free(eqs_gcmc_result **r);
+/* ------------------------------------------------------------------------------------- pores */
+
+/* The empty space of a framework as hard spheres leave it, on a grid, without a model. */
+typedef struct eqs_pores_options {
+  size_t size;
+  double probe;   /* radius of the probe, angstrom; 0 = 1.82, nitrogen */
+  double spacing; /* of the grid, angstrom; 0 = 0.15 */
+  const char
+      *radii; /* of the atoms: "uff" (half of UFF's sigma), "vdw" (Bondi, CCDC); NULL = uff */
+  int surface_points; /* per atom; 0 = 1000 */
+} eqs_pores_options;
+
+typedef struct eqs_pores_summary {
+  size_t size;
+  double volume, mass;  /* of the cell, angstrom^3 and u */
+  double density;       /* g/cm3 */
+  double di, df, dif;   /* diameters, angstrom: largest sphere that fits; that can travel through
+                           the crystal, 0 = none; that fits along the way of the latter */
+  double void_fraction; /* outside all atoms */
+  double helium_void_fraction; /* <exp(-U/kT)> at 298 K, UFF and Lennard-Jones helium */
+  double channel_fraction, pocket_fraction; /* of the cell: where the probe's centre can be */
+  double channel_area, pocket_area; /* that the probe's centre can roll over, angstrom^2 per cell */
+  int n_channel, n_pocket, n_sphere;
+} eqs_pores_summary;
+
+typedef struct eqs_pores_space { /* a channel or a pocket */
+  size_t size;
+  int dimension;    /* 1 tube, 2 layer, 3 network; 0 = a pocket: the probe cannot get out */
+  double volume;    /* of the probe's centre, angstrom^3 per cell */
+  double diameter;  /* of the largest sphere in it */
+  double center[3]; /* of that sphere, angstrom */
+} eqs_pores_space;
+
+typedef struct eqs_pores_result eqs_pores_result;
+
+/* Called often with the share of the work done. Non-zero stops: EQS_ERR_INTERRUPTED. */
+typedef int (*eqs_pores_watch)(double share, void *user);
+
+/* Pores of frame i. options and watch may be NULL. The result outlives c and s; it keeps the grid
+ * (12 bytes per node) until it is freed. EQS_ERR_ARGUMENT: not periodic in three directions,
+ * settings. EQS_ERR_UNSUPPORTED: more than 2^26 nodes, an element beyond Z = 103. */
+EQS_API eqs_status eqs_pores(eqs_context *c, const eqs_structures *s, int i,
+                             const eqs_pores_options *options, eqs_pores_watch watch, void *user,
+                             eqs_pores_result **out) EQS_CHECK;
+EQS_API eqs_status eqs_pores_summary_get(const eqs_pores_result *r,
+                                         eqs_pores_summary *out) EQS_CHECK;
+/* Number k of n_channel + n_pocket: channels first, each kind by falling volume. */
+EQS_API eqs_status eqs_pores_space_get(const eqs_pores_result *r, int k,
+                                       eqs_pores_space *out) EQS_CHECK;
+/* Sphere k of n_sphere, which together cover the pockets: fractional centre, radius in angstrom. */
+EQS_API eqs_status eqs_pores_sphere_get(const eqs_pores_result *r, int k, double fraction[3],
+                                        double *radius) EQS_CHECK;
+/* 1 if a place (cartesian, angstrom) is in a pocket; a table lookup, for any number of threads. */
+EQS_API int eqs_pores_blocked(const eqs_pores_result *r, const double x[3]);
+EQS_API void eqs_pores_result_free(eqs_pores_result **r);
 
 #ifdef __cplusplus
 }
