@@ -12,8 +12,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { ESS_MIN = 50, LOOK_EVERY = 65536 };
-#define MAX_SHARE 0.1
+enum { LOOK_EVERY = 65536 };
 
 typedef struct run {
   const widom_settings *s;
@@ -108,7 +107,7 @@ static void finish(run *r) {
   if (r->n_nan) out->discarded_share = 1;
   else if (lost == -INFINITY) out->discarded_share = 0;
   else out->discarded_share = 1 / (1 + exp(e.ln_mean - lost));
-  out->not_converged = !(e.ess >= ESS_MIN && e.max_share <= MAX_SHARE);
+  out->not_converged = !(e.ess >= WIDOM_ESS_MIN && e.max_share <= WIDOM_SHARE_MAX);
   out->holes_flagged = out->discarded_share > HOLE_SHARE_LIMIT;
 }
 

@@ -16,6 +16,8 @@
 #define MASS_UNIT_KG     1.66053906660e-27 /* kg per atomic mass unit */
 #define HOLE_KJ_MOL      200.0             /* wells deeper than this are faults of the model */
 #define HOLE_SHARE_LIMIT 1e-3              /* discarded weight above this is flagged */
+#define WIDOM_ESS_MIN    50                /* fewer effective samples: not converged */
+#define WIDOM_SHARE_MAX  0.1               /* a single weight above this share: not converged */
 
 /* Insertion energies, eV, relative to framework and gas apart; NAN or infinite where the model has
  * no finite answer (counted as a hole). */
