@@ -13,7 +13,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { CONDITION = 512, LABEL = 256, CHECK_CYCLES = 100 };
+enum { CONDITION = 512, LABEL = 256 };
 
 struct eqs_gcmc_result {
   gcmc_result result;
@@ -81,7 +81,7 @@ static void describe(run *r, const eqs_model *m, const structure *box) {
            info.dispersion ? info.dispersion : "none", eqs_version());
 }
 
-static int look(void *context, const gcmc_progress *p) {
+static int look(void *context, const cycle_progress *p) {
   run *r = context;
   if (r->first_cycle < 0) r->first_cycle = p->cycle - 1;
   if (!r->watch) return 0;
@@ -116,15 +116,14 @@ static void fill_settings(run *r, gcmc_settings *g) {
   c->target = s->target;
   c->surrogate = s->surrogate;
   c->condition = r->condition;
-  if (o->equilibration) g->equilibration = o->equilibration;
-  if (o->production) g->production = o->production;
-  if (o->cycle_moves) g->cycle_moves = o->cycle_moves;
-  g->check_cycles = CHECK_CYCLES;
+  if (o->equilibration) g->cycles.equilibration = o->equilibration;
+  if (o->production) g->cycles.production = o->production;
+  if (o->cycle_moves) g->cycles.cycle_moves = o->cycle_moves;
   g->framework_mass = structure_mass(&s->host.box);
   g->cells = s->host.replica[0] * s->host.replica[1] * s->host.replica[2];
-  g->checkpoint = o->checkpoint;
-  g->watch = look;
-  g->context = r;
+  g->cycles.checkpoint = o->checkpoint;
+  g->cycles.watch = look;
+  g->cycles.context = r;
 }
 
 eqs_status eqs_gcmc(eqs_context *c, const eqs_model *m, const eqs_structures *frames, int i,
