@@ -20,6 +20,7 @@ int evaluate_main(int argc, char **argv);
 int screen_main(int argc, char **argv);
 int gcmc_main(int argc, char **argv);
 int pores_main(int argc, char **argv);
+int widom_main(int argc, char **argv);
 
 /* From here on Ctrl-C and SIGTERM only raise a flag; a second one ends the process at once. */
 void app_catch_signals(void);

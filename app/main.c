@@ -23,6 +23,7 @@ static const entry commands[] = {
     {"screen", "rank frameworks by gas uptake", screen_main},
     {"gcmc", "uptake of gases at a pressure, by grand canonical Monte Carlo", gcmc_main},
     {"pores", "diameters, channels, pockets, volume and surface of frameworks", pores_main},
+    {"widom", "Henry coefficient of one framework to an asked error", widom_main},
 };
 enum { N_COMMAND = sizeof commands / sizeof *commands };
 

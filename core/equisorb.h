@@ -392,6 +392,69 @@ EQS_API eqs_status eqs_pores_sphere_get(const eqs_pores_result *r, int k, double
 /* 1 if a place (cartesian, angstrom) is in a pocket; a table lookup, for any number of threads. */
 EQS_API int eqs_pores_blocked(const eqs_pores_result *r, const double x[3]);
 EQS_API void eqs_pores_result_free(eqs_pores_result **r);
+/* ------------------------------------------------------------ Widom insertion to an asked error */
+
+/* Henry coefficient and heat of adsorption of one framework, over a range of temperatures, from one
+ * run that stops when the asked error is reached. A framework and a gas as in eqs_screen. */
+typedef struct eqs_widom_options {
+  size_t size;
+  const char *gas; /* CO2, N2, H2O, CH4, Ar, He */
+  int n_temperature;
+  const double *temperature; /* [n_temperature] K, 1 to 64 of them; the error holds at each */
+  double error;              /* 95 %, relative, of the Henry coefficient; 0 = 0.05 */
+  /* "importance" (also NULL): poses from a classical potential, corrected by the model; "plain":
+   * uniform poses. Both estimate the same average. */
+  const char *method;
+  const char *surrogate; /* "uff+trappe" (also NULL), "dreiding+trappe" */
+  int no_fit;            /* 1: the classical potential is not corrected */
+  int64_t max_energies;  /* energies of the model at most; 0 = 20000 */
+  int64_t table;         /* classical poses to begin with; 0 = 1000000 */
+  uint64_t seed;         /* below 2^63 */
+  int disorder_major;    /* as in eqs_read_options */
+  int replicate_strict;  /* as in eqs_screen_options */
+  const char *state;     /* file that energies are kept in, so that a run can go on; NULL = none */
+} eqs_widom_options;
+
+typedef struct eqs_widom_progress {
+  size_t size;
+  const char *phase; /* "energy grid", "classical energies", "pilot", "sampling", "check" */
+  int64_t done, of;  /* of the phase */
+  int64_t n_energy;  /* of the model, so far */
+  double error;      /* 95 %, relative, so far; NAN while unknown */
+} eqs_widom_progress;
+
+/* Called often; non-zero stops the run. */
+typedef int (*eqs_widom_watch)(const eqs_widom_progress *p, void *user);
+
+typedef struct eqs_widom_result eqs_widom_result;
+
+/* One temperature; 95 % intervals are half widths. NAN = undefined. */
+typedef struct eqs_widom_point {
+  size_t size;
+  double temperature;       /* K */
+  double henry, henry_95;   /* mol/kg/Pa */
+  double qst, qst_95;       /* kJ/mol */
+  double energy, energy_95; /* kJ/mol, mean energy of the adsorbed molecule */
+  double ess, max_share;    /* effective samples; share of the largest weight */
+  double discarded_share;   /* of the weight, in holes of the model */
+  int64_t n_energy;         /* energies of the model spent in the whole run */
+  const char *flags;        /* words; "" if there is nothing to say. Belongs to the result */
+} eqs_widom_point;
+
+/* path: a structure file with one frame. watch may be NULL. EQS_ERR_INTERRUPTED: the energies so
+ * far are in the state file. EQS_ERR_ARGUMENT: options, also a state file of other settings.
+ * EQS_ERR_UNSUPPORTED: an element or gas unknown to the model or the surrogate. */
+EQS_API eqs_status eqs_widom(eqs_context *c, const eqs_model *m, const char *path,
+                             const eqs_widom_options *options, eqs_widom_watch watch, void *user,
+                             eqs_widom_result **out) EQS_CHECK;
+/* Temperature i in the order given. EQS_ERR_ARGUMENT: there is none. */
+EQS_API eqs_status eqs_widom_point_get(const eqs_widom_result *r, int i,
+                                       eqs_widom_point *out) EQS_CHECK;
+/* The whole record: "table" to read, "json", "csv" (a line per temperature). Freed with
+ * eqs_string_free. */
+EQS_API eqs_status eqs_widom_text(const eqs_widom_result *r, const char *format,
+                                  char **text) EQS_CHECK;
+EQS_API void eqs_widom_result_free(eqs_widom_result **r);
 
 #ifdef __cplusplus
 }

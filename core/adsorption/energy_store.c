@@ -1,24 +1,17 @@
 /* energy_store.c -- expensive energies by the number of their pose, in memory and in a file.
  *
- * The file is text: a title, the condition's SHA-256, the count, one line "index energy" each
- * (hexadecimal floating point: exact), and the SHA-256 of all that.
+ * The file is a checkpoint (checkpoint.h): the count, and index and energy of each.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/energy_store.h"
 
-#include "core/locale_c.h"
-#include "io/sha256.h"
+#include "core/adsorption/checkpoint.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-enum { FILE_MAX = 1 << 30, DIGEST = 64 };
-#define TITLE     "equisorb insertion energies, version 1\n"
-#define INDEX_MAX ((int64_t)1 << 50)
+#define KIND       "EQSENERG"
+#define FILE_LIMIT ((size_t)1 << 30)
+#define INDEX_MAX  ((int64_t)1 << 50)
 
 /* ---- in memory */
 
@@ -65,119 +58,54 @@ void energy_store_free(energy_store *s) {
 
 /* ---- in a file */
 
-static eqs_status to_text(const energy_store *s, const char *condition, char **text, size_t *size) {
-  char digest[DIGEST + 1];
-  FILE *f = open_memstream(text, size);
-  if (!f) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for the state of a run");
-  sha256_hex(condition, strlen(condition), digest);
-  fprintf(f, TITLE "%s\n%lld\n", digest, (long long)s->n);
-  for (int64_t i = 0; i < s->n; i++)
-    fprintf(f, "%lld %a\n", (long long)s->entry[i].index, s->entry[i].u);
-  int bad = fflush(f) != 0;
-  if (!bad) {
-    sha256_hex(*text, *size, digest);
-    fprintf(f, "%s\n", digest);
-  }
-  if (fclose(f) || bad) {
-    free(*text);
-    EQS_FAIL(EQS_ERR_MEMORY, "out of memory for the state of a run");
-  }
-  return EQS_OK;
-}
-
-static eqs_status write_file(const char *path, const char *text, size_t size) {
-  FILE *f = fopen(path, "wb");
-  if (!f) EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
-  int bad = fwrite(text, 1, size, f) != size || fflush(f) || fsync(fileno(f));
-  int reason = errno;
-  if (fclose(f)) bad = 1;
-  if (bad) EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(reason));
-  return EQS_OK;
+static eqs_status fingerprint(const char *condition, char out[65]) {
+  archive a = {0};
+  archive_text(&a, condition);
+  eqs_status status = archive_finish(&a);
+  if (status == EQS_OK) archive_fingerprint(&a, out);
+  archive_free(&a);
+  return status;
 }
 
 eqs_status energy_store_save(const energy_store *s, const char *path, const char *condition) {
-  LOCALE_C();
-  char *text = NULL, *beside = NULL;
-  size_t size = 0, length = strlen(path) + sizeof ".part";
-  EQS_TRY(to_text(s, condition, &text, &size));
-  eqs_status status = alloc_array(&beside, length, 1, "a file name");
-  if (status == EQS_OK) {
-    snprintf(beside, length, "%s.part", path);
-    status = write_file(beside, text, size);
-    if (status == EQS_OK && rename(beside, path))
-      status =
-          status_fail(EQS_ERR_FILE, "cannot rename %s to %s: %s", beside, path, strerror(errno));
-    if (status != EQS_OK) remove(beside);
-  }
-  free(text);
-  free(beside);
-  return status;
-}
-
-static eqs_status read_text(const char *path, char **text, size_t *size) {
-  *text = NULL;
-  FILE *f = fopen(path, "rb");
-  if (!f && errno == ENOENT) return EQS_OK;
-  if (!f) EQS_FAIL(EQS_ERR_FILE, "cannot open %s: %s", path, strerror(errno));
-  struct stat info;
-  eqs_status status = EQS_OK;
-  if (fstat(fileno(f), &info) || !S_ISREG(info.st_mode) || info.st_size > FILE_MAX)
-    EQS_TRY_DONE(status_fail(EQS_ERR_FORMAT, "%s is not the state of an insertion run", path));
-  *size = (size_t)info.st_size;
-  EQS_TRY_DONE(alloc_array(text, *size + 1, 1, path));
-  if (fread(*text, 1, *size, f) != *size)
-    status = status_fail(EQS_ERR_FILE, "cannot read %s: %s", path, strerror(errno));
-done:
-  fclose(f);
-  if (status != EQS_OK) free(*text);
-  return status;
-}
-
-/* Lines "index energy" up to `end`; every character is accounted for. */
-static eqs_status parse_lines(energy_store *s, char *at, const char *end, int64_t n) {
+  char digest[65];
+  archive a = {0};
+  int64_t n = s->n;
+  EQS_TRY(fingerprint(condition, digest));
+  archive_i64(&a, &n);
   for (int64_t i = 0; i < n; i++) {
-    char *next;
-    errno = 0;
-    long long index = strtoll(at, &next, 10);
-    if (next == at || *next != ' ' || errno || index < 0 || index >= INDEX_MAX) break;
-    at = next + 1;
-    double u = strtod(at, &next);
-    if (next == at || *next != '\n' || energy_store_find(s, index)) break;
-    EQS_TRY(energy_store_add(s, index, u));
-    at = next + 1;
+    stored_energy e = s->entry[i];
+    archive_i64(&a, &e.index);
+    archive_f64(&a, &e.u, 1);
   }
-  if (at != end) EQS_FAIL(EQS_ERR_FORMAT, "it is damaged; delete it to start afresh");
-  return EQS_OK;
+  eqs_status status = archive_finish(&a);
+  if (status == EQS_OK) status = checkpoint_write(path, KIND, digest, &a);
+  archive_free(&a);
+  return status;
 }
 
-static eqs_status parse(energy_store *s, char *text, size_t size, const char *condition) {
-  char digest[DIGEST + 1], *at = text + strlen(TITLE), *next;
-  size_t tail = DIGEST + 1;
-  if (size < strlen(TITLE) + 2 * tail || memcmp(text, TITLE, strlen(TITLE)) != 0)
-    EQS_FAIL(EQS_ERR_FORMAT, "it is not the state of an insertion run; name another file");
-  sha256_hex(text, size - tail, digest);
-  if (memcmp(text + size - tail, digest, DIGEST) != 0 || text[size - 1] != '\n')
-    EQS_FAIL(EQS_ERR_FORMAT, "it is damaged; delete it to start afresh");
-  sha256_hex(condition, strlen(condition), digest);
-  if (memcmp(at, digest, DIGEST) != 0 || at[DIGEST] != '\n')
-    EQS_FAIL(EQS_ERR_FORMAT,
-             "it belongs to a run with other settings, model, gas or framework; name another file "
-             "or delete it");
-  at += tail;
-  long long n = strtoll(at, &next, 10);
-  if (next == at || *next != '\n' || n < 0 || n > (long long)size)
-    EQS_FAIL(EQS_ERR_FORMAT, "it is damaged; delete it to start afresh");
-  return parse_lines(s, next + 1, text + size - tail, n);
+static eqs_status read_entries(energy_store *s, archive *a, const char *path) {
+  int64_t n = 0;
+  archive_i64(a, &n);
+  for (int64_t i = 0; i < n && !a->failed; i++) {
+    int64_t index = -1;
+    double u = 0;
+    archive_i64(a, &index);
+    archive_f64(a, &u, 1);
+    if (index < 0 || index >= INDEX_MAX || energy_store_find(s, index))
+      EQS_FAIL(EQS_ERR_FORMAT, "%s is damaged; delete it to start afresh", path);
+    EQS_TRY(energy_store_add(s, index, u));
+  }
+  return archive_finish(a);
 }
 
 eqs_status energy_store_load(energy_store *s, const char *path, const char *condition) {
-  LOCALE_C();
-  char *text;
-  size_t size = 0;
-  EQS_TRY(read_text(path, &text, &size));
-  if (!text) return EQS_OK;
-  eqs_status status = parse(s, text, size, condition);
-  free(text);
-  if (status == EQS_ERR_FORMAT) return status_prefix(status, "%s", path);
+  char digest[65];
+  archive a = {0};
+  int found = 0;
+  EQS_TRY(fingerprint(condition, digest));
+  EQS_TRY(checkpoint_read(path, KIND, digest, FILE_LIMIT, &a, &found));
+  eqs_status status = found ? read_entries(s, &a, path) : EQS_OK;
+  archive_free(&a);
   return status;
 }

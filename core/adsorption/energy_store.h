@@ -29,13 +29,12 @@ stored_energy *energy_store_find(const energy_store *s, int64_t index);
 eqs_status energy_store_add(energy_store *s, int64_t index, double u) EQS_CHECK;
 void energy_store_free(energy_store *s);
 
-/* Writes all of it beside `path` and renames: the file is the old one or the new one, never half of
- * one. `condition` is any text that says what the energies belong to. EQS_ERR_FILE, EQS_ERR_MEMORY.
- */
+/* Replaces the file or leaves the old one. `condition` is any text that says what the energies
+ * belong to. EQS_ERR_FILE, EQS_ERR_MEMORY. */
 eqs_status energy_store_save(const energy_store *s, const char *path,
                              const char *condition) EQS_CHECK;
-/* Adds what the file holds; no file is no error. EQS_ERR_FORMAT: damaged, or of another
- * condition. */
+/* Adds what the file holds; no file is no error. EQS_ERR_FORMAT: damaged. EQS_ERR_ARGUMENT: of
+ * another condition. */
 eqs_status energy_store_load(energy_store *s, const char *path, const char *condition) EQS_CHECK;
 
 #endif

@@ -8,26 +8,19 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/insertion.h"
-#include "core/adsorption/record.h"
-#include "core/adsorption/setup.h"
-#include "core/engine.h"
+#include "core/adsorption/subject.h"
 #include "core/locale_c.h"
-#include "io/elements.h"
 #include "io/report.h"
 #include "io/sha256.h"
 
-#include <ctype.h>
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
-enum { INSERTIONS = 10000, BATCH_ATOMS = 2000, BATCH_ATOMS_MAX = 10000000, FILE_MAX = 1 << 28 };
+enum { INSERTIONS = 10000, BATCH_ATOMS = 2000, BATCH_ATOMS_MAX = 10000000 };
 #define INSERTIONS_MAX 1000000000000
-#define GAS_LIMIT      0.05 /* eV between the model's isolated molecule and the reference */
 
 struct eqs_screen_result {
   store *store;
@@ -42,7 +35,6 @@ typedef struct session {
   eqs_model_info info;
   eqs_screen_options options;
   gas molecule;
-  double length;      /* of the molecule, angstrom */
   double needed;      /* width of the box, angstrom */
   screen_record base; /* what all rows share */
   eqs_screen_result *result;
@@ -93,17 +85,6 @@ static int progress_of(void *context, int64_t done) { return look(context, done)
 
 /* ---- one framework */
 
-static eqs_status know_elements(const eqs_model_info *info, int n, const int *number) {
-  for (int i = 0; i < n; i++) {
-    int known = 0;
-    for (int k = 0; k < info->n_element; k++) known |= info->elements[k] == number[i];
-    if (!known)
-      EQS_FAIL(EQS_ERR_UNSUPPORTED, "the model does not know element %d (%s, atom %d)", number[i],
-               element_symbol(number[i]), i + 1);
-  }
-  return EQS_OK;
-}
-
 static eqs_status insert(session *s, const framework *f, uint32_t stream, screen_record *r) {
   insertion in = {.context = s->context,
                   .model = s->model,
@@ -136,7 +117,7 @@ static eqs_status screen_structure(session *s, const structure *given, uint32_t 
                                    screen_record *r) {
   record_warnings(r, given);
   if (r->warnings[0]) record_flag(r, "warnings");
-  EQS_TRY(know_elements(&s->info, given->n, given->number));
+  EQS_TRY(model_knows(&s->info, given->n, given->number));
   framework f;
   EQS_TRY(framework_prepare(given, s->needed, &f));
   eqs_status status = record_framework(r, &f);
@@ -206,26 +187,6 @@ done:
   return status;
 }
 
-static eqs_status read_file(const char *path, char sha[65]) {
-  struct stat info;
-  if (stat(path, &info)) EQS_FAIL(EQS_ERR_FILE, "cannot open %s: %s", path, strerror(errno));
-  if (!S_ISREG(info.st_mode)) EQS_FAIL(EQS_ERR_FILE, "%s is not a regular file", path);
-  if (info.st_size > FILE_MAX)
-    EQS_FAIL(EQS_ERR_FORMAT, "%s has %lld bytes; a framework has at most %d", path,
-             (long long)info.st_size, FILE_MAX);
-  char *bytes = NULL;
-  size_t size = (size_t)info.st_size;
-  EQS_TRY(alloc_array(&bytes, size, 1, path));
-  FILE *f = fopen(path, "rb");
-  size_t got = f ? fread(bytes, 1, size, f) : 0;
-  int reason = errno, bad = !f || got != size;
-  if (f) fclose(f);
-  if (!bad) sha256_hex(bytes, size, sha);
-  free(bytes);
-  if (bad) EQS_FAIL(EQS_ERR_FILE, "cannot read %s: %s", path, strerror(reason));
-  return EQS_OK;
-}
-
 static eqs_status screen_frames(session *s, const eqs_structures *frames, uint32_t stream,
                                 screen_record *r) {
   const screen_record blank_row = *r;
@@ -262,7 +223,7 @@ static eqs_status screen_file(session *s, const char *path, screen_record *r) {
   r->n_frame = 1;
   s->name = r->name;
   if (look(s, 0)) EQS_FAIL(EQS_ERR_INTERRUPTED, "stopped before %s", path);
-  eqs_status outcome = read_file(path, r->file_sha256);
+  eqs_status outcome = file_sha256(path, r->file_sha256);
   if (outcome != EQS_OK) { /* no content to name the row by */
     char digest[65];
     sha256_hex(path, strlen(path), digest);
@@ -286,78 +247,21 @@ static eqs_status screen_file(session *s, const char *path, screen_record *r) {
 
 /* ---- the run */
 
-/* "PBE", "PBE+U" and the like, but not "PBEsol" or "PBE0". */
-static int is_pbe(const char *functional) {
-  return functional && strncmp(functional, "PBE", 3) == 0 && !isalnum((unsigned char)functional[3]);
-}
-
-/* The stored reference is without dispersion; what is added to the model is added to it. */
-static eqs_status add_dispersion(const session *s, double *reference) {
-  const gas *g = &s->molecule;
-  const int first[2] = {0, g->n};
-  double energies[GAS_MAX_ATOMS];
-  eqs_systems in = {.size = sizeof in,
-                    .n_system = 1,
-                    .first = first,
-                    .number = g->number,
-                    .position = g->reference_position[0]};
-  EQS_TRY(engine_dispersion(s->context, s->model, &in, energies));
-  for (int i = 0; i < g->n; i++) *reference += energies[i];
-  return EQS_OK;
-}
-
-static eqs_status check_gas(session *s) {
-  screen_record *r = &s->base;
-  const gas *g = &s->molecule;
-  eqs_status status = know_elements(&s->info, g->n, g->number);
-  int known = is_pbe(s->info.functional) && !isnan(g->reference);
-  r->gas_reference_ev = known ? g->reference : NAN;
-  r->gas_check_ev = NAN;
-  if (status == EQS_OK)
-    status = insertion_gas_energy(s->context, s->model, g, g->position, &r->gas_energy_ev);
-  if (status == EQS_OK && known)
-    status = insertion_gas_energy(s->context, s->model, g, g->reference_position, &r->gas_check_ev);
-  if (status == EQS_OK && known) status = add_dispersion(s, &r->gas_reference_ev);
-  if (status != EQS_OK) return status_prefix(status, "the molecule %s", g->name);
-  if (!known) record_flag(r, "gas-unchecked");
-  else if (fabs(r->gas_check_ev - r->gas_reference_ev) > GAS_LIMIT) record_flag(r, "gas-energy");
-  return EQS_OK;
-}
-
 static void fill_base(session *s) {
   LOCALE_C();
   screen_record *r = &s->base;
   const eqs_screen_options *o = &s->options;
-  const eqs_model_info *info = &s->info;
-  const char *precision = info->precision == EQS_DOUBLE ? "double" : "single";
-  int reach = o->replicate_strict ? 2 * info->n_layer : 2;
-  s->length = setup_length(&s->molecule);
-  s->needed = reach * info->cutoff + s->length;
-  r->width_needed = s->needed;
-  snprintf(r->replica_rule, sizeof r->replica_rule, "width >= %s r_max + D",
-           o->replicate_strict ? "2 L" : "2");
-  snprintf(r->gas, sizeof r->gas, "%s", s->molecule.name);
-  snprintf(r->gas_geometry, sizeof r->gas_geometry, "experimental, rigid, length %.4f angstrom",
-           s->length);
+  s->needed = subject_width(&s->info, &s->molecule, o->replicate_strict);
+  record_subject(r, &s->info, &s->molecule, o->replicate_strict);
   r->temperature = o->temperature;
   r->insertions = o->insertions;
   r->seed = (int64_t)o->seed;
-  snprintf(r->model_family, sizeof r->model_family, "%s", info->family);
-  snprintf(r->model_sha256, sizeof r->model_sha256, "%s", info->sha256);
-  snprintf(r->head, sizeof r->head, "%s", info->head ? info->head : "");
-  snprintf(r->functional, sizeof r->functional, "%s", info->functional ? info->functional : "");
-  snprintf(r->precision, sizeof r->precision, "%s", precision);
-  snprintf(r->dispersion, sizeof r->dispersion, "%s", info->dispersion ? info->dispersion : "none");
-  snprintf(r->device, sizeof r->device, "host");
-  snprintf(r->version, sizeof r->version, "%s", eqs_version());
-  r->overlap_share = SETUP_OVERLAP_SHARE;
-  r->hole_limit = -HOLE_KJ_MOL;
   snprintf(
       r->condition, sizeof r->condition,
       "gas=%s T=%.17g n=%lld seed=%lld model=%s head=%s precision=%s dispersion=%s disorder=%s "
       "replicate=%s",
       r->gas, r->temperature, (long long)r->insertions, (long long)r->seed, r->model_sha256,
-      r->head, precision, r->dispersion, o->disorder_major ? "major" : "refuse",
+      r->head, r->precision, r->dispersion, o->disorder_major ? "major" : "refuse",
       o->replicate_strict ? "strict" : "shell");
 }
 
@@ -398,7 +302,7 @@ eqs_status eqs_screen(eqs_context *c, const eqs_model *m, const char *const *pat
   EQS_TRY_DONE(alloc_array(&r, 1, sizeof *r, "a result"));
   EQS_TRY_DONE(store_open(path, &s.result->store));
   fill_base(&s);
-  EQS_TRY_DONE(check_gas(&s));
+  EQS_TRY_DONE(record_gas(&s.base, c, m, &s.info, &s.molecule));
   for (s.i = 0; s.i < n; s.i++) EQS_TRY_DONE(screen_file(&s, paths[s.i], r));
 done:
   free(r);

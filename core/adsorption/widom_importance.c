@@ -45,6 +45,7 @@ typedef struct run {
   pose_table table;
   energy_store energies;
   int64_t n_saved; /* of the energies */
+  int64_t reserve; /* energies kept for the region left out */
   widom_draws pilot, draws;
   pose *poses; /* [batch] */
   int64_t *wanted;
@@ -101,6 +102,10 @@ static void fill_defaults(run *r) {
   if (!s->round) s->round = s->cheap ? ROUND : PLAIN_ROUND;
   if (!s->pilot) s->pilot = PILOT;
   if (!s->outside) s->outside = OUTSIDE;
+  /* a small budget is mostly for production */
+  if (s->pilot > s->max_energy / 4) s->pilot = (int)(s->max_energy / 4);
+  if (s->outside > s->max_energy / 10) s->outside = (int)(s->max_energy / 10);
+  if (s->cheap && s->outside > 0) r->reserve = s->outside;
   double low = INFINITY;
   for (int i = 0; i < s->n_sampled; i++) {
     low = fmin(low, s->temperature[i]);
@@ -174,12 +179,13 @@ static eqs_status compute(run *r, int n) {
   return EQS_OK;
 }
 
-/* Marks the energy as one that this run has asked for; a stored one counts like a fresh one. */
+/* Marks the energy as one that this run has asked for; a stored one counts like a fresh one, an
+ * overlap costs nothing. */
 static int use(run *r, int64_t index) {
   stored_energy *e = energy_store_find(&r->energies, index);
   if (!e || e->used) return e != NULL;
   e->used = 1;
-  r->at.n_energy++;
+  r->at.n_energy += e->u != INFINITY;
   return 1;
 }
 
@@ -424,7 +430,7 @@ static eqs_status produce(run *r) {
                                 r->at.n_energy, NAN};
   int reached = 0;
   while (!reached && !out->table_limited) {
-    int64_t n = r->s.round, left = r->s.max_energy - r->at.n_energy;
+    int64_t n = r->s.round, left = r->s.max_energy - r->reserve - r->at.n_energy;
     if (n < r->draws.n / 8) n = r->draws.n / 8; /* so that looking stays cheap */
     if (n > left) n = left;
     if (n > r->s.max_draw - r->draws.n) n = r->s.max_draw - r->draws.n;

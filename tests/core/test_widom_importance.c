@@ -452,11 +452,11 @@ Test(importance, interrupted_and_continued) {
             (long long)w.expensive, (long long)want.n_energy, want.point[0].w_95 / want.point[0].w,
             r.point[0].w_95 / r.point[0].w);
   s.seed++;
-  cr_assert(widom_importance_run(&s, &r) == EQS_ERR_FORMAT);
-  cr_assert(strstr(eqs_error(), "other settings"));
+  cr_assert(widom_importance_run(&s, &r) == EQS_ERR_ARGUMENT);
+  cr_assert(strstr(eqs_error(), "settings"), "%s", eqs_error());
   s.seed--;
   s.condition = "another model";
-  cr_assert(widom_importance_run(&s, &r) == EQS_ERR_FORMAT);
+  cr_assert(widom_importance_run(&s, &r) == EQS_ERR_ARGUMENT);
   s.condition = "model, gas";
   FILE *f = fopen(path, "r+b");
   cr_assert(f && fseek(f, 200, SEEK_SET) == 0 && fputc('7', f) != EOF && fclose(f) == 0);

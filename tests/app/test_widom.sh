@@ -1,0 +1,159 @@
+#!/bin/bash
+# `equisorb widom` on a small made-up host: options, both methods, stopping and going on, refusals.
+# The model has random weights: its numbers mean nothing here, their sameness does.
+# SPDX-License-Identifier: MIT
+set -euo pipefail
+equisorb=${EQUISORB:?the path of the command}
+model=${EQS_SOURCE_DIR:?}/tests/data/models/tiny_L1.model
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+checks=0
+
+# check CODE WHAT COMMAND...: the exit code.
+check() {
+  local want=$1 what=$2 code=0
+  shift 2
+  "$@" > out 2> err < /dev/null || code=$?
+  checks=$((checks + 1))
+  [ "$code" = "$want" ] && return
+  echo "FAILED: $what: exit code $code, not $want"
+  cat out err
+  exit 1
+}
+# says FILE TEXT: the file holds it.
+says() {
+  checks=$((checks + 1))
+  grep -qF -- "$2" "$1" && return
+  echo "FAILED: '$2' is not in $1:"
+  cat "$1"
+  exit 1
+}
+# same FILE FILE WHAT
+same() {
+  checks=$((checks + 1))
+  cmp "$1" "$2" && return
+  echo "FAILED: $3"
+  diff "$1" "$2" || true
+  exit 1
+}
+# column FILE NAME: of the first row of a CSV file without quoted fields before it.
+column() {
+  awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) k = NF - i }
+    NR == 2 { print $(NF - k) }' "$1"
+}
+
+cat > host.xyz << XYZ
+4
+Lattice="7 0 0 1.5 8 0 -1 0.5 9" Properties=species:S:1:pos:R:3 pbc="T T T"
+O 0.3 0.2 0.1
+C 1.5 0.4 0.1
+H 2.2 1.2 0.3
+Zn -0.4 1.9 1.0
+XYZ
+run=("$equisorb" widom host.xyz --model "$model" --gas CO2 --threads 1)
+fast=("${run[@]}" --temperature 298,350 --error 10% --table 20000 --max-energies 1500)
+
+check 0 "help" "$equisorb" widom --help
+says out "example"
+check 2 "no framework" "$equisorb" widom --model "$model" --gas CO2 --temperature 298
+check 2 "two frameworks" "${run[@]}" host.xyz --temperature 298
+check 2 "no model" "$equisorb" widom host.xyz --gas CO2 --temperature 298
+check 2 "no gas" "$equisorb" widom host.xyz --model "$model" --temperature 298
+check 2 "no temperature" "${run[@]}"
+check 2 "temperature" "${run[@]}" --temperature 298,,313
+check 2 "temperature" "${run[@]}" --temperature 298,-3
+check 2 "error" "${run[@]}" --temperature 298 --error 5%%
+check 2 "error" "${run[@]}" --temperature 298 --error 1.5
+check 2 "method" "${run[@]}" --temperature 298 --method guess
+check 2 "energies" "${run[@]}" --temperature 298 --max-energies 5
+check 1 "surrogate" "${run[@]}" --temperature 298 --surrogate charmm
+check 1 "unknown gas" "${run[@]}" --temperature 298 --gas Xe
+says err "CO2, N2"
+check 1 "a gas the model does not know" "${run[@]}" --temperature 298 --gas Ar
+says err "does not know element 18"
+check 1 "no such file" "$equisorb" widom none.cif --model "$model" --gas CO2 --temperature 298
+cat host.xyz host.xyz > two.xyz
+check 1 "two frames" "$equisorb" widom two.xyz --model "$model" --gas CO2 --temperature 298
+says err "2 frames"
+
+check 0 "a run" "${fast[@]}" --csv a.csv
+[ ! -s err ] || { echo "FAILED: not quiet without a terminal"; cat err; exit 1; }
+cp out first
+says first "298.00"
+says first "350.00"
+says first "uff+trappe"
+[ "$(wc -l < a.csv)" = 3 ]
+[ "$(column a.csv n_energy)" -le 1500 ]
+check 0 "two threads" "${fast[@]}" --threads 2
+same out first "threads change the result"
+check 0 "JSON" "${fast[@]}" --json
+says out '"points": ['
+says out '"n_energy"'
+if command -v python3 > /dev/null; then
+  cp out run.json
+  check 0 "valid JSON" python3 -m json.tool run.json
+fi
+check 0 "another seed" "${fast[@]}" --seed 8
+if cmp -s out first; then
+  echo "FAILED: the seed changes nothing"
+  exit 1
+fi
+
+# Energies are kept: the second time none is computed, and the result is the same.
+check 0 "with a state" "${fast[@]}" --state run.state
+same out first "keeping energies changes the result"
+check 0 "from the state" "${fast[@]}" --state run.state
+same out first "kept energies change the result"
+check 1 "another gas with that state" "${fast[@]}" --gas H2O --state run.state
+says err "run.state"
+head -c 300 run.state > cut.state
+check 1 "a damaged state" "${fast[@]}" --state cut.state
+says err "cut.state"
+
+# Plain insertion and screening draw the same poses and mean the same average.
+check 0 "plain" "${run[@]}" --temperature 298 --method plain --seed 7 --error 0.01% \
+  --max-energies 3000 --precision double --csv plain.csv
+says out "error-not-reached"
+draws=$(column plain.csv n_draw)
+check 0 "screen" "$equisorb" screen host.xyz --model "$model" --gas CO2 --temperature 298 --seed 7 \
+  --insertions "$draws" --precision double --threads 1 --output r.db --csv screen.csv
+for name in henry henry_sigma qst ess n_overlap; do
+  checks=$((checks + 1))
+  # the screening row ends with pressure, uptake, uptake_linear; names find their column
+  awk -v a="$(column plain.csv $name)" -v b="$(column screen.csv $name)" \
+    'BEGIN { d = a - b; if (d < 0) d = -d; if (b < 0) b = -b; exit !(d <= 1e-7 * b) }' || {
+    echo "FAILED: $name: $(column plain.csv $name), by screening $(column screen.csv $name)"
+    exit 1
+  }
+done
+
+# Stopped at any moment, the same command goes on to the same table.
+set -m
+slow=("${run[@]}" --temperature 298 --method plain --error 1% --max-energies 60000)
+check 0 "uninterrupted" "${slow[@]}"
+cp out whole
+for signal in INT TERM INT; do
+  "${slow[@]}" --state slow.state > out 2> err &
+  job=$!
+  sleep 1
+  kill -$signal $job 2> /dev/null || true
+  code=0
+  wait $job || code=$?
+  [ "$code" = 130 ] || [ "$code" = 143 ] || [ "$code" = 0 ] || {
+    echo "FAILED: exit code $code after $signal"
+    cat err
+    exit 1
+  }
+  [ "$code" = 0 ] || says err "goes on from slow.state"
+done
+"${slow[@]}" --state slow.state > out 2> err &
+job=$!
+sleep 0.7
+kill -KILL $job 2> /dev/null || true
+wait $job 2> /dev/null || true
+check 0 "after signals" "${slow[@]}" --state slow.state
+same out whole "interruptions change the result"
+check 1 "state cannot be written" "${slow[@]}" --state no/such/state
+check 1 "CSV cannot be written" "${fast[@]}" --csv no/such/r.csv
+echo "widom: $checks checks"
