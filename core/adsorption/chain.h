@@ -127,13 +127,16 @@ void chain_adapt(chain *c);
 /* Computes U afresh and goes on with that. EQS_ERR_DIVERGED: the running value was off by more than
  * drift_limit sqrt(1 + moves accepted since the last check). */
 eqs_status chain_check(chain *c) EQS_CHECK;
+/* Takes all guests out of the energies and puts them in again, in order: what an energy keeps by
+ * the order of past moves (places of atoms, hence the last bits) is then that of a fresh start. */
+eqs_status chain_rebuild(chain *c) EQS_CHECK;
 /* Binding energies of all guests, U - U(without it): the lowest, and how many are holes. */
 eqs_status chain_bindings(chain *c, double *lowest, int *n_hole) EQS_CHECK;
 /* Share of the weight that holes would have had; 1 if one of them was not a number. */
 double chain_discarded(const chain *c);
 
 /* Writes or reads the state. A chain that reads must be fresh; its guests are put in anew and U is
- * computed afresh, as chain_check does in a chain that writes. */
+ * computed afresh, as chain_rebuild and chain_check do in a chain that writes. */
 eqs_status chain_archive(chain *c, archive *a) EQS_CHECK;
 /* The settings that the chain depends on. */
 void chain_archive_settings(const chain_settings *s, archive *a);

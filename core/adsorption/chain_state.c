@@ -1,8 +1,8 @@
 /* chain_state.c -- what happens to a chain between its moves: step sizes, checks, checkpoints.
  *
- * A checkpoint is written right after chain_check, which computes the energy afresh. A chain that
- * goes on from it puts the guests in anew, in the same order, and computes the energy afresh as
- * well: both are then in the same state.
+ * A checkpoint is written right after chain_rebuild and chain_check, which put the guests in anew,
+ * in order, and compute the energy afresh. A chain that goes on from it does the same: both are
+ * then in the same state.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/chain.h"
@@ -52,6 +52,18 @@ eqs_status chain_check(chain *c) {
   if (drift > c->largest_drift) c->largest_drift = drift;
   c->u = u;
   c->since_check = 0;
+  return EQS_OK;
+}
+
+eqs_status chain_rebuild(chain *c) {
+  for (int i = c->n - 1; i >= 0; i--) {
+    const guest_change out = {i, -1, c->guests[i].pose};
+    EQS_TRY(energy_pair_commit(&c->energy, &out));
+  }
+  for (int i = 0; i < c->n; i++) {
+    const guest_change in = {-1, c->guests[i].component, c->guests[i].pose};
+    EQS_TRY(energy_pair_commit(&c->energy, &in));
+  }
   return EQS_OK;
 }
 

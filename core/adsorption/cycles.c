@@ -114,6 +114,7 @@ eqs_status cycles_go(cycle_run *r) {
     if (equilibrating && r->cycle % ADAPT_CYCLES == 0) chain_adapt(&r->chain);
     if (r->client->after) r->client->after(r->context);
     if (r->cycle % s->check_cycles == 0 || r->cycle == last) {
+      if (s->checkpoint) EQS_TRY(chain_rebuild(&r->chain));
       EQS_TRY(chain_check(&r->chain));
       if (s->checkpoint) EQS_TRY(write_checkpoint(r));
     }

@@ -75,7 +75,8 @@ static gcmc_result uninterrupted(int stage, int checkpoint) {
 Test(checkpoint, continued_run_has_the_same_bits) {
   for (int stage = 0; stage < 2; stage++) {
     remove(path);
-    gcmc_result want = uninterrupted(stage, 0), got = {0};
+    gcmc_result want = uninterrupted(stage, 1), got = {0};
+    remove(path);
     const int64_t stops[5] = {30, 51, 100, 177, 0}; /* within both phases; at a checkpoint */
     for (int k = 0; k < 5; k++) {
       double cell[9];

@@ -206,6 +206,7 @@ Test(tmmc, continued_run_has_the_same_bits) {
   remove(path);
   for (int k = 0; k < 2; k++) {
     const int64_t stops[3] = {130, 470, 1 << 30};
+    remove(path);
     for (int i = k ? 0 : 2; i < 3; i++) {
       double cell[9];
       toy *t = well(0.12);
@@ -215,7 +216,7 @@ Test(tmmc, continued_run_has_the_same_bits) {
       s.cycles.production = 400;
       s.cycles.watch = stop;
       s.cycles.context = (void *)&stops[i];
-      if (k) s.cycles.checkpoint = path;
+      s.cycles.checkpoint = path;
       eqs_status status = tmmc_run(&s, &r[k]);
       cr_assert(status == (i < 2 ? EQS_ERR_INTERRUPTED : EQS_OK), "%s", eqs_error());
       cr_assert((r[k] == NULL) == (i < 2));

@@ -27,6 +27,7 @@ typedef struct toy {
   int64_t calls; /* of trial */
   double drift;  /* energies are off by this times the commits since the last total */
   int64_t commits;
+  int64_t scars; /* gaps that were filled since there was no guest: count like commits */
   int n;
   guest guests[TOY_MAX];
 } toy;
@@ -52,7 +53,7 @@ static inline eqs_status toy_trial(guest_energy *e, int n, const guest_change *x
   t->asked += n;
   for (int i = 0; i < n; i++) {
     cr_assert(x[i].remove < t->n && (x[i].remove >= 0 || x[i].insert >= 0));
-    du[i] = t->drift * (double)t->commits;
+    du[i] = t->drift * (double)(t->commits + t->scars);
     if (x[i].insert >= 0) {
       const guest g = {x[i].insert, x[i].pose};
       du[i] += toy_of(t, &g, x[i].remove);
@@ -74,7 +75,9 @@ static inline eqs_status toy_commit(guest_energy *e, const guest_change *x) {
     cr_assert(t->n < TOY_MAX);
     t->guests[x->remove >= 0 ? x->remove : t->n++] = (guest){x->insert, x->pose};
   } else {
+    t->scars += x->remove < t->n - 1;
     t->guests[x->remove] = t->guests[--t->n];
+    if (t->n == 0) t->scars = 0;
   }
   t->commits++;
   return EQS_OK;
