@@ -119,9 +119,11 @@ FN wide squared(const pair_frame *f, int far, int k, wide d[3]) {
   return d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
 }
 
+/* An atom is no neighbour of itself; `itself`: it may be among the partners, give or take the
+ * rounding of a lattice vector. */
 FN wide_mask within(const pair_frame *f, wide r2, int itself) {
   wide_mask inside = r2 < f->a->cutoff2;
-  return itself ? inside & (r2 > 0) : inside;
+  return itself ? inside & (r2 > 1e-20) : inside;
 }
 
 /* w = exp(16 - 16 R / r) of the counting function h = 1 / (1 + w); finite rubbish at r = 0. Far, 1
@@ -245,7 +247,7 @@ FN const double *pair_rows(const pair_frame *f, wide pair[3]) {
       a->pair + (size_t)a->first_row[a->center->species[f->center]] * a->stride + f->slot;
   UNROLL(3)
   for (int c = 0; c < 3; c++) pair[c] = wide_load(row + (size_t)c * a->stride);
-  return row + 3 * a->stride;
+  return row + DISPERSION_ROW_C6 * a->stride;
 }
 
 FN wide attract_list(const pair_frame *f, const wide pair[3], wide strength, int op, int far,
@@ -277,23 +279,24 @@ FN void attract_body(const pair_frame *f, int op, int itself, wide *sum, wide *w
   keep_force(f, force, sum);
 }
 
-FN void field_body(const pair_frame *f, int op, int itself) {
+FN void field_body(const pair_frame *f, int op) {
   const dispersion_args *a = f->a;
-  double *out = a->field + (size_t)f->center * a->stride + f->slot;
+  int center = f->center - a->center_begin * PAIR_WIDTH;
+  double *out = a->field + (size_t)center * a->stride + f->slot;
   if (op == FIELD_COUNT) {
-    wide_add(out, count_sum(f, itself));
+    wide_add(out, count_sum(f, 1));
     return;
   }
   wide pair[3];
   pair_rows(f, pair);
-  wide_add(out, attract_list(f, pair, pair[0], op, 0, itself, NULL, NULL));
-  wide_add(out, attract_list(f, pair, pair[0], op, 1, itself, NULL, NULL));
+  wide_add(out, attract_list(f, pair, pair[0], op, 0, 1, NULL, NULL));
+  wide_add(out, attract_list(f, pair, pair[0], op, 1, 1, NULL, NULL));
 }
 
 FN void pair_body(const pair_frame *f, int op, int itself, wide *sum, wide *virial) {
   if (op == PAIR_COUNT) count_body(f, itself, sum);
   else if (op == PULL_FORCE || op == PULL_VIRIAL) pull_body(f, op, itself, sum, virial);
-  else if (op == FIELD_COUNT || op == FIELD_ENERGY) field_body(f, op, itself);
+  else if (op == FIELD_COUNT || op == FIELD_ENERGY) field_body(f, op);
   else attract_body(f, op, itself, sum, virial);
 }
 

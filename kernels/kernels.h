@@ -213,7 +213,7 @@ typedef struct density_args {
 
 /* ---- D3 dispersion (bohr, hartree), in double in both tables */
 
-enum { DISPERSION_SHIFTS = 256, DISPERSION_WEIGHTS = 5 };
+enum { DISPERSION_SHIFTS = 256, DISPERSION_WEIGHTS = 5, DISPERSION_ROW_C6 = 3 };
 
 /* Atoms in groups of `partners` slots (of the table); rows are [slots], 64-byte aligned. */
 typedef struct dispersion_atoms {
@@ -245,7 +245,8 @@ typedef struct dispersion_args {
   const double (*weight)[2][DISPERSION_WEIGHTS]; /* of each centre, and the derivatives */
   double *count, *count_bar, *energy, *force[3];
   double *virial; /* [6] xx yy zz yz xz xy */
-  double *field;  /* [centre slots][stride] counting function, or attraction for C6 = 1 */
+  double
+      *field; /* [slots from center_begin on][stride] counting function, or attraction for C6 = 1 */
 } dispersion_args;
 
 #define KERNELS(X)                                                                                 \

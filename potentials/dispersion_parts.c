@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { FIRST_C6 = 3 }; /* rows of damping before those of C6 */
+enum { FIRST_C6 = DISPERSION_ROW_C6 };
 
 void dispersion_species_init(dispersion_species *s) {
   *s = (dispersion_species){0};

@@ -14,8 +14,7 @@
 #include "core/neighbors.h"
 
 enum { TILE_GROUPS = 16, TILES_LEAST = 16 };
-#define NOWHERE 1e25
-#define SLACK   1e-6 /* for rounding, in units of length and of lattice vectors */
+#define SLACK 1e-6 /* for rounding, in units of length and of lattice vectors */
 
 static void cross(const double a[3], const double b[3], double out[3]) {
   for (int k = 0; k < 3; k++)
@@ -65,6 +64,13 @@ void lattice_wrap(const lattice *l, double x[3]) {
   fractional(l, x, f);
   for (int k = 0; k < 3; k++)
     for (int c = 0; c < 3 && l->pbc[k]; c++) x[c] -= floor(f[k]) * l->basis[3 * k + c];
+}
+
+void lattice_near(const lattice *l, const double to[3], double x[3]) {
+  double d[3] = {x[0] - to[0], x[1] - to[1], x[2] - to[2]}, f[3];
+  fractional(l, d, f);
+  for (int k = 0; k < 3; k++)
+    for (int c = 0; c < 3 && l->pbc[k]; c++) x[c] -= round(f[k]) * l->basis[3 * k + c];
 }
 
 /* ---- bisection */
@@ -152,7 +158,7 @@ static eqs_status sort_atoms(lattice *l, const double (*x)[3], arena *a) {
   sorter s = {.x = x, .atom = l->atom, .width = l->width, .tile = l->width * l->tile};
   bisect(&s, l->atom, l->n);
   for (size_t i = 0; i < slots; i++)
-    for (int c = 0; c < 3; c++) l->x[c][i] = l->atom[i] < 0 ? NOWHERE : x[l->atom[i]][c];
+    for (int c = 0; c < 3; c++) l->x[c][i] = l->atom[i] < 0 ? LATTICE_NOWHERE : x[l->atom[i]][c];
   bound_runs(l, l->width, l->n_group, l->box);
   bound_runs(l, l->width * l->tile, l->n_tile, l->tile_box);
   return EQS_OK;

@@ -36,8 +36,11 @@ static inline int lattice_tile_end(const lattice *l, int tile) {
   return end < l->n_group ? end : l->n_group;
 }
 
-/* Moves x by lattice vectors into the cell. */
+#define LATTICE_NOWHERE 1e25 /* in a free slot */
+
+/* Moves x by lattice vectors into the cell; to the image that is near `to` in units of them. */
 void lattice_wrap(const lattice *l, double x[3]);
+void lattice_near(const lattice *l, const double to[3], double x[3]);
 
 /* The box around n points x[.][i]. */
 void lattice_bound(const double *const x[3], int n, double box[6]);
