@@ -134,7 +134,9 @@ EQS_API eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_sys
 
 /* One system whose intermediate features are kept, so that the energy of a changed copy costs only
  * the atoms within reach of the change: what layer l makes is computed again for the atoms within l
- * edges of it, all others keep their bits. Exact for message-passing models and pair repulsion. */
+ * edges of it, all others keep their bits. Exact for message-passing models and pair repulsion;
+ * added dispersion to 1e-5 eV for molecules at contact distances, and exact once a change is made.
+ */
 typedef struct eqs_local eqs_local;
 
 /* Atoms taken out and atoms put in. New atoms take the places of those taken out, in the order of
@@ -217,7 +219,6 @@ typedef struct eqs_screen_options {
   int disorder_major;   /* as in eqs_read_options */
   int replicate_strict; /* 1: no message-passing path between a guest and its image at all */
   int retry_failed;     /* 1: frameworks whose failure is in the store are tried again */
-  int batch_atoms;      /* atoms per evaluation, about; 0 = 2000 */
 } eqs_screen_options;
 
 typedef struct eqs_screen_progress {

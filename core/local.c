@@ -5,7 +5,8 @@
  * all layers are kept in rows: first those of the system, then, from row `capacity` on, those of
  * the changes in hand. A changed atom's edges lead to rows of its own change where there are any,
  * else to the system's, so the potential evaluates rows [capacity, ...) as it would any atoms.
- * Everything is computed from scratch per row, never by differences: no drift.
+ * Everything is computed from scratch per row, never by differences: no drift. Dispersion reaches
+ * further and has its own way (potentials/dispersion_local.h).
  *
  * SPDX-License-Identifier: MIT */
 #include "core/local_graph.h"
@@ -15,6 +16,7 @@
 #include <string.h>
 
 #include "core/engine.h"
+#include "potentials/dispersion_local.h"
 
 enum {
   CHUNK_ROWS = 8192, /* changes evaluated together have about so many rows at most */
@@ -43,6 +45,10 @@ struct eqs_local {
   double *energies;
   double **partial; /* [n_layer - 1] */
   int *row_species;
+  dispersion_local *dispersion; /* NULL = none */
+  double *total;                /* [capacity] eV per atom of the state, dispersion included */
+  double *extra;                /* [extra_capacity] dispersion of the changes in hand */
+  size_t extra_capacity;
 };
 
 /* ---- rows */
@@ -110,7 +116,9 @@ static eqs_status reserve_atoms(eqs_local *l, int n) {
   if (position) l->position = position;
   void *place = realloc(l->base.place, want * sizeof *l->base.place);
   if (place) l->base.place = place;
-  if (!number || !species || !position || !place)
+  void *total = realloc(l->total, want * sizeof *l->total);
+  if (total) l->total = total;
+  if (!number || !species || !position || !place || !total)
     EQS_FAIL(EQS_ERR_MEMORY, "out of memory: %zu atoms", want);
   l->capacity = (int)want;
   return EQS_OK;
@@ -165,10 +173,20 @@ static eqs_status relist(eqs_local *l) {
   return EQS_OK;
 }
 
-static eqs_status check_finite(const eqs_local *l) {
-  for (int i = 0; i < l->n; i++)
-    if (!isfinite(l->energies[i]))
+/* Dispersion of the state, and the energies of both. */
+static eqs_status set_total(eqs_local *l) {
+  const double *more = NULL;
+  if (l->dispersion) {
+    eqs_systems s = view_of(l);
+    arena_reset(&l->context->work.shared);
+    EQS_TRY(dispersion_local_set(l->dispersion, &l->context->work, &s, NULL));
+    more = dispersion_local_energies(l->dispersion);
+  }
+  for (int i = 0; i < l->n; i++) {
+    l->total[i] = l->energies[i] + (more ? more[i] : 0);
+    if (!isfinite(l->total[i]))
       EQS_FAIL(EQS_ERR_DIVERGED, "atom %d: the energy is not finite (atoms too close?)", i + 1);
+  }
   return EQS_OK;
 }
 
@@ -183,7 +201,7 @@ static eqs_status evaluate_all(eqs_local *l) {
   batch b = {.n = l->n, .species = l->species, .nb = &l->list, .rows = &rows};
   EQS_TRY(p->ops->prepare(p, l->present));
   EQS_TRY(p->ops->evaluate(p, w, &b, l->energies, NULL));
-  return check_finite(l);
+  return set_total(l);
 }
 
 static eqs_status take_system(eqs_local *l, const eqs_systems *s) {
@@ -203,6 +221,8 @@ static eqs_status take_system(eqs_local *l, const eqs_systems *s) {
   EQS_TRY(alloc_array(&l->present, (size_t)p->info.n_element, 1, "elements"));
   EQS_TRY(local_graph_open(&l->graph, &l->base, p->info.n_layer, p->info.n_element));
   EQS_TRY(local_base_cell(&l->base, l->pbc[0], l->cell, p->info.cutoff));
+  if (l->model->has_dispersion)
+    EQS_TRY(dispersion_local_open(&l->model->dispersion, &l->dispersion));
   EQS_TRY(relist(l));
   return evaluate_all(l);
 }
@@ -217,8 +237,6 @@ eqs_status eqs_local_open(eqs_context *c, const eqs_model *m, const eqs_systems 
   if (s.n_system != 1)
     EQS_FAIL(EQS_ERR_ARGUMENT, "local changes need one system, not %d", s.n_system);
   if (m->potential->refusal[0]) EQS_FAIL(EQS_ERR_ARGUMENT, "%s", m->potential->refusal);
-  if (m->has_dispersion)
-    EQS_FAIL(EQS_ERR_UNSUPPORTED, "local changes of a model with added dispersion");
   eqs_local *l = calloc(1, sizeof *l);
   if (!l) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: local changes");
   l->context = c;
@@ -247,14 +265,14 @@ eqs_status eqs_local_refresh(eqs_local *l, double *energy) {
   EQS_TRY(evaluate_all(l));
   l->broken = 0;
   if (energy) *energy = 0;
-  for (int i = 0; energy && i < l->n; i++) *energy += l->energies[i];
+  for (int i = 0; energy && i < l->n; i++) *energy += l->total[i];
   return EQS_OK;
 }
 
 eqs_status eqs_local_view(const eqs_local *l, eqs_systems *out, const double **energies) {
   if (!l || l->broken || !out) EQS_FAIL(EQS_ERR_ARGUMENT, "no local state, or one that failed");
   *out = view_of(l);
-  if (energies) *energies = l->energies;
+  if (energies) *energies = l->total;
   return EQS_OK;
 }
 
@@ -262,12 +280,15 @@ void eqs_local_free(eqs_local **l) {
   if (!l || !*l) return;
   neighbors_free(&(*l)->list);
   local_graph_free(&(*l)->graph);
+  dispersion_local_free(&(*l)->dispersion);
   arena_free(&(*l)->kept);
   free((*l)->number);
   free((*l)->species);
   free((*l)->position);
   free((*l)->base.place);
   free((*l)->present);
+  free((*l)->total);
+  free((*l)->extra);
   free(*l);
   *l = NULL;
 }
@@ -373,11 +394,30 @@ static eqs_status try_chunk(eqs_local *l, int n, const eqs_change *changes, int 
   return EQS_OK;
 }
 
+static eqs_status add_dispersion(eqs_local *l, int n, const eqs_change *changes, double *de) {
+  size_t want = (size_t)n;
+  if (!l->dispersion || n == 0) return EQS_OK;
+  if (want > l->extra_capacity) {
+    double *extra = realloc(l->extra, want * sizeof *extra);
+    if (!extra) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: %d changes", n);
+    l->extra = extra;
+    l->extra_capacity = want;
+  }
+  arena_reset(&l->context->work.shared);
+  EQS_TRY(dispersion_local_try(l->dispersion, &l->context->work, n, changes, l->extra));
+  for (int i = 0; i < n; i++) de[i] += l->extra[i];
+  return EQS_OK;
+}
+
+static eqs_status try_all(eqs_local *l, int n, const eqs_change *changes, double *de) {
+  for (int i = 0, next; i < n; i = next) EQS_TRY(try_chunk(l, n, changes, i, de, &next));
+  return add_dispersion(l, n, changes, de);
+}
+
 eqs_status eqs_local_try(eqs_local *l, int n, const eqs_change *changes, double *de) {
   if (!l || l->broken || n < 0 || (n && (!changes || !de)))
     EQS_FAIL(EQS_ERR_ARGUMENT, "eqs_local_try: no local state, one that failed, or no changes");
-  for (int i = 0, next; i < n; i = next) EQS_TRY(try_chunk(l, n, changes, i, de, &next));
-  return EQS_OK;
+  return try_all(l, n, changes, de);
 }
 
 /* ---- making a change */
@@ -416,16 +456,16 @@ static eqs_status take_over(eqs_local *l, const eqs_change *c) {
     move_atom(l, --l->n, gap);
     below = gap;
   }
-  return relist(l);
+  EQS_TRY(relist(l));
+  return set_total(l);
 }
 
 eqs_status eqs_local_commit(eqs_local *l, const eqs_change *change, double *de) {
-  int next;
   double energy = NAN;
   if (!l || l->broken || !change)
     EQS_FAIL(EQS_ERR_ARGUMENT, "eqs_local_commit: no local state, one that failed, or no change");
   if (change->n_insert > 0) EQS_TRY(reserve_atoms(l, l->n + change->n_insert));
-  EQS_TRY(try_chunk(l, 1, change, 0, &energy, &next));
+  EQS_TRY(try_all(l, 1, change, &energy));
   if (isnan(energy)) EQS_FAIL(EQS_ERR_DIVERGED, "the energy of the change is not finite");
   l->broken = 1;
   EQS_TRY(take_over(l, change));

@@ -1,8 +1,5 @@
-/* insertion.c -- U = sum_framework (e_i' - e_i) + sum_guest e_i - E(gas), one batch of boxes per
- * call.
- *
- * Totals are thousands of eV and kT is 0.026 eV, so differences are taken atom by atom in double
- * and summed then: atoms that do not feel the guest contribute nothing, in either precision.
+/* insertion.c -- U = sum_framework (e_i' - e_i) + sum_guest e_i - E(gas), as local changes of the
+ * empty framework.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/insertion.h"
@@ -11,7 +8,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define CONTACT_REACH 5.0 /* angstrom: beyond it a hole's contact is of no interest */
 
@@ -22,29 +18,6 @@ eqs_status insertion_gas_energy(eqs_context *c, const eqs_model *m, const gas *g
       .size = sizeof in, .n_system = 1, .first = first, .number = g->number, .position = x[0]};
   eqs_result out = {.size = sizeof out, .energy = energy};
   return eqs_compute(c, m, &in, &out);
-}
-
-static eqs_status empty_framework(insertion *in) {
-  int first[2];
-  eqs_systems s = structure_view(&in->host->box, first);
-  eqs_result out = {.size = sizeof out, .energies = in->base};
-  return eqs_compute(in->context, in->model, &s, &out);
-}
-
-/* Everything in a batch that no pose changes. */
-static void fill_batch(insertion *in) {
-  const structure *box = &in->host->box;
-  size_t n = (size_t)box->n, m = (size_t)in->molecule.n;
-  for (size_t b = 0; b < (size_t)in->batch; b++) {
-    size_t at = b * (n + m);
-    in->first[b] = (int)at;
-    memcpy(in->number + at, box->number, n * sizeof *in->number);
-    memcpy(in->number + at + n, in->molecule.number, m * sizeof *in->number);
-    memcpy(in->position + 3 * at, box->position, 3 * n * sizeof *in->position);
-    memcpy(in->cell + 9 * b, box->cell, sizeof box->cell);
-    memcpy(in->pbc + 3 * b, box->pbc, sizeof box->pbc);
-  }
-  in->first[in->batch] = (int)((size_t)in->batch * (n + m));
 }
 
 static eqs_status build_contacts(insertion *in) {
@@ -60,21 +33,15 @@ static eqs_status build_contacts(insertion *in) {
   return status;
 }
 
-eqs_status insertion_open(insertion *in, int batch_atoms) {
-  int atoms = in->host->box.n + in->molecule.n;
-  in->batch = batch_atoms / atoms > 1 ? batch_atoms / atoms : 1;
-  size_t b = (size_t)in->batch, n = b * (size_t)atoms;
+eqs_status insertion_open(insertion *in) {
+  int first[2];
+  size_t n = (size_t)(in->batch = in->batch > 1 ? in->batch : 1);
+  eqs_systems s = structure_view(&in->host->box, first);
   eqs_status status = EQS_OK;
   EQS_TRY_DONE(build_contacts(in));
-  EQS_TRY_DONE(alloc_array(&in->base, (size_t)in->host->box.n, sizeof *in->base, "energies"));
-  EQS_TRY_DONE(alloc_array(&in->first, b + 1, sizeof *in->first, "a batch"));
-  EQS_TRY_DONE(alloc_array(&in->number, n, sizeof *in->number, "a batch"));
-  EQS_TRY_DONE(alloc_array(&in->position, 3 * n, sizeof *in->position, "a batch"));
-  EQS_TRY_DONE(alloc_array(&in->cell, 9 * b, sizeof *in->cell, "a batch"));
-  EQS_TRY_DONE(alloc_array(&in->pbc, 3 * b, sizeof *in->pbc, "a batch"));
-  EQS_TRY_DONE(alloc_array(&in->energies, n, sizeof *in->energies, "a batch"));
-  fill_batch(in);
-  EQS_TRY_DONE(empty_framework(in));
+  EQS_TRY_DONE(alloc_array(&in->changes, n, sizeof *in->changes, "a batch"));
+  EQS_TRY_DONE(alloc_array(&in->position, n, sizeof *in->position, "a batch"));
+  EQS_TRY_DONE(eqs_local_open(in->context, in->model, &s, &in->local));
 done:
   if (status != EQS_OK) insertion_close(in);
   return status;
@@ -82,58 +49,25 @@ done:
 
 void insertion_close(insertion *in) {
   contacts_free(&in->contacts);
-  free(in->base);
-  free(in->first);
-  free(in->number);
+  eqs_local_free(&in->local);
+  free(in->changes);
   free(in->position);
-  free(in->cell);
-  free(in->pbc);
-  free(in->energies);
-  in->base = in->position = in->cell = in->energies = NULL;
-  in->first = in->number = in->pbc = NULL;
-}
-
-static eqs_status evaluate(insertion *in, int n_pose, const pose *poses, double *u) {
-  size_t n = (size_t)in->host->box.n, m = (size_t)in->molecule.n;
-  for (size_t b = 0; b < (size_t)n_pose; b++) {
-    double x[GAS_MAX_ATOMS][3];
-    pose_place(&poses[b], &in->molecule, x);
-    memcpy(in->position + 3 * (b * (n + m) + n), x, 3 * m * sizeof(double));
-  }
-  eqs_systems s = {.size = sizeof s,
-                   .n_system = n_pose,
-                   .first = in->first,
-                   .number = in->number,
-                   .position = in->position,
-                   .cell = in->cell,
-                   .pbc = in->pbc};
-  eqs_result out = {.size = sizeof out, .energies = in->energies};
-  EQS_TRY(eqs_compute(in->context, in->model, &s, &out));
-  for (size_t b = 0; b < (size_t)n_pose; b++) {
-    const double *e = in->energies + b * (n + m);
-    double sum = -in->gas_energy;
-    for (size_t i = 0; i < n; i++) sum += e[i] - in->base[i];
-    for (size_t i = n; i < n + m; i++) sum += e[i];
-    u[b] = sum;
-  }
-  return EQS_OK;
+  in->changes = NULL;
+  in->position = NULL;
 }
 
 eqs_status insertion_energy(void *context, int n_pose, const pose *poses, double *u) {
   insertion *in = context;
-  for (int done = 0; done < n_pose;) {
-    int n = n_pose - done < in->batch ? n_pose - done : in->batch;
-    eqs_status status = evaluate(in, n, poses + done, u + done);
-    if (status == EQS_ERR_DIVERGED) { /* find out which poses have no finite energy */
-      for (int i = done; i < done + n; i++) {
-        status = evaluate(in, 1, poses + i, u + i);
-        if (status == EQS_ERR_DIVERGED) u[i] = NAN;
-        else if (status != EQS_OK) return status;
-      }
-    } else if (status != EQS_OK) {
-      return status;
+  for (int done = 0, n; done < n_pose; done += n) {
+    n = n_pose - done < in->batch ? n_pose - done : in->batch;
+    for (int i = 0; i < n; i++) {
+      pose_place(poses + done + i, &in->molecule, in->position[i]);
+      in->changes[i] = (eqs_change){.n_insert = in->molecule.n,
+                                    .number = in->molecule.number,
+                                    .position = in->position[i][0]};
     }
-    done += n;
+    EQS_TRY(eqs_local_try(in->local, n, in->changes, u + done));
+    for (int i = 0; i < n; i++) u[done + i] -= in->gas_energy;
   }
   return EQS_OK;
 }

@@ -15,20 +15,20 @@ typedef struct insertion {
   double gas_energy;                 /* eV, of the isolated molecule by the same model */
   double overlap_share;              /* of the sum of covalent radii: closer is an overlap */
   const framework *host;
-  contacts contacts;         /* to the host's cell */
-  double *base;              /* [box atoms] eV, of the empty framework */
-  int batch;                 /* poses per evaluation */
-  int *first, *number, *pbc; /* arrays of a batch */
-  double *position, *cell, *energies;
+  contacts contacts;   /* to the host's cell */
+  int batch;           /* poses per evaluation */
+  eqs_local *local;    /* the empty framework */
+  eqs_change *changes; /* [batch] */
+  double (*position)[GAS_MAX_ATOMS][3];
 } insertion;
 
 /* Energy of the molecule alone, eV, open boundaries, with its atoms at x: g->position, or
  * g->reference_position. */
 eqs_status insertion_gas_energy(eqs_context *c, const eqs_model *m, const gas *g,
                                 const double (*x)[3], double *energy) EQS_CHECK;
-/* Fills the rest of *in from context, model, molecule, gas_energy, overlap_share and host, and
- * evaluates the empty framework. `batch_atoms`: atoms per evaluation, about. */
-eqs_status insertion_open(insertion *in, int batch_atoms) EQS_CHECK;
+/* Fills the rest of *in from context, model, molecule, gas_energy, overlap_share, host and batch,
+ * and evaluates the empty framework. */
+eqs_status insertion_open(insertion *in) EQS_CHECK;
 void insertion_close(insertion *in);
 
 /* Callbacks of widom.h; the context is the insertion. */

@@ -19,7 +19,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { INSERTIONS = 10000, BATCH_ATOMS = 2000, BATCH_ATOMS_MAX = 10000000 };
+enum { INSERTIONS = 10000, BATCH = 64 };
 #define INSERTIONS_MAX 1000000000000
 
 struct eqs_screen_result {
@@ -91,8 +91,9 @@ static eqs_status insert(session *s, const framework *f, uint32_t stream, screen
                   .molecule = s->molecule,
                   .gas_energy = s->base.gas_energy_ev,
                   .overlap_share = SETUP_OVERLAP_SHARE,
-                  .host = f};
-  EQS_TRY(insertion_open(&in, s->options.batch_atoms));
+                  .host = f,
+                  .batch = BATCH};
+  EQS_TRY(insertion_open(&in));
   s->insertion = &in;
   widom_settings settings = {.n = s->options.insertions,
                              .seed = s->options.seed,
@@ -271,16 +272,12 @@ static eqs_status check_options(const eqs_screen_options *given, eqs_screen_opti
     EQS_FAIL(EQS_ERR_ARGUMENT, "options->size is not set, or from a newer library");
   memcpy(out, given, given->size);
   if (out->insertions == 0) out->insertions = INSERTIONS;
-  if (out->batch_atoms == 0) out->batch_atoms = BATCH_ATOMS;
   if (out->insertions < WIDOM_MIN || out->insertions > INSERTIONS_MAX)
     EQS_FAIL(EQS_ERR_ARGUMENT, "insertions must be %d to %lld, not %lld", WIDOM_MIN,
              (long long)INSERTIONS_MAX, (long long)out->insertions);
   if (!(out->temperature >= 1 && out->temperature <= 10000))
     EQS_FAIL(EQS_ERR_ARGUMENT, "the temperature must be 1 to 10000 K, not %g", out->temperature);
   if (out->seed > INT64_MAX) EQS_FAIL(EQS_ERR_ARGUMENT, "the seed must be below 2^63");
-  if (out->batch_atoms < 0 || out->batch_atoms > BATCH_ATOMS_MAX)
-    EQS_FAIL(EQS_ERR_ARGUMENT, "batch_atoms must be 0 to %d, not %d", BATCH_ATOMS_MAX,
-             out->batch_atoms);
   return EQS_OK;
 }
 

@@ -93,8 +93,8 @@ Test(insertion, is_the_difference_of_totals_in_any_batch) {
   open_world(&w);
   cr_assert(framework_prepare(&w.host, 2 * w.info.cutoff + 2.32, &f) == EQS_OK, "%s", eqs_error());
   insertion in = new_insertion(&w, &f);
-  cr_assert(insertion_open(&in, 4 * (f.box.n + 3)) == EQS_OK, "%s", eqs_error());
-  cr_assert(in.batch == 4);
+  in.batch = 4;
+  cr_assert(insertion_open(&in) == EQS_OK, "%s", eqs_error());
   some_poses(&in, poses);
   cr_assert(insertion_energy(&in, N_POSE, poses, u) == EQS_OK, "%s", eqs_error());
   for (int i = 0; i < N_POSE; i++) {
@@ -128,7 +128,7 @@ Test(insertion, strict_rule_shuts_out_the_images) {
   cr_assert(framework_prepare(&w.host, needed + 9, &larger) == EQS_OK);
   for (int k = 0; k < 3; k++) cr_assert(larger.replica[k] > f.replica[k]);
   insertion a = new_insertion(&w, &f), b = new_insertion(&w, &larger);
-  cr_assert(insertion_open(&a, 4000) == EQS_OK && insertion_open(&b, 4000) == EQS_OK);
+  cr_assert(insertion_open(&a) == EQS_OK && insertion_open(&b) == EQS_OK);
   some_poses(&a, poses);
   cr_assert(insertion_energy(&a, N_POSE, poses, u) == EQS_OK);
   cr_assert(insertion_energy(&b, N_POSE, poses, v) == EQS_OK);
