@@ -62,7 +62,7 @@ static averages average(const tmmc_result *r, int copy, double shift, double d_b
 
 eqs_status tmmc_reweight(const tmmc_result *r, double fugacity, double temperature,
                          tmmc_point *out) {
-  double n[TMMC_BLOCKS_MAX + 1], slope[TMMC_BLOCKS_MAX + 1];
+  double n[TMMC_BLOCKS_MAX + 1] = {0}, slope[TMMC_BLOCKS_MAX + 1] = {0};
   if (!(fugacity > 0 && isfinite(fugacity)) || !(temperature >= 1 && temperature <= 10000))
     EQS_FAIL(EQS_ERR_ARGUMENT, "reweighting to %g Pa and %g K", fugacity, temperature);
   double shift = log(fugacity / r->fugacity) + log(r->temperature / temperature);
@@ -88,7 +88,7 @@ eqs_status tmmc_reweight(const tmmc_result *r, double fugacity, double temperatu
 }
 
 series_value tmmc_henry(const tmmc_result *r) {
-  double k[TMMC_BLOCKS_MAX + 1];
+  double k[TMMC_BLOCKS_MAX + 1] = {0};
   for (int b = 0; b <= r->blocks; b++) {
     const double *ln_pi = distribution(r, b);
     k[b] = exp(ln_pi[1] - ln_pi[0]) / r->fugacity * 1000 / r->framework_mass;
