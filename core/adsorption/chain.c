@@ -22,8 +22,8 @@
 #define GUESTS_DEFAULT 100000
 #define DRIFT_DEFAULT  1e-4 /* eV */
 
-const char *const chain_kind_name[CHAIN_KINDS] = {"insertion", "deletion",    "translation",
-                                                  "rotation",  "reinsertion", "identity"};
+const char *const chain_kind_name[CHAIN_KINDS] = {
+    "insertion", "deletion", "translation", "rotation", "reinsertion", "identity", "hybrid"};
 
 void chain_defaults(chain_settings *s) {
   *s = (chain_settings){.temperature = 298.15,
@@ -31,6 +31,8 @@ void chain_defaults(chain_settings *s) {
                         .trials = 8,
                         .reinsert_trials = 1,
                         .lookahead = 1,
+                        .hybrid_step = 0.5,
+                        .hybrid_steps = 20,
                         .max_guests = GUESTS_DEFAULT,
                         .hole_limit = HOLE_KJ_MOL / EV_KJ_MOL,
                         .drift_limit = DRIFT_DEFAULT};
@@ -55,6 +57,9 @@ static eqs_status check_moves(const chain_settings *s) {
   if (s->lookahead < 1 || s->lookahead > CHAIN_LOOKAHEAD_MAX)
     EQS_FAIL(EQS_ERR_ARGUMENT, "%d moves per energy call; give 1 to %d", s->lookahead,
              CHAIN_LOOKAHEAD_MAX);
+  if (s->weight[CHAIN_HYBRID] > 0 && (!(s->hybrid_step > 0) || s->hybrid_steps < 1))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "hybrid moves of %d steps of %g fs", s->hybrid_steps,
+             s->hybrid_step);
   return EQS_OK;
 }
 
@@ -154,6 +159,9 @@ eqs_status chain_open(chain *c, const chain_settings *s) {
     c->turn[i] = TURN_START;
   }
   EQS_TRY(energy_pair_of(s->target, s->surrogate, &c->energy));
+  if (s->weight[CHAIN_HYBRID] > 0 && (c->energy.cheap || !c->energy.costly->ops->hybrid))
+    EQS_FAIL(EQS_ERR_UNSUPPORTED,
+             "hybrid moves need an energy that knows the framework's atoms, and no surrogate");
   EQS_TRY_DONE(allocate(c));
   for (int i = 0; i < s->n_initial; i++) EQS_TRY_DONE(chain_put_in(c, &s->initial[i]));
   EQS_TRY_DONE(energy_pair_total(&c->energy, &c->u));
@@ -293,6 +301,25 @@ static void note_recent(chain *c, const proposal *p, int accepted) {
   r[1] += accepted;
 }
 
+/* A trajectory: framework and guests move, the guests keep their places in the list. */
+static eqs_status run_hybrid(chain *c, int *accepted) {
+  guest_energy *e = c->energy.costly;
+  const hybrid_settings s = {.temperature = c->s->temperature,
+                             .step = c->s->hybrid_step,
+                             .steps = c->s->hybrid_steps,
+                             .seed = c->s->seed,
+                             .stream = c->s->stream + 0x80000000u,
+                             .index = c->move};
+  hybrid_outcome out;
+  EQS_TRY(e->ops->hybrid(e, &s, c->guests, &out));
+  c->counts[CHAIN_HYBRID].energies += c->s->hybrid_steps + 1;
+  *accepted = out.accepted;
+  if (!out.accepted) return EQS_OK;
+  c->u = out.energy;
+  c->since_check++;
+  return EQS_OK;
+}
+
 /* Goes through up to n moves; *done: how many. */
 static eqs_status window(chain *c, int n, chain_observer observer, void *context, int *done) {
   const double *costly = c->du_passed;
@@ -301,12 +328,17 @@ static eqs_status window(chain *c, int n, chain_observer observer, void *context
   for (*done = 0; *done < n && !accepted; ++*done) {
     proposal *p = &c->proposals[*done];
     int passed;
-    double du, acceptance;
+    double du = 0, acceptance = 0;
     if (p->blocked)
       EQS_FAIL(EQS_ERR_DIVERGED,
                "more than %d guests: the model may have no repulsion, or the pressure is too high",
                c->s->max_guests);
-    accepted = decide(c, p, costly, &passed, &du, &acceptance);
+    if (p->kind == CHAIN_HYBRID) {
+      passed = 1;
+      EQS_TRY(run_hybrid(c, &accepted));
+    } else {
+      accepted = decide(c, p, costly, &passed, &du, &acceptance);
+    }
     if (c->energy.cheap && passed) costly++;
     const chain_event e = {p->kind, p->component, c->n, accepted, acceptance};
     c->counts[p->kind].tried++;
@@ -314,7 +346,7 @@ static eqs_status window(chain *c, int n, chain_observer observer, void *context
     c->counts[p->kind].accepted += accepted;
     note_recent(c, p, accepted);
     c->move++;
-    if (accepted) EQS_TRY(commit(c, &p->change[p->chosen], du));
+    if (accepted && p->kind != CHAIN_HYBRID) EQS_TRY(commit(c, &p->change[p->chosen], du));
     if (observer) EQS_TRY(observer(context, &e));
   }
   return EQS_OK;

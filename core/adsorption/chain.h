@@ -25,6 +25,7 @@ typedef enum chain_kind {
   CHAIN_ROTATE,
   CHAIN_REINSERT,
   CHAIN_IDENTITY, /* a guest becomes one of another component, at the same place */
+  CHAIN_HYBRID, /* a trajectory of the framework's atoms and all guests (core/dynamics/hybrid.h) */
   CHAIN_KINDS
 } chain_kind;
 
@@ -41,6 +42,8 @@ typedef struct chain_settings {
   int trials;          /* poses per insertion and deletion */
   int reinsert_trials; /* poses per reinsertion */
   int lookahead;       /* moves per energy call, at most */
+  double hybrid_step;  /* fs */
+  int hybrid_steps;    /* of a trajectory; its random numbers take stream + 2^31 */
   int max_guests;
   int wall;           /* 1: insertions beyond max_guests are rejected; 0: an error */
   double hole_limit;  /* eV per guest */
@@ -117,7 +120,10 @@ typedef struct chain {
 eqs_status chain_check_settings(const chain_settings *s) EQS_CHECK;
 /* Puts in a guest from outside, checking that it overlaps nothing. */
 eqs_status chain_put_in(chain *c, const guest *g) EQS_CHECK;
-/* Keeps `s`. EQS_ERR_ARGUMENT: settings that make no sense, initial guests that overlap. */
+/* Keeps `s`. EQS_ERR_ARGUMENT: settings that make no sense, initial guests that overlap.
+ * EQS_ERR_UNSUPPORTED: hybrid moves with a surrogate, or of energies that only know rigid
+ * frameworks.
+ */
 eqs_status chain_open(chain *c, const chain_settings *s) EQS_CHECK;
 void chain_close(chain *c);
 /* Makes n moves. EQS_ERR_DIVERGED: more than max_guests without a wall. */

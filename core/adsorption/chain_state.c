@@ -120,6 +120,8 @@ void chain_archive_settings(const chain_settings *s, archive *a) {
   archive_int(a, &x.trials);
   archive_int(a, &x.reinsert_trials);
   archive_int(a, &x.lookahead);
+  archive_f64(a, &x.hybrid_step, 1);
+  archive_int(a, &x.hybrid_steps);
   archive_int(a, &x.max_guests);
   archive_int(a, &x.wall);
   archive_f64(a, &x.hole_limit, 1);

@@ -67,6 +67,10 @@ eqs_status cycles_open(cycle_run *r, const cycle_settings *s, const chain_settin
   *r = (cycle_run){.s = s, .client = client, .context = context, .chain_settings = *moves};
   EQS_TRY(cycles_check(s));
   EQS_TRY(chain_check_settings(moves));
+  if (s->checkpoint && moves->weight[CHAIN_HYBRID] > 0)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED,
+             "no checkpoints of runs with hybrid moves: the framework's atoms, "
+             "which move, are not kept");
   EQS_TRY(fingerprint(r));
   size_t limit = client->size + 64 * (size_t)moves->max_guests + 65536;
   if (s->checkpoint)

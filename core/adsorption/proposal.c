@@ -172,6 +172,7 @@ void proposal_make(const chain *c, uint64_t move, proposal *p) {
   case CHAIN_DELETE: make_delete(c, p); break;
   case CHAIN_REINSERT: make_reinsert(c, p); break;
   case CHAIN_IDENTITY: make_identity(c, p); break;
+  case CHAIN_HYBRID: break; /* the energy itself moves everything */
   default: make_shift(c, p); break;
   }
 }

@@ -240,6 +240,86 @@ Test(stages, guests_found_in_a_hole_are_reported) {
   toy_close(t);
 }
 
+/* ---- hybrid moves: guests as free atoms in the well */
+
+static eqs_status well_force(void *context, int n, const double (*x)[3], double *energy,
+                             double (*force)[3]) {
+  const toy *t = context;
+  *energy = 0;
+  for (int i = 0; i < n; i++) {
+    guest g = {0, {{x[i][0], x[i][1], x[i][2]}, {0, 0, 0, 1}}};
+    *energy += toy_well(t, &g);
+    for (int k = 0; k < 3; k++) force[i][k] = -t->p[0] * (x[i][k] - t->box[k] / 2);
+  }
+  return EQS_OK;
+}
+
+static eqs_status well_hybrid(guest_energy *e, const hybrid_settings *given, guest *guests,
+                              hybrid_outcome *out) {
+  toy *t = (toy *)e;
+  static double mass[TOY_MAX], at[TOY_MAX][3];
+  hybrid_system y = {.n_free = t->n, .mass = mass, .free_at = at};
+  hybrid_settings s = *given;
+  s.context = t;
+  s.force = well_force;
+  for (int i = 0; i < t->n; i++) {
+    mass[i] = 40;
+    memcpy(at[i], t->guests[i].pose.position, sizeof at[i]);
+  }
+  EQS_TRY(hybrid_move(&s, &y, out));
+  for (int i = 0; out->accepted && i < t->n; i++) {
+    memcpy(t->guests[i].pose.position, at[i], sizeof at[i]);
+    guests[i] = t->guests[i];
+  }
+  return EQS_OK;
+}
+
+Test(stages, hybrid_moves) {
+  double cell[9];
+  toy *t = holed(0), *cheap = holed(0);
+  guest_energy_ops ops = *t->base.ops;
+  gcmc_result r;
+  t->field = toy_well;
+  gcmc_settings s = toy_settings(t, cell, 0.05);
+  s.chain.weight[CHAIN_HYBRID] = 0.3;
+  s.chain.hybrid_step = 100; /* a ninth of a period: some are refused */
+  s.chain.hybrid_steps = 5;
+  s.chain.lookahead = 4;
+  cr_assert(gcmc_run(&s, &r) == EQS_ERR_UNSUPPORTED, "it knows nothing of them");
+  ops.hybrid = well_hybrid;
+  t->base.ops = &ops;
+  s.chain.surrogate = &cheap->base;
+  cr_assert(gcmc_run(&s, &r) == EQS_ERR_UNSUPPORTED);
+  s.chain.surrogate = NULL;
+  s.cycles.checkpoint = "none";
+  cr_assert(gcmc_run(&s, &r) == EQS_ERR_UNSUPPORTED);
+  s.cycles.checkpoint = NULL;
+  r = toy_run(&s);
+  double want = 0.05 * pow(2 * TOY_PI * kt / 0.2, 1.5) * exp(0.12 / kt);
+  toy_near(r.molecules[0], want, "molecules");
+  toy_near(r.energy, want * (1.5 * kt - 0.12), "energy");
+  const chain_count *h = &r.counts[CHAIN_HYBRID];
+  cr_assert(h->accepted > h->tried / 2 && h->accepted < h->tried && h->energies == 6 * h->tried);
+  /* alone, from rest: equipartition */
+  memset(s.chain.weight, 0, sizeof s.chain.weight);
+  s.chain.weight[CHAIN_HYBRID] = 1;
+  toy *fresh = holed(0);
+  guest five[5];
+  fresh->field = toy_well;
+  fresh->base.ops = &ops;
+  for (int i = 0; i < 5; i++) five[i] = (guest){0, {{5, 5, 5}, {0, 0, 0, 1}}};
+  s.chain.target = &fresh->base;
+  s.chain.initial = five;
+  s.chain.n_initial = 5;
+  s.cycles.production = 1000;
+  r = toy_run(&s);
+  toy_near(r.energy, 5 * (1.5 * kt - 0.12), "energy of five");
+  cr_assert(r.energy.sigma < 0.05 * 7.5 * kt);
+  toy_close(t);
+  toy_close(cheap);
+  toy_close(fresh);
+}
+
 /* Nothing holds the guests apart: a bound, not the end of the memory. */
 Test(stages, runaway_is_an_error) {
   double cell[9];
