@@ -390,7 +390,7 @@ double classical_host_energy(const classical_host *h, int site, const double x[3
 void classical_host_probe(const classical_host *h, const double x[3], double *lj, double *potential,
                           double *nearest) {
   const double contact = CLASSICAL_CONTACT * CLASSICAL_CONTACT;
-  double p[3], r2[CHUNK], i6[CHUNK], v = 0, least = INFINITY;
+  double p[3], r2[CHUNK] = {0}, i6[CHUNK], v = 0, least = INFINITY;
   int which[CHUNK], bin = locate(h, x, p);
   for (int s = 0; s < h->n_site; s++) lj[s] = 0;
   for (int begin = h->first[bin], end = h->first[bin + 1]; begin < end; begin += CHUNK) {

@@ -423,6 +423,10 @@ eqs_status classical_energy_sites(const guest_energy *head, int index, gas *out,
 
 /* ---- opening */
 
+static int same_site(const classical_site *a, const classical_site *b) {
+  return a->epsilon == b->epsilon && a->sigma == b->sigma && a->charge == b->charge;
+}
+
 static eqs_status add_component(classical_energy *e, const gas *g,
                                 const classical_settings *settings, int index, classical_site *type,
                                 int *n_type) {
@@ -439,7 +443,7 @@ static eqs_status add_component(classical_energy *e, const gas *g,
   for (int a = 0; a < m.n; a++) {
     const classical_site *s = m.site + a;
     int t = 0;
-    while (t < *n_type && memcmp(type + t, s, sizeof *s)) t++;
+    while (t < *n_type && !same_site(type + t, s)) t++;
     if (t == *n_type) type[(*n_type)++] = *s;
     c->type[a] = t;
     c->charge[a] = s->charge;
