@@ -391,7 +391,7 @@ void classical_host_probe(const classical_host *h, const double x[3], double *lj
                           double *nearest) {
   const double contact = CLASSICAL_CONTACT * CLASSICAL_CONTACT;
   double p[3], r2[CHUNK] = {0}, i6[CHUNK], v = 0, least = INFINITY;
-  int which[CHUNK], bin = locate(h, x, p);
+  int which[CHUNK] = {0}, bin = locate(h, x, p);
   for (int s = 0; s < h->n_site; s++) lj[s] = 0;
   for (int begin = h->first[bin], end = h->first[bin + 1]; begin < end; begin += CHUNK) {
     int m = within(h, begin, end - begin < CHUNK ? end - begin : CHUNK, p, r2, which);
