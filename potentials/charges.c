@@ -222,7 +222,7 @@ eqs_status charges_equilibrate(int n, const int *number, const double (*position
     if (!(fabs(charge[i]) < SOUND)) worst = i;
   }
   if (worst >= 0)
-    status = status_fail(EQS_ERR_FORMAT,
+    status = status_fail(EQS_ERR_UNSUPPORTED,
                          "charge equilibration has no sound solution (atom %d, %s); are atoms on "
                          "top of each other or missing? Charges can be given in the file "
                          "(_atom_site_charge)",

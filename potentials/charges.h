@@ -24,9 +24,8 @@ typedef struct charges_atom {
 eqs_status charges_find_atom(int number, charges_atom *out) EQS_CHECK;
 
 /* charge[n], adding up to `total`. EQS_ERR_UNSUPPORTED: an element without data, more than
- * CHARGES_MAX_ATOMS. EQS_ERR_ARGUMENT: singular cell. EQS_ERR_FORMAT: the equations have no sound
- * solution (names an atom): the structure has atoms on top of each other. Same bits for any number
- * of threads; `work` may be NULL. */
+ * CHARGES_MAX_ATOMS, or no sound solution (names an atom; atoms on top of each other or missing).
+ * EQS_ERR_ARGUMENT: singular cell. Same bits for any number of threads; `work` may be NULL. */
 eqs_status charges_equilibrate(int n, const int *number, const double (*position)[3],
                                const double cell[9], double total, workspace *work,
                                double *charge) EQS_CHECK;
