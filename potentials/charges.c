@@ -1,11 +1,17 @@
 /* charges.c -- the matrix of EQeq by Ewald's sum, and its solution.
  *
- * [A 1; 1 0] (q, mu) = (-X, Q), A_ii = J_i + C_ii(0), A_ij = C_ij. Ionisation energies and electron
- * affinities (eV) as distributed with the published program (NIST and CRC Handbook values); for
- * hydrogen its electron affinity is the method's parameter, -2.0. Where that table stops (fourth
- * energies of the lanthanides, third of Ba, fifth of Hf): CRC Handbook of Chemistry and Physics,
- * "Ionization Energies of Atoms and Atomic Ions". Expansion charges: Mg, Co, Ni, Cu, Zn 2, V, Zr 4
- * are the published ones, other metals are expanded about a common ion, all else about 0.
+ * A_ii = J_i + C_ii(0), A_ij = C_ij, A q + X = mu for all atoms, the sum of q given. With
+ * B = A + t 1 1^T, which differs on nothing that conserves charge, q = -B^-1 X + nu B^-1 1. B is
+ * positive if and only if E has a minimum (t large): where a pivot is not, there are no charges.
+ *
+ * Ionisation energies and electron affinities (eV) as distributed with the published program (NIST
+ * and CRC Handbook values); for hydrogen its electron affinity is the method's parameter, -2.0.
+ * Where that table stops (fourth energies of the lanthanides, third of Ba, fifth of Hf): CRC
+ * Handbook of Chemistry and Physics, "Ionization Energies of Atoms and Atomic Ions". Expansion
+ * charges: Mg, Co, Ni, Cu, Zn 2, V, Zr 4 are the published ones, other metals are expanded about a
+ * common ion, all else about 0 except Si: about 0 silica has no minimum, about 2 it has charges
+ * (Si 1.4) like TraPPE-zeo's (1.5; P. Bai, M. Tsapatsis, J. I. Siepmann, J. Phys. Chem. C 117,
+ * 24375 (2013)).
  *
  * SPDX-License-Identifier: MIT */
 #include "potentials/charges.h"
@@ -19,6 +25,7 @@
 
 #define LAMBDA         1.2
 #define TOLERANCE      1e-10 /* of the lattice sums, relative */
+#define RIGID          30.0  /* t over the largest hardness */
 #define SOUND          8.0   /* e; larger charges are nonsense */
 #define TWO_BY_SQRT_PI 1.12837916709551257390
 
@@ -27,7 +34,7 @@ static const struct { int number, center; double low, high; } ions[] = {
     {1, 0, -2.0, 13.598}, {2, 0, 0, 24.587}, {3, 1, 5.392, 75.638}, {4, 2, 18.211, 153.893},
     {5, 0, 0.27972, 8.298}, {6, 0, 1.26212, 11.26}, {7, 0, -0.07, 14.534}, {8, 0, 1.46111, 13.618},
     {9, 0, 3.40119, 17.422}, {10, 0, 0, 21.564}, {11, 1, 5.139, 47.286}, {12, 2, 15.035, 80.143},
-    {13, 3, 28.447, 119.99}, {14, 0, 1.38952, 8.151}, {15, 0, 0.7465, 10.458},
+    {13, 3, 28.447, 119.99}, {14, 2, 16.345, 33.492}, {15, 0, 0.7465, 10.458},
     {16, 0, 2.0771, 10.36}, {17, 0, 3.61272, 12.967}, {18, 0, 0, 15.759}, {19, 1, 4.341, 31.625},
     {20, 2, 11.871, 50.908}, {21, 3, 24.76, 73.47}, {22, 4, 43.266, 99.22}, {23, 4, 46.707, 65.23},
     {24, 3, 30.96, 49.1}, {25, 2, 15.64, 33.667}, {26, 2, 16.18, 30.651}, {27, 2, 17.06, 33.5},
@@ -70,8 +77,9 @@ typedef struct lattice {
   double cell[9], inverse[9];
   int range[3];
   ewald ewald;
+  double rigid;         /* t */
   double *twice, *zero; /* [ewald.n] 2 weight, 0 */
-  double *matrix;       /* [n + 1][n + 2] with the right-hand side */
+  double *matrix;       /* [n][n + 2] upper triangle of B, two right-hand sides: -X, 1 */
 } lattice;
 
 /* K/r by Ewald's real part and the overlap of the orbitals at distance r, eV/e^2. */
@@ -117,50 +125,63 @@ static eqs_status fill_row(void *argument, int i, arena *scratch) {
   EQS_TRY(arena_take(scratch, ewald_phase_size(&l->ewald), sizeof *phase, &phase));
   for (int j = i; j < l->n; j++) row(l, i)[j] = interaction(l, i, j, phase);
   row(l, i)[i] += l->atom[i].hardness;
-  row(l, i)[l->n] = 1;
-  row(l, i)[l->n + 1] = -l->atom[i].electronegativity;
+  for (int j = i; j < l->n; j++) row(l, i)[j] += l->rigid;
+  row(l, i)[l->n] = -l->atom[i].electronegativity;
+  row(l, i)[l->n + 1] = 1;
   return EQS_OK;
 }
 
-/* Gauss with partial pivoting; the solution ends in the last column. 0: singular. */
+/* Symmetric elimination; the solutions end in the last columns. -1, or the row whose pivot is not
+ * positive. */
 static int solve(const lattice *l) {
-  int n = l->n + 1;
+  int n = l->n;
   for (int k = 0; k < n; k++) {
-    int best = k;
-    for (int i = k + 1; i < n; i++)
-      if (fabs(row(l, i)[k]) > fabs(row(l, best)[k])) best = i;
-    if (!(fabs(row(l, best)[k]) > 1e-10)) return 0;
-    for (int j = 0; best != k && j <= n; j++) {
-      double t = row(l, k)[j];
-      row(l, k)[j] = row(l, best)[j];
-      row(l, best)[j] = t;
-    }
     const double *p = row(l, k);
+    if (!(p[k] > 1e-6)) return k;
     for (int i = k + 1; i < n; i++) {
-      double *q = row(l, i), factor = q[k] / p[k];
-      if (factor == 0) continue;
-      for (int j = k + 1; j <= n; j++) q[j] -= factor * p[j];
+      double *q = row(l, i), factor = p[i] / p[k];
+      for (int j = i; j < n + 2; j++) q[j] -= factor * p[j];
     }
   }
   for (int k = n - 1; k >= 0; k--) {
-    double *p = row(l, k), sum = p[n];
-    for (int j = k + 1; j < n; j++) sum -= p[j] * row(l, j)[n];
-    p[n] = sum / p[k];
+    double *p = row(l, k), a = p[n], b = p[n + 1];
+    for (int j = k + 1; j < n; j++) {
+      a -= p[j] * row(l, j)[n];
+      b -= p[j] * row(l, j)[n + 1];
+    }
+    p[n] = a / p[k];
+    p[n + 1] = b / p[k];
   }
-  return 1;
+  return -1;
+}
+
+/* The two solutions as charges; the number of an atom if they make no sense, else -1. */
+static int combine(const lattice *l, double total, double *charge) {
+  double a = 0, b = 0;
+  for (int i = 0; i < l->n; i++) {
+    a += row(l, i)[l->n];
+    b += row(l, i)[l->n + 1];
+  }
+  for (int i = 0; i < l->n; i++) {
+    charge[i] = row(l, i)[l->n] + (total - a) / b * row(l, i)[l->n + 1];
+    if (!(fabs(charge[i]) < SOUND)) return i;
+  }
+  return -1;
 }
 
 /* A cutoff that the orbitals do not reach, and that balances both parts of Ewald's sum. */
 static eqs_status prepare(lattice *l, charges_atom *atom, const int *number, const double cell[9]) {
-  double softest = INFINITY, width[3], edge = cbrt(fabs(cell_volume(cell)));
+  double softest = INFINITY, hardest = 0, width[3], edge = cbrt(fabs(cell_volume(cell)));
   for (int i = 0; i < l->n; i++) {
     EQS_TRY(charges_find_atom(number[i], atom + i));
     softest = fmin(softest, atom[i].hardness);
+    hardest = fmax(hardest, atom[i].hardness);
     for (int k = 0; k < 3; k++)
       if (!isfinite(l->position[i][k]))
         EQS_FAIL(EQS_ERR_ARGUMENT, "the position of atom %d is not finite", i + 1);
   }
   l->atom = atom;
+  l->rigid = RIGID * hardest;
   for (int k = 0; k < 9; k++) l->cell[k] = cell[k];
   if (!cell_inverse(cell, l->inverse))
     EQS_FAIL(EQS_ERR_ARGUMENT, "charge equilibration: the cell is singular");
@@ -182,22 +203,16 @@ static eqs_status prepare(lattice *l, charges_atom *atom, const int *number, con
   return EQS_OK;
 }
 
-static eqs_status fill(lattice *l, double total, workspace *work) {
+static eqs_status fill(lattice *l, workspace *work) {
   workspace own = {0};
-  eqs_status status = EQS_OK;
   size_t n = (size_t)l->n;
-  EQS_TRY(alloc_array(&l->matrix, mul_size(n + 1, n + 2), sizeof *l->matrix, "charges"));
+  EQS_TRY(alloc_array(&l->matrix, mul_size(n, n + 2), sizeof *l->matrix, "charges"));
   if (!work) {
     EQS_TRY(workspace_set_threads(&own, 1));
     work = &own;
   }
-  status = workspace_run(work, l->n, fill_row, l);
+  eqs_status status = workspace_run(work, l->n, fill_row, l);
   workspace_free(&own);
-  for (int i = 0; i < l->n; i++) {
-    for (int j = 0; j < i; j++) row(l, i)[j] = row(l, j)[i];
-    row(l, l->n)[i] = 1;
-  }
-  row(l, l->n)[l->n + 1] = total;
   return status;
 }
 
@@ -215,12 +230,9 @@ eqs_status charges_equilibrate(int n, const int *number, const double (*position
              n, CHARGES_MAX_ATOMS);
   EQS_TRY_DONE(alloc_array(&atom, (size_t)n, sizeof *atom, "charges"));
   EQS_TRY_DONE(prepare(&l, atom, number, cell));
-  EQS_TRY_DONE(fill(&l, total, work));
-  int worst = solve(&l) ? -1 : 0;
-  for (int i = 0; i < n && worst < 0; i++) {
-    charge[i] = row(&l, i)[n + 1];
-    if (!(fabs(charge[i]) < SOUND)) worst = i;
-  }
+  EQS_TRY_DONE(fill(&l, work));
+  int worst = solve(&l);
+  if (worst < 0) worst = combine(&l, total, charge);
   if (worst >= 0)
     status = status_fail(EQS_ERR_UNSUPPORTED,
                          "charge equilibration has no sound solution (atom %d, %s); are atoms on "

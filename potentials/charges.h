@@ -2,7 +2,7 @@
  *
  * C. E. Wilmer, K. C. Kim, R. Q. Snurr, J. Phys. Chem. Lett. 3, 2506 (2012). The charges make
  *   E = sum_i (X_i q_i + J_i q_i^2 / 2) + 1/2 sum_i sum_{j, images} q_i q_j C_ij(r)
- * stationary at a given total charge, with, for an atom that is usually an ion of charge c,
+ * minimal at a given total charge, with, for an atom that is usually an ion of charge c,
  * J = I_{c+1} - I_c, X = (I_{c+1} + I_c)/2 - c J (I_c: the c-th ionisation energy, I_0 the electron
  * affinity), and C = (lambda K/2) [1/r + exp(-a^2 r^2) (2a - a^2 r - 1/r)], a = sqrt(J_i J_j) / K,
  * lambda = 1.2. Lattice sums are converged; the published program stops after two cells.

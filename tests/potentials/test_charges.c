@@ -187,6 +187,9 @@ Test(charges, threads_and_hostile_input) {
   memcpy(x[4], x[1], sizeof x[1]);
   cr_expect(charges_equilibrate(6, mixed, (const double(*)[3])x, skew, 0, NULL, q) ==
             EQS_ERR_UNSUPPORTED);
+  x[4][0] += 0.1; /* so close that moving charge between them only gains */
+  cr_expect(charges_equilibrate(6, mixed, (const double(*)[3])x, skew, 0, NULL, q) ==
+            EQS_ERR_UNSUPPORTED);
   x[4][0] = NAN;
   cr_expect(charges_equilibrate(6, mixed, (const double(*)[3])x, skew, 0, NULL, q) ==
             EQS_ERR_ARGUMENT);
