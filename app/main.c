@@ -24,6 +24,7 @@ static const entry commands[] = {
     {"gcmc", "uptake of gases at a pressure, by grand canonical Monte Carlo", gcmc_main},
     {"pores", "diameters, channels, pockets, volume and surface of frameworks", pores_main},
     {"widom", "Henry coefficient of one framework to an asked error", widom_main},
+    {"isotherm", "fits, selectivities and working capacities from loadings", isotherm_main},
 };
 enum { N_COMMAND = sizeof commands / sizeof *commands };
 

@@ -457,6 +457,28 @@ EQS_API eqs_status eqs_widom_text(const eqs_widom_result *r, const char *format,
                                   char **text) EQS_CHECK;
 EQS_API void eqs_widom_result_free(eqs_widom_result **r);
 
+/* --------------------------------------------------------------------------------- isotherms */
+
+typedef enum eqs_format { EQS_FORMAT_TEXT = 0, EQS_FORMAT_JSON = 1, EQS_FORMAT_CSV = 2 } eqs_format;
+
+typedef struct eqs_isotherm_options {
+  size_t size;
+  double temperature; /* K, of a file without that column; 0 = none */
+  int sites; /* of the Langmuir isotherms: 1, 2; 0 = two if Akaike's criterion gains 2 by it */
+  const char *henry; /* sum q b is held at this: "CO2=1.2e-4,N2=3e-6", mol/kg/Pa at the first
+                        temperature of the gas; NULL = free */
+  const char *heat;  /* heats of adsorption of gases measured at one temperature: "CO2=35", kJ/mol,
+                        so that other temperatures can be reached; NULL = none */
+  double heat_capacity; /* of the sorbent, J/kg/K; 0 = 1000 */
+} eqs_isotherm_options;
+
+/* Reads isotherms (CSV: pressure, loading, and sigma, temperature, gas if wanted), fits them, and
+ * gives fits, selectivities and, for CO2, working capacities of VSA, TSA and direct air capture as
+ * text. options may be NULL. *text is freed with eqs_string_free. EQS_ERR_FILE; EQS_ERR_FORMAT
+ * names file, line and column; EQS_ERR_ARGUMENT: options, or too few points for a fit. */
+EQS_API eqs_status eqs_isotherm_report(const char *path, const eqs_isotherm_options *options,
+                                       eqs_format format, char **text) EQS_CHECK;
+
 #ifdef __cplusplus
 }
 #endif
