@@ -200,14 +200,14 @@ static eqs_status next_line(reader *r, FILE *f, size_t *total, char line[LINE], 
 }
 
 static eqs_status read_lines(reader *r, FILE *f, isotherm_table *out) {
-  char line[LINE];
+  char line[LINE] = {0};
   size_t total = 0;
   int more, header = 0;
   for (;;) {
     EQS_TRY(next_line(r, f, &total, line, &more));
     if (!more) break;
     char *text = line;
-    if (r->line == 1 && !memcmp(text, "\xEF\xBB\xBF", 3)) text += 3;
+    if (r->line == 1 && !strncmp(text, "\xEF\xBB\xBF", 3)) text += 3;
     const char *first = text + strspn(text, " \t\r");
     if (!*first || *first == '#') continue;
     if (header) EQS_TRY(read_row(r, text, out));

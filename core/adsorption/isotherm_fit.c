@@ -144,7 +144,7 @@ static double descend(const fit *f, double t[P]) {
 
 /* The best q for given b, one site after the other if two would be negative. */
 static void best_q(const fit *f, const double *b, double *q) {
-  double a[P][P] = {{0}}, g[P] = {0}, x[P];
+  double a[P][P] = {{0}}, g[P] = {0}, x[P] = {0};
   isotherm m = {.sites = 1, .reference = f->reference, .q = {1}};
   for (int i = 0; i < f->n; i++) {
     double u[ISOTHERM_SITES];
@@ -173,7 +173,7 @@ static void start_at(const fit *f, const double *b, double t[P]) {
   if (f->henry > 0) {
     if (f->sites == 2) t[k++] = fmax(-5, fmin(5, log(q[0] * b[0]) - log(q[1] * b[1])));
   } else {
-    for (int s = 0; s < f->sites; s++) t[k++] = log(b[s]);
+    for (int s = 0; s < f->sites && s < ISOTHERM_SITES; s++) t[k++] = log(b[s]);
   }
   for (int s = 0; s < f->sites && f->with_e; s++) t[k++] = START_E;
 }

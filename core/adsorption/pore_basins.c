@@ -231,7 +231,7 @@ static eqs_status grow(pore_basins *b, table *t) {
 }
 
 static eqs_status note(pore_basins *b, table *t, const pore_pass *p) {
-  if ((size_t)b->n_pass == t->capacity) EQS_TRY(grow(b, t));
+  if (!t->size || (size_t)b->n_pass == t->capacity) EQS_TRY(grow(b, t));
   size_t at = hash(p) % t->size;
   for (; t->slot[at]; at = (at + 1) % t->size) {
     pore_pass *known = &b->pass[t->slot[at] - 1];

@@ -260,7 +260,7 @@ static int active(const pore_near *near, const double at[3], double eps, double 
 }
 
 eqs_status pore_climb(const pore_grid *g, double x[3], arena *scratch, double *height) {
-  double eps = g->half, span = 0, at[3] = {0, 0, 0}, v[ACTIVE_MAX][3], w[3];
+  double eps = g->half, span = 0, at[3] = {0, 0, 0}, v[ACTIVE_MAX][3], w[3] = {0, 0, 0};
   pore_near near = {0};
   for (int step = 0; step < CLIMB_MAX && eps > CLIMB_LEAST; step++) {
     if (near.n == 0 || sqrt(dot(at, at)) + eps > span) {

