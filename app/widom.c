@@ -25,6 +25,7 @@ static const char help_text[] =
     "  --max-energies N     of the model; the run stops there in any case (default 20000)\n"
     "  --method NAME        importance (default); plain: uniform poses, no classical potential\n"
     "  --surrogate NAME     uff+trappe (default) or dreiding+trappe\n"
+    "  --pockets RULE       block (default) or keep\n"
     "  --no-fit             use the classical potential as it is\n"
     "  --table N            classical poses to begin with (default 1000000)\n"
     "  --seed S             of the random numbers (default 1)\n"
@@ -39,7 +40,8 @@ static const char help_text[] =
     "                       as in 'equisorb evaluate'\n"
     "\n"
     "Intervals are 95 %, from a jackknife over 20 blocks and the error of the classical poses.\n"
-    "Flags are explained below the table. Pockets that the gas could not reach are not blocked.\n"
+    "Flags are explained below the table. Pockets that the gas cannot reach are blocked; JSON and\n"
+    "CSV hold K_H with them too.\n"
     "\n"
     "exit codes: 0 done (flags may stand in the table); 1 an error; 2 wrong usage;\n"
     "130 stopped by Ctrl-C, 143 by SIGTERM\n"
@@ -60,7 +62,8 @@ enum {
   OPTION_SEED,
   OPTION_STATE,
   OPTION_CSV,
-  OPTION_REPLICATE
+  OPTION_REPLICATE,
+  OPTION_POCKETS
 };
 
 enum { TEMPERATURES = 64 };
@@ -144,6 +147,11 @@ static int option_own(int option, const char *text, arguments *a) {
       return app_usage("widom", "--replicate is shell or strict, not '%s'", text);
     w->replicate_strict = strcmp(text, "strict") == 0;
     return EXIT_OK;
+  case OPTION_POCKETS:
+    if (strcmp(text, "block") != 0 && strcmp(text, "keep") != 0)
+      return app_usage("widom", "--pockets is block or keep, not '%s'", text);
+    w->keep_pockets = strcmp(text, "keep") == 0;
+    return EXIT_OK;
   default: return app_usage("widom", "that option is not known, or its value is missing");
   }
 }
@@ -164,6 +172,7 @@ static int parse(int argc, char **argv, arguments *a) {
       {"json", no_argument, NULL, OPTION_JSON},
       {"csv", required_argument, NULL, OPTION_CSV},
       {"replicate", required_argument, NULL, OPTION_REPLICATE},
+      {"pockets", required_argument, NULL, OPTION_POCKETS},
       {NULL, 0, NULL, 0}};
   int option;
   while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {

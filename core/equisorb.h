@@ -407,6 +407,7 @@ typedef struct eqs_widom_options {
    * uniform poses. Both estimate the same average. */
   const char *method;
   const char *surrogate; /* "uff+trappe" (also NULL), "dreiding+trappe" */
+  int keep_pockets;      /* 1: pockets that the gas cannot reach count too */
   int no_fit;            /* 1: the classical potential is not corrected */
   int64_t max_energies;  /* energies of the model at most; 0 = 20000 */
   int64_t table;         /* classical poses to begin with; 0 = 1000000 */
@@ -418,10 +419,11 @@ typedef struct eqs_widom_options {
 
 typedef struct eqs_widom_progress {
   size_t size;
-  const char *phase; /* "energy grid", "classical energies", "pilot", "sampling", "check" */
-  int64_t done, of;  /* of the phase */
-  int64_t n_energy;  /* of the model, so far */
-  double error;      /* 95 %, relative, so far; NAN while unknown */
+  const char
+      *phase; /* "pockets", "energy grid", "classical energies", "pilot", "sampling", "check" */
+  int64_t done, of; /* of the phase */
+  int64_t n_energy; /* of the model, so far */
+  double error;     /* 95 %, relative, so far; NAN while unknown */
 } eqs_widom_progress;
 
 /* Called often; non-zero stops the run. */

@@ -9,6 +9,8 @@
 
 #include "core/adsorption/contact.h"
 #include "core/adsorption/model_energy.h"
+#include "core/adsorption/pore_radii.h"
+#include "core/adsorption/pores.h"
 #include "core/adsorption/subject.h"
 #include "core/engine.h"
 #include "core/locale_c.h"
@@ -21,7 +23,9 @@
 #include <time.h>
 
 enum { BATCH = 64 };
+#define POCKET_SHARE  1e-3 /* of the weight, in pockets: worth a flag */
 #define ERROR         0.05
+#define PORE_SPACING  0.2 /* angstrom */
 #define CONTACT_REACH 5.0 /* angstrom: beyond it a hole's contact is of no interest */
 
 typedef struct job {
@@ -39,6 +43,7 @@ typedef struct job {
   guest_energy *target, *classical;
   energy_grid *grid;
   surrogate_fit *fit;
+  pores *pores;
   eqs_widom_watch watch;
   void *user;
 } job;
@@ -83,6 +88,10 @@ static double contact(void *context, const pose *p) {
   return contacts_shortest(&j->contacts, j->molecule.n, (const double(*)[3])x, CONTACT_REACH);
 }
 
+static int blocked(void *context, const pose *p) {
+  return pores_blocked(((job *)context)->pores, p->position);
+}
+
 static int progress(void *context, const importance_progress *p) {
   static const char *const names[] = {"classical energies", "pilot", "sampling", "check"};
   const job *j = context;
@@ -116,6 +125,44 @@ static eqs_status open_contacts(job *j) {
   return status;
 }
 
+static int pores_progress(void *context, double share) {
+  const job *j = context;
+  eqs_widom_progress q = {.size = sizeof q,
+                          .phase = "pockets",
+                          .done = (int64_t)(100 * share),
+                          .of = 100,
+                          .error = NAN};
+  return j->watch ? j->watch(&q, j->user) : 0;
+}
+
+/* Half of the gas's kinetic diameter (D. W. Breck, Zeolite Molecular Sieves, 1974). */
+static double probe_radius(const gas *g) {
+  static const struct {
+    const char *name;
+    double radius;
+  } probes[] = {{"CO2", 1.65}, {"N2", 1.82}, {"H2O", 1.325},
+                {"CH4", 1.9},  {"Ar", 1.7},  {"He", 1.3}};
+  for (size_t k = 0; k < sizeof probes / sizeof *probes; k++)
+    if (strcmp(g->name, probes[k].name) == 0) return probes[k].radius;
+  return 1.65;
+}
+
+/* Where the gas could sit but not get to: half of UFF's sigma for the atoms. */
+static eqs_status open_pockets(job *j, eqs_widom_result *r) {
+  const structure *cell = &j->host.cell;
+  double *radius = NULL;
+  eqs_status status = EQS_OK;
+  EQS_TRY_DONE(alloc_array(&radius, (size_t)cell->n, sizeof *radius, "radii"));
+  EQS_TRY_DONE(pore_radii_fill(PORE_RADII_UFF, cell->n, cell->number, radius));
+  EQS_TRY_DONE(pores_open(cell->n, cell->position[0], radius, cell->cell, PORE_SPACING,
+                          &j->context->work, pores_progress, j, &j->pores));
+  r->probe = probe_radius(&j->molecule);
+  EQS_TRY_DONE(pores_set_probe(j->pores, r->probe));
+done:
+  free(radius);
+  return status;
+}
+
 static eqs_status open_surrogate(job *j, eqs_widom_result *r) {
   const structure *cell = &j->host.cell;
   classical_settings settings = {.set = j->options.surrogate};
@@ -140,6 +187,7 @@ static eqs_status open_surrogate(job *j, eqs_widom_result *r) {
 }
 
 static void close_job(job *j) {
+  pores_free(&j->pores);
   surrogate_fit_free(&j->fit);
   energy_grid_free(&j->grid);
   if (j->classical) j->classical->ops->free(j->classical);
@@ -212,6 +260,7 @@ static void fill_row(screen_record *r, const importance_result *s, int t) {
   if (s->surrogate_poor) record_flag(r, "poor-surrogate");
   if (s->outside_flagged) record_flag(r, "weight-outside");
   if (s->none_open) record_flag(r, "none-open");
+  if (p->w_unblocked > (1 + POCKET_SHARE) * p->w) record_flag(r, "pockets");
 }
 
 static eqs_status sample(job *j, eqs_widom_result *r) {
@@ -229,6 +278,7 @@ static eqs_status sample(job *j, eqs_widom_result *r) {
                            .expensive = expensive,
                            .cheap = j->plain ? NULL : cheap,
                            .overlap = overlap,
+                           .blocked = j->pores ? blocked : NULL,
                            .contact = contact,
                            .fit = j->fit,
                            .progress = progress,
@@ -283,6 +333,7 @@ static eqs_status run(job *j, const char *path, eqs_widom_result *r) {
   EQS_TRY(record_gas(j->base, j->context, j->model, &j->info, &j->molecule));
   fill_condition(j);
   EQS_TRY(open_contacts(j));
+  if (!j->options.keep_pockets) EQS_TRY(open_pockets(j, r));
   if (!j->plain) EQS_TRY(open_surrogate(j, r));
   EQS_TRY(model_energy_open(j->context, j->model, &j->host, 1, &j->molecule, SETUP_OVERLAP_SHARE,
                             &j->target));

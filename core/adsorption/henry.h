@@ -15,6 +15,7 @@ struct eqs_widom_result {
   char method[16], surrogate[32], charges[16]; /* the latter two "" if plain */
   double error;                                /* asked for */
   double grid_spacing, grid_rms;               /* angstrom, kJ/mol */
+  double probe; /* radius that pockets were found with, angstrom; 0 = none are blocked */
 };
 
 #endif

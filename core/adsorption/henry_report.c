@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/henry.h"
 
+#include "core/adsorption/statistics.h"
 #include "core/locale_c.h"
 #include "io/fields.h"
 
@@ -49,7 +50,7 @@ typedef struct extra {
   double value;
 } extra;
 
-enum { EXTRAS = 22, POINT_EXTRAS = 2 };
+enum { EXTRAS = 23, POINT_EXTRAS = 5 };
 
 static void run_extras(const eqs_widom_result *r, extra out[EXTRAS]) {
   const importance_result *s = &r->sampling;
@@ -76,6 +77,7 @@ static void run_extras(const eqs_widom_result *r, extra out[EXTRAS]) {
       {"n_outside_attractive", s->n_outside_attractive},
       {"grid_spacing", table ? r->grid_spacing : (double)NAN},
       {"grid_rms", table ? r->grid_rms : (double)NAN},
+      {"pocket_probe", r->probe > 0 ? r->probe : (double)NAN},
       {"n_blocked", (double)s->n_blocked},
   };
   memcpy(out, all, sizeof all);
@@ -83,8 +85,16 @@ static void run_extras(const eqs_widom_result *r, extra out[EXTRAS]) {
 
 static void point_extras(const eqs_widom_result *r, int t, extra out[POINT_EXTRAS]) {
   const widom_point *p = &r->sampling.point[t];
-  out[0] = (extra){"defensive_share", r->sampling.n_table ? p->defensive_share : (double)NAN};
-  out[1] = (extra){"w_table_sigma", p->w_table_sigma};
+  const double per_w = widom_henry(1, p->temperature, r->row[t].density);
+  const double t95 = statistics_t95(STATISTICS_BLOCKS - 1);
+  const extra all[POINT_EXTRAS] = {
+      {"defensive_share", r->sampling.n_table ? p->defensive_share : (double)NAN},
+      {"w_table_sigma", p->w_table_sigma},
+      {"henry_with_pockets", per_w * p->w_unblocked},
+      {"henry_with_pockets_95", per_w * t95 * p->w_unblocked_sigma},
+      {"qst_with_pockets", GAS_CONSTANT * p->temperature / 1000 - EV_KJ_MOL * p->u_unblocked},
+  };
+  memcpy(out, all, sizeof all);
 }
 
 /* ---- CSV and JSON */
@@ -165,6 +175,8 @@ static const struct {
     {"weight-outside", "weight where the classical potential is above 50 kT, left out of K_H: look "
                        "at outside_share; holes of the model, or a potential with too high walls"},
     {"none-open", "the classical potential leaves no room for the gas"},
+    {"pockets", "weight in pockets that the gas cannot reach is left out; with them: "
+                "henry_with_pockets in --json"},
     {"no-weight", "no draw had any weight"},
     {"holes", "more than 1e-3 of the weight was in holes of the model and is left out"},
     {"gas-energy", "the model's isolated gas molecule is far from the reference"},

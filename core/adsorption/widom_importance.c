@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { TABLE = 1000000, TABLE_MAX = 4000000, ROUND = 400, PILOT = 400, OUTSIDE = 50 };
+enum { TABLE = 1000000, TABLE_MAX = 4000000, ROUND = 400, PILOT = 250, OUTSIDE = 50 };
 enum { MAX_ENERGY = 20000, TRIES_PER_OUTSIDE = 100, CORRECT_BATCH = 4096, PLAIN_ROUND = 4000 };
 enum { CONDITION_MAX = 4096 };
 #define DRAWS_MAX   ((int64_t)1 << 40)

@@ -54,7 +54,7 @@ typedef struct importance_settings {
   int64_t table, table_max;  /* cheap poses at first, and at most; 0 = 10^6, 4 10^6 */
   double eps;                /* defensive share, in (0, 1]; 0 = 0.1 */
   double heat;               /* surrogate's temperature over T; 0: 1, 1.5 or 2 by the pilots */
-  int round, pilot;          /* draws per round; 0 = 400, 400 */
+  int round, pilot;          /* draws per round; 0 = 400, 250 */
   int outside;               /* energies spent outside of the open region; 0 = 50, -1 = none */
   int batch;                 /* poses per call of a callback, at most */
   void *context;             /* of the callbacks */

@@ -66,6 +66,7 @@ check 2 "temperature" "${run[@]}" --temperature 298,-3
 check 2 "error" "${run[@]}" --temperature 298 --error 5%%
 check 2 "error" "${run[@]}" --temperature 298 --error 1.5
 check 2 "method" "${run[@]}" --temperature 298 --method guess
+check 2 "pockets" "${run[@]}" --temperature 298 --pockets fill
 check 2 "energies" "${run[@]}" --temperature 298 --max-energies 5
 check 1 "surrogate" "${run[@]}" --temperature 298 --surrogate charmm
 check 1 "unknown gas" "${run[@]}" --temperature 298 --gas Xe
@@ -87,6 +88,10 @@ says first "uff+trappe"
 [ "$(column a.csv n_energy)" -le 1500 ]
 check 0 "two threads" "${fast[@]}" --threads 2
 same out first "threads change the result"
+checks=$((checks + 1)) # this host is open: no pockets, both coefficients are one
+[ "$(column a.csv henry_with_pockets)" = "$(column a.csv henry)" ]
+check 0 "pockets kept" "${fast[@]}" --pockets keep
+same out first "a host without pockets depends on the rule for pockets"
 check 0 "JSON" "${fast[@]}" --json
 says out '"points": ['
 says out '"n_energy"'

@@ -10,6 +10,7 @@
 #include "core/adsorption/energy_grid.h"
 #include "core/adsorption/statistics.h"
 #include "core/adsorption/widom.h"
+#include "core/adsorption/widom_importance.h"
 #include "core/neighbors.h"
 #include "core/symmetry.h"
 #include "io/elements.h"
@@ -295,3 +296,76 @@ Test(henry, irmof_1) { check("case_irmof1.json", 0.3, 1200000, 7.18e-6, 0.02, -1
 
 /* Qst 27.5, 27.7, 27.4 kJ/mol: U_B = R T - Qst = -24.9 */
 Test(henry, mg_mof_74) { check("case_mgmof74.json", 0.2, 3000000, 8.7e-5, 0.05, -24.95, 0.5); }
+
+/* ---- with few energies of the target: Lennard-Jones alone leads to the places, whatever it is */
+
+typedef struct two_potentials {
+  reference_gas *target;
+  energy_grid *grid;
+} two_potentials;
+
+static eqs_status target_energy(void *context, int n, const pose *p, double *u) {
+  return classical_energy_poses(((two_potentials *)context)->target->energy, 0, n, p, u);
+}
+
+static eqs_status grid_energy(void *context, int n, const pose *p, double *u) {
+  return energy_grid_poses(((two_potentials *)context)->grid, n, p, u);
+}
+
+/* most[2]: energies of the target without (0: not tried) and with the fit. */
+static void check_few(const char *name, double want, double share, const int64_t most[2]) {
+  reference_gas r;
+  gas g;
+  guest_energy *cheap;
+  two_potentials both = {.target = &r};
+  open_case(name, &r);
+  classical_settings settings = {.cutoff = r.settings.cutoff, .no_charges = 1};
+  cr_assert(gas_find("CO2", &g) == EQS_OK);
+  cr_assert(classical_energy_open(&r.f, 1, &g, &settings, &r.work, &cheap) == EQS_OK);
+  cr_assert(energy_grid_build(cheap, 0, 0, NULL, NULL, &both.grid) == EQS_OK, "%s", eqs_error());
+  const structure *cell = &r.f.cell;
+  importance_settings s = {.seed = 5,
+                           .cell = cell->cell,
+                           .n_temperature = 1,
+                           .temperature = &r.temperature,
+                           .error = 0.05,
+                           .max_energy = 30000,
+                           .batch = 400,
+                           .context = &both,
+                           .expensive = target_energy,
+                           .cheap = grid_energy};
+  for (int fit = most[0] == 0; fit < 2; fit++) {
+    importance_result out;
+    double start = seconds();
+    if (fit)
+      cr_assert(surrogate_fit_open(cell->n, cell->number, (const double(*)[3])cell->position,
+                                   cell->cell, &g, 1, &s.fit) == EQS_OK);
+    cr_assert(widom_importance_run(&s, &out) == EQS_OK, "%s", eqs_error());
+    const widom_point *p = &out.point[0];
+    double density =
+        structure_mass(&r.f.box) * MASS_UNIT_KG / (fabs(cell_volume(r.f.box.cell)) * 1e-30);
+    double k = widom_henry(p->w, r.temperature, density);
+    fprintf(stderr,
+            "%s, %s: K_H %.4e +- %.2g %% (want %.3e), %lld energies (%lld in %d pilots), U - Us "
+            "%.2g kJ/mol (%.2g before), ESS/n %.2g, heat %g, table %lld, outside %.1g, %.1f s\n",
+            name, fit ? "fitted" : "as given", k, 100 * p->w_95 / p->w, want,
+            (long long)out.n_energy, (long long)out.n_pilot, out.n_pilot_round, out.rms * EV_KJ_MOL,
+            out.rms_as_given * EV_KJ_MOL, p->ess / (double)out.n_draw, out.heat,
+            (long long)out.n_table, out.outside_share, seconds() - start);
+    cr_expect(fabs(k / want - 1) < share + p->w_95 / p->w);
+    cr_expect(!out.target_missed && !out.outside_flagged && !p->holes_flagged);
+    cr_expect(out.n_energy <= most[fit]);
+  }
+  surrogate_fit_free(&s.fit);
+  energy_grid_free(&both.grid);
+  cheap->ops->free(cheap);
+  close_case(&r);
+}
+
+Test(henry, few_energies_irmof_1) {
+  check_few("case_irmof1.json", 7.18e-6, 0.02, (const int64_t[2]){3500, 1300});
+}
+
+Test(henry, few_energies_mg_mof_74) {
+  check_few("case_mgmof74.json", 8.7e-5, 0.05, (const int64_t[2]){0, 1500});
+}
