@@ -104,4 +104,29 @@ FN void conv_reverse_body(const conv_args *a, const conv_path *p, int l1, int l3
   *s_r = *s_r + sum_r;
 }
 
+/* The adjoint of the weights R_p themselves, for functions that no piece describes: of edge e and
+ * one path, w_bar[k] = sum_m1 h[m1][k] sum_m3 Q[m1][m3] a_bar[m3][k]. */
+FN void conv_weight_reverse_body(const conv_args *a, const conv_path *p, int l1, int l3, int i,
+                                 int e) {
+  const int n1 = 2 * l1 + 1, n3 = 2 * l3 + 1;
+  const real *h = (const real *)a->h + (size_t)a->h_row[i] * (size_t)a->h_stride + p->in;
+  const real *a_bar = (const real *)a->a + (size_t)a->other[e] * (size_t)a->a_stride + p->out;
+  const real *q = (const real *)a->q + (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE +
+                  (size_t)p->q * EDGE_TILE + e % EDGE_TILE;
+  real *w_bar = (real *)a->w_bar + (size_t)e * (size_t)a->w_stride + p->radial;
+  FOR_CHANNELS(k, p->channels) {
+    lane g[M_MAX], sum = lane_set(0);
+    UNROLL(7)
+    for (int m = 0; m < n3; m++) g[m] = lane_load(a_bar + m * p->out_pitch + k);
+    UNROLL(7)
+    for (int m1 = 0; m1 < n1; m1++) {
+      lane back = lane_set(0);
+      UNROLL(7)
+      for (int m3 = 0; m3 < n3; m3++) back += g[m3] * q[(m1 * n3 + m3) * EDGE_TILE];
+      sum += lane_load(h + m1 * p->in_pitch + k) * back;
+    }
+    lane_store(w_bar + k, sum);
+  }
+}
+
 #endif

@@ -100,6 +100,8 @@ typedef struct conv_args {
   void *q_bar;   /* out [tile][n_q] */
   double *r_bar; /* [n_edge] += */
   void *scratch; /* conv_scratch(n_q, max channels x (2 l1 + 1)) bytes */
+  void *w_bar;   /* conv_weight_reverse only: out [n_edge] rows of w_stride, adjoint of R_p */
+  int w_stride;
 } conv_args;
 
 /* out[row] (+)= in[row] W for the rows m = 0 .. n_m-1 of every listed atom. */
@@ -134,7 +136,9 @@ typedef struct contraction_args {
  * x: [scalars | gates] in l = 0, then blocks; y: as out. act(s) = c s sigmoid(s). */
 typedef struct gate_args {
   int n;
-  double constant;
+  double constant;      /* c of the scalars */
+  double gate_constant; /* c of the gates */
+  int sigmoid_gates;    /* 1: gates are c sigmoid(s) instead of c s sigmoid(s) */
   layout in, out;
   int gate_offset[N_L]; /* offset of l's gates inside the row l = 0 of x */
   const void *x;
@@ -149,6 +153,16 @@ typedef struct silu_jet_args {
   double constant;
   void *x;
 } silu_jet_args;
+
+/* The same jets through a LayerNorm (Ba et al. 2016): (x - mean) / sqrt(variance + epsilon), then
+ * gain and shift per channel. */
+typedef struct norm_jet_args {
+  int n, orders, width; /* rows [n][orders][width], in place; padding is 0 before and after */
+  int channels;         /* of width */
+  double epsilon;
+  const void *affine; /* [3][width]: 1 in channels and 0 in padding, gain, shift */
+  void *x;
+} norm_jet_args;
 
 /* The same jets times the jet of one factor per edge (product rule), in place. */
 typedef struct scale_jet_args {
@@ -176,6 +190,14 @@ typedef struct row_args {
   void *y;
   int y_stride;
 } row_args;
+
+/* y[i] = sum of the rows row[first[i]] .. row[first[i+1]-1] of x. */
+typedef struct row_sum_args {
+  int n, width;
+  const int *first, *row; /* [n + 1]; row: NULL = 0, 1, 2, ... */
+  const void *x;          /* rows of width */
+  void *y;                /* out [n] rows of width */
+} row_sum_args;
 
 /* y[row] = x[row] * factor[row]; the reverse adds sum(x y_bar) to factor_bar. */
 typedef struct scale_args {
@@ -256,6 +278,7 @@ typedef struct dispersion_args {
   X(coupling_reverse, coupling_args)                                                               \
   X(conv_forward, conv_args)                                                                       \
   X(conv_reverse, conv_args)                                                                       \
+  X(conv_weight_reverse, conv_args)                                                                \
   X(density_forward, density_args)                                                                 \
   X(density_reverse, density_args)                                                                 \
   X(linear, linear_args)                                                                           \
@@ -264,10 +287,12 @@ typedef struct dispersion_args {
   X(gate_forward, gate_args)                                                                       \
   X(gate_reverse, gate_args)                                                                       \
   X(silu_jet, silu_jet_args)                                                                       \
+  X(norm_jet, norm_jet_args)                                                                       \
   X(scale_jet, scale_jet_args)                                                                     \
   X(quintic, quintic_args)                                                                         \
   X(row_copy, row_args)                                                                            \
   X(row_add, row_args)                                                                             \
+  X(row_sum, row_sum_args)                                                                         \
   X(scale_forward, scale_args)                                                                     \
   X(scale_reverse, scale_args)                                                                     \
   X(dot_forward, dot_args)                                                                         \

@@ -56,6 +56,12 @@ FN void channel_sum(const lane *s, int n, real *out, int stride) {
   }
 }
 
+/* The sum over all channels of one value, on every thread of the warp. */
+FN real channel_total(lane v) {
+  for (int d = 16; d; d >>= 1) v += __shfl_xor_sync(0xffffffffu, v, d);
+  return v;
+}
+
 #else
 /* ------------------------------------------------------------------- one register, LW channels */
 #define FN       static inline __attribute__((always_inline))
@@ -211,6 +217,12 @@ FN void channel_sum(lane *s, int n, real *out, int stride) {
     lane r = lane_sums(s + i);
     for (int j = 0; j < LW && i + j < n; j++) out[(size_t)(i + j) * (size_t)stride] = r[j];
   }
+}
+
+FN real channel_total(lane v) {
+  real sum = v[0];
+  for (int j = 1; j < LW; j++) sum += v[j];
+  return sum;
 }
 #endif
 

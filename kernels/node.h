@@ -1,5 +1,5 @@
-/* node.h -- bodies over the channels of one node: gate, radial network's activation, scaling,
- * sums of rows, readout. Each forward stands beside its reverse.
+/* node.h -- bodies over the channels of one node: gate, radial network's activation and norm,
+ * scaling, sums of rows, readout. Each forward stands beside its reverse.
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_KERNEL_NODE_H
 #define EQS_KERNEL_NODE_H
@@ -7,18 +7,31 @@
 #include "kernels/kernels.h"
 #include "kernels/lane.h"
 
+/* A gate and its derivative: c s sigmoid(s), or c sigmoid(s). */
+FN void gate_factor(lane s, real c, int sigmoid, lane *g, lane *slope) {
+  lane f = lane_sigmoid(s);
+  if (sigmoid) {
+    *g = c * f;
+    *slope = c * f * (R(1.0) - f);
+  } else {
+    *g = c * s * f;
+    *slope = c * f * (R(1.0) + s * (R(1.0) - f));
+  }
+}
+
 FN void gate_forward_body(const gate_args *a, int i) {
   const real *x = (const real *)a->x + (size_t)i * (size_t)a->in.size;
-  real *y = (real *)a->y + (size_t)i * (size_t)a->out.size, c = (real)a->constant;
+  real *y = (real *)a->y + (size_t)i * (size_t)a->out.size;
+  lane g, slope;
   FOR_CHANNELS(k, a->out.pitch[0]) {
-    lane s = lane_load(x + k);
-    lane_store(y + k, c * s * lane_sigmoid(s));
+    gate_factor(lane_load(x + k), (real)a->constant, 0, &g, &slope);
+    lane_store(y + k, g);
   }
   for (int l = 1; l < N_L; l++) {
     if (!a->out.mul[l]) continue;
     FOR_CHANNELS(k, a->out.pitch[l]) {
-      lane s = lane_load(x + a->gate_offset[l] + k);
-      lane g = c * s * lane_sigmoid(s);
+      gate_factor(lane_load(x + a->gate_offset[l] + k), (real)a->gate_constant, a->sigmoid_gates,
+                  &g, &slope);
       for (int m = 0; m < 2 * l + 1; m++)
         lane_store(y + a->out.offset[l] + m * a->out.pitch[l] + k,
                    g * lane_load(x + a->in.offset[l] + m * a->in.pitch[l] + k));
@@ -29,23 +42,25 @@ FN void gate_forward_body(const gate_args *a, int i) {
 FN void gate_reverse_body(const gate_args *a, int i) {
   const real *x = (const real *)a->x + (size_t)i * (size_t)a->in.size;
   const real *y_bar = (const real *)a->y + (size_t)i * (size_t)a->out.size;
-  real *x_bar = (real *)a->x_bar + (size_t)i * (size_t)a->in.size, c = (real)a->constant;
+  real *x_bar = (real *)a->x_bar + (size_t)i * (size_t)a->in.size;
+  lane g, slope;
   FOR_CHANNELS(k, a->out.pitch[0]) {
-    lane s = lane_load(x + k), f = lane_sigmoid(s);
-    lane_store(x_bar + k, c * f * (R(1.0) + s * (R(1.0) - f)) * lane_load(y_bar + k));
+    gate_factor(lane_load(x + k), (real)a->constant, 0, &g, &slope);
+    lane_store(x_bar + k, slope * lane_load(y_bar + k));
   }
   for (int l = 1; l < N_L; l++) {
     if (!a->out.mul[l]) continue;
     FOR_CHANNELS(k, a->out.pitch[l]) {
-      lane s = lane_load(x + a->gate_offset[l] + k), f = lane_sigmoid(s), g = c * s * f;
       lane g_bar = lane_set(0);
+      gate_factor(lane_load(x + a->gate_offset[l] + k), (real)a->gate_constant, a->sigmoid_gates,
+                  &g, &slope);
       for (int m = 0; m < 2 * l + 1; m++) {
         int at = a->in.offset[l] + m * a->in.pitch[l] + k;
         lane b = lane_load(y_bar + a->out.offset[l] + m * a->out.pitch[l] + k);
         g_bar += b * lane_load(x + at);
         lane_store(x_bar + at, g * b);
       }
-      lane_store(x_bar + a->gate_offset[l] + k, c * f * (R(1.0) + s * (R(1.0) - f)) * g_bar);
+      lane_store(x_bar + a->gate_offset[l] + k, slope * g_bar);
     }
   }
 }
@@ -63,6 +78,46 @@ FN void silu_jet_body(const silu_jet_args *a, int i) {
     if (a->orders < 3) continue;
     lane d2 = c * f * (R(1.0) - f) * (R(2.0) + v * (R(1.0) - R(2.0) * f));
     lane_store(x + 2 * a->width + k, d1 * lane_load(x + 2 * a->width + k) + d2 * v1 * v1);
+  }
+}
+
+/* With c = x - mean and V = <c c> + epsilon: y = gain c V^(-1/2) + shift, by the product rule. */
+FN void norm_jet_body(const norm_jet_args *a, int i) {
+  const real *inside = (const real *)a->affine, *gain = inside + a->width, *shift = gain + a->width;
+  real *x = (real *)a->x + (size_t)i * (size_t)a->orders * (size_t)a->width;
+  real each = R(1.0) / (real)a->channels, mean[3] = {0, 0, 0};
+  lane v[3];
+  for (int d = 0; d < a->orders; d++) {
+    v[d] = lane_set(0);
+    FOR_CHANNELS(k, a->width) v[d] += lane_load(x + d * a->width + k);
+    mean[d] = each * channel_total(v[d]);
+  }
+  for (int d = 0; d < 3; d++) v[d] = lane_set(0);
+  FOR_CHANNELS(k, a->width) {
+    lane c[3], one = lane_load(inside + k);
+    for (int d = 0; d < 3; d++) c[d] = lane_set(0);
+    for (int d = 0; d < a->orders; d++) {
+      c[d] = one * (lane_load(x + d * a->width + k) - mean[d]);
+      lane_store(x + d * a->width + k, c[d]);
+    }
+    v[0] += c[0] * c[0];
+    v[1] += c[0] * c[1];
+    v[2] += c[1] * c[1] + c[0] * c[2];
+  }
+  double V = (double)(each * channel_total(v[0])) + a->epsilon, f0 = 1 / sqrt(V);
+  double V1 = 2 * (double)(each * channel_total(v[1]));
+  double V2 = 2 * (double)(each * channel_total(v[2]));
+  real f = (real)f0, f1 = (real)(-0.5 * f0 / V * V1);
+  real f2 = (real)(f0 / V * (0.75 / V * V1 * V1 - 0.5 * V2));
+  FOR_CHANNELS(k, a->width) {
+    lane g = lane_load(gain + k), c = lane_load(x + k);
+    lane_store(x + k, f * c * g + lane_load(shift + k));
+    if (a->orders < 2) continue;
+    lane c1 = lane_load(x + a->width + k);
+    lane_store(x + a->width + k, g * (f * c1 + f1 * c));
+    if (a->orders < 3) continue;
+    lane c2 = lane_load(x + 2 * a->width + k);
+    lane_store(x + 2 * a->width + k, g * (f * c2 + R(2.0) * f1 * c1 + f2 * c));
   }
 }
 
@@ -129,6 +184,17 @@ FN void row_body(const row_args *a, int i, int add) {
   FOR_CHANNELS(k, a->width) {
     if (add) lane_store(y + k, lane_load(y + k) + lane_load(x + k));
     else lane_store(y + k, lane_load(x + k));
+  }
+}
+
+FN void row_sum_body(const row_sum_args *a, int i) {
+  const real *x = (const real *)a->x;
+  real *y = (real *)a->y + (size_t)i * (size_t)a->width;
+  FOR_CHANNELS(k, a->width) {
+    lane sum = lane_set(0);
+    for (int e = a->first[i]; e < a->first[i + 1]; e++)
+      sum += lane_load(x + (size_t)(a->row ? a->row[e] : e) * (size_t)a->width + k);
+    lane_store(y + k, sum);
   }
 }
 

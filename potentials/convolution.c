@@ -53,7 +53,7 @@ eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *
   c->radial = r;
   lay_out_slots(c, paths);
   EQS_TRY(alloc_array(&c->term, (size_t)n_path * WIGNER_MAX, sizeof *c->term, "couplings"));
-  for (int p = 0; p < n_path; p++) {
+  for (int p = 0, column = 0; p < n_path; column += c->path[p++].channels) {
     int l1 = paths[p].l1, l2 = paths[p].l2, l3 = paths[p].l3;
     int n1 = 2 * l1 + 1, n2 = 2 * l2 + 1, n3 = 2 * l3 + 1;
     double own[WIGNER_MAX];
@@ -75,7 +75,7 @@ eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *
                              .in_pitch = in->pitch[l1],
                              .out = c->out.offset[l3] + c->path[p].out,
                              .out_pitch = c->out.pitch[l3],
-                             .radial = radial_offset(r, p),
+                             .radial = column,
                              .q = c->n_q};
     c->n_q += n1 * n3;
   }
@@ -86,6 +86,7 @@ void convolution_free(convolution *c) {
   free(c->term);
   c->term = NULL;
   radial_free(&c->radial);
+  edge_network_free(&c->network);
 }
 
 /* The edges of one block of owners, with everything the kernels want to know of them. */
@@ -95,6 +96,7 @@ typedef struct edge_block {
   double *r;
   void *u, *y, *q;
   radial_rows radial;
+  edge_tape tape; /* where features make the weights */
 } edge_block;
 
 static eqs_status gather_edges(const batch *b, int begin, int end, int reverse, arena *scratch,
@@ -114,8 +116,37 @@ static eqs_status gather_edges(const batch *b, int begin, int end, int reverse, 
   return EQS_OK;
 }
 
-static eqs_status measure_edges(const convolution *c, const batch *b, int reverse, arena *scratch,
+/* Weights from an edge network, as rows of values. The reverse pass gets dE/dr through the network,
+ * not through the rows: the value stands in for their slope, and dt/dr is 0. */
+static eqs_status apply_network(const convolution *c, const batch *b, const edge_features *f,
+                                const int *s1, const int *s2, int reverse, arena *scratch,
                                 edge_block *s) {
+  const neighbors *nb = b->nb;
+  size_t n = (size_t)s->n, stride = (size_t)edge_network_width(c->network) * c->k->real_size;
+  int *source, *target;
+  double *r_sum = NULL;
+  radial_rows *rows = &s->radial;
+  EQS_TRY(arena_take(scratch, n, sizeof *source, &source));
+  EQS_TRY(arena_take(scratch, n, sizeof *target, &target));
+  EQS_TRY(arena_take(scratch, n, sizeof *rows->row, &rows->row));
+  EQS_TRY(arena_take_zero(scratch, n, sizeof *rows->slope, &rows->slope));
+  EQS_TRY(arena_take_zero(scratch, n, c->k->real_size, &rows->t));
+  if (c->radius) EQS_TRY(arena_take(scratch, n, sizeof *r_sum, &r_sum));
+  for (int e = 0; e < s->n; e++) {
+    source[e] = nb->neighbor[s->edge[e]];
+    target[e] = nb->center[s->edge[e]];
+    if (r_sum) r_sum[e] = c->radius[s1[e]] + c->radius[s2[e]];
+  }
+  EQS_TRY(edge_network_forward(c->network, s->n, s->r, r_sum, source, f->source, target, f->target,
+                               scratch, &s->tape));
+  for (int e = 0; e < s->n; e++) rows->row[e] = (char *)s->tape.weight + (size_t)e * stride;
+  rows->orders = reverse ? RADIAL_SLOPE : RADIAL_VALUE;
+  rows->order_stride = 0;
+  return EQS_OK;
+}
+
+static eqs_status measure_edges(const convolution *c, const batch *b, int reverse,
+                                const edge_features *f, arena *scratch, edge_block *s) {
   const kernel_ops *k = c->k;
   size_t tiled = kernel_tiles((size_t)s->n) * KERNEL_EDGE_TILE, n = (size_t)s->n;
   int n_y = (c->lmax + 1) * (c->lmax + 1), *s1, *s2;
@@ -146,6 +177,7 @@ static eqs_status measure_edges(const convolution *c, const batch *b, int revers
     s1[e] = b->species[b->nb->center[s->edge[e]]];
     s2[e] = b->species[b->nb->neighbor[s->edge[e]]];
   }
+  if (c->network) return apply_network(c, b, f, s1, s2, reverse, scratch, s);
   return radial_locate(c->radial, s->n, s->r, s1, s2, c->radius, reverse, scratch, &s->radial);
 }
 
@@ -178,12 +210,12 @@ static density_args density_arguments(const convolution *c, const edge_block *s)
                         .column = radial_density_column(c->radial)};
 }
 
-eqs_status convolution_forward(const convolution *c, const batch *b, int begin, int end,
-                               const void *h, const int *h_row, void *a, double *density,
-                               arena *scratch) {
+static eqs_status forward(const convolution *c, const batch *b, int begin, int end, const void *h,
+                          const int *h_row, const edge_features *f, void *a, double *density,
+                          arena *scratch) {
   edge_block s;
   EQS_TRY(gather_edges(b, begin, end, 0, scratch, &s));
-  EQS_TRY(measure_edges(c, b, 0, scratch, &s));
+  EQS_TRY(measure_edges(c, b, 0, f, scratch, &s));
   if (h_row)
     for (int e = 0; e < s.n; e++) s.other[e] = h_row[s.other[e]];
   conv_args v = conv_arguments(c, &s);
@@ -198,14 +230,52 @@ eqs_status convolution_forward(const convolution *c, const batch *b, int begin, 
   return EQS_OK;
 }
 
-eqs_status convolution_reverse(const convolution *c, const batch *b, int begin, int end,
-                               const void *h, const int *h_row, const void *a_bar,
-                               const double *density_bar, void *h_bar, double (*gradient)[3],
+eqs_status convolution_forward(const convolution *c, const batch *b, int begin, int end,
+                               const void *h, const int *h_row, void *a, double *density,
                                arena *scratch) {
+  return forward(c, b, begin, end, h, h_row, NULL, a, density, scratch);
+}
+
+eqs_status convolution_forward_features(const convolution *c, const batch *b, int begin, int end,
+                                        const void *h, const edge_features *f, void *a,
+                                        arena *scratch) {
+  return forward(c, b, begin, end, h, NULL, f, a, NULL, scratch);
+}
+
+/* Through the edge network: v->r_bar, and the adjoint of the rows that the atoms gave. */
+static eqs_status reverse_network(const convolution *c, const edge_block *s, const edge_features *f,
+                                  conv_args *v, arena *scratch) {
+  const kernel_ops *k = c->k;
+  int width = edge_network_features(c->network);
+  void *sum_bar;
+  v->w_stride = edge_network_width(c->network);
+  EQS_TRY(
+      arena_take(scratch, mul_size((size_t)s->n, (size_t)v->w_stride), k->real_size, &v->w_bar));
+  EQS_TRY(arena_take(scratch, mul_size((size_t)s->n, (size_t)width), k->real_size, &sum_bar));
+  k->conv_weight_reverse(v);
+  EQS_TRY(edge_network_reverse(c->network, &s->tape, v->w_bar, v->r_bar, sum_bar, scratch));
+  row_args copy = {.n = s->n,
+                   .width = width,
+                   .to = s->edge,
+                   .x = sum_bar,
+                   .x_stride = width,
+                   .y = f->edge_bar,
+                   .y_stride = width};
+  k->row_copy(&copy);
+  row_sum_args sum = {
+      .n = s->n_owner, .width = width, .first = s->first, .x = sum_bar, .y = f->source_bar};
+  k->row_sum(&sum);
+  return EQS_OK;
+}
+
+static eqs_status reverse(const convolution *c, const batch *b, int begin, int end, const void *h,
+                          const int *h_row, const edge_features *f, const void *a_bar,
+                          const double *density_bar, void *h_bar, double (*gradient)[3],
+                          arena *scratch) {
   const kernel_ops *k = c->k;
   edge_block s;
   EQS_TRY(gather_edges(b, begin, end, 1, scratch, &s));
-  EQS_TRY(measure_edges(c, b, 1, scratch, &s));
+  EQS_TRY(measure_edges(c, b, 1, f, scratch, &s));
   size_t tiled = kernel_tiles((size_t)s.n) * KERNEL_EDGE_TILE;
   int *own, n_y = (c->lmax + 1) * (c->lmax + 1);
   conv_args v = conv_arguments(c, &s);
@@ -219,6 +289,7 @@ eqs_status convolution_reverse(const convolution *c, const batch *b, int begin, 
   v.a = (void *)(uintptr_t)a_bar;
   v.h_bar = h_bar;
   k->conv_reverse(&v);
+  if (f) EQS_TRY(reverse_network(c, &s, f, &v, scratch));
   if (density_bar) {
     density_args d = density_arguments(c, &s);
     d.density_bar = density_bar;
@@ -244,4 +315,17 @@ eqs_status convolution_reverse(const convolution *c, const batch *b, int begin, 
                           .gradient = gradient};
   k->edge_gradient(&g);
   return EQS_OK;
+}
+
+eqs_status convolution_reverse(const convolution *c, const batch *b, int begin, int end,
+                               const void *h, const int *h_row, const void *a_bar,
+                               const double *density_bar, void *h_bar, double (*gradient)[3],
+                               arena *scratch) {
+  return reverse(c, b, begin, end, h, h_row, NULL, a_bar, density_bar, h_bar, gradient, scratch);
+}
+
+eqs_status convolution_reverse_features(const convolution *c, const batch *b, int begin, int end,
+                                        const void *h, const edge_features *f, const void *a_bar,
+                                        void *h_bar, double (*gradient)[3], arena *scratch) {
+  return reverse(c, b, begin, end, h, NULL, f, a_bar, NULL, h_bar, gradient, scratch);
 }

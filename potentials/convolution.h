@@ -4,6 +4,7 @@
 #ifndef EQS_CONVOLUTION_H
 #define EQS_CONVOLUTION_H
 
+#include "potentials/edge_network.h"
 #include "potentials/linear_map.h"
 #include "potentials/potential.h"
 #include "potentials/radial.h"
@@ -23,8 +24,9 @@ typedef struct convolution {
   int n_path, n_q, n_term;
   conv_path path[PATHS_MAX];
   coupling_term *term;
-  radial *radial;       /* owned */
-  const double *radius; /* [n_element] covalent radii for the distance transform, or NULL */
+  radial *radial;        /* owned; or, where the weights depend on features, */
+  edge_network *network; /* owned */
+  const double *radius;  /* [n_element] covalent radii for the distance transform, or NULL */
 } convolution;
 
 /* All (l1, l2, l3) with l1 in `in` (outer), l2 <= lmax, l3 <= l_out ascending; natural parity keeps
@@ -34,7 +36,8 @@ int convolution_paths(const layout *in, int lmax, int l_out, int natural_parity,
 /* Slots of the aggregate: paths stably sorted by l3, each with the channels of its l1.
  * coefficients: NULL, or the 3j symbols to use instead of wigner_3j (SevenNet stores its own).
  * direction +1: harmonics of the vector centre -> neighbour; -1: of its opposite (MACE).
- * Takes over `r`, whose columns must be those of the paths in order. */
+ * Takes over `r`, whose columns must be those of the paths in order; NULL: an edge network follows.
+ */
 eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *in, int lmax,
                              int normalize, int n_path, const l_path *paths, int direction,
                              const double *const *coefficients, radial *r) EQS_CHECK;
@@ -53,5 +56,20 @@ eqs_status convolution_reverse(const convolution *c, const batch *b, int begin, 
                                const void *h, const int *h_row, const void *a_bar,
                                const double *density_bar, void *h_bar, double (*gradient)[3],
                                arena *scratch) EQS_CHECK;
+
+/* The same two where `network` makes the weights: rows of edge_network_features. */
+typedef struct edge_features {
+  const void *source, *target; /* [n] of the atom as neighbour, as centre */
+  void *source_bar;            /* reverse: out [end-begin], adjoint of the neighbours' rows */
+  /* reverse: out [n_edge]; summed over a centre's edges they are the adjoint of its target row */
+  void *edge_bar;
+} edge_features;
+eqs_status convolution_forward_features(const convolution *c, const batch *b, int begin, int end,
+                                        const void *h, const edge_features *f, void *a,
+                                        arena *scratch) EQS_CHECK;
+eqs_status convolution_reverse_features(const convolution *c, const batch *b, int begin, int end,
+                                        const void *h, const edge_features *f, const void *a_bar,
+                                        void *h_bar, double (*gradient)[3],
+                                        arena *scratch) EQS_CHECK;
 
 #endif

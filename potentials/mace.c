@@ -3,12 +3,15 @@
  * Layer t (Batatia et al. 2022, eq. 8-13):
  *   M_i   = sum over neighbours j of R(r_ij) up(h_j) Y(r_ij)    convolution
  *   A_i   = mix(M_i) / number of neighbours, or / (density + 1)  one matrix, or one per element
+ *           non-linear blocks: then + residual(up(h_i)), a gate, one more matrix
  *   B_i   = symmetric contraction of A_i, weights of z_i
  *   h_i'  = product(B_i) [+ skip_z(h_i)]                         (residual blocks)
  *   E_i  += readout(h_i')
- * Aggregates live only in the block in hand. The last layer is reversed in the same pass; of
- * earlier layers the messages are kept if they are small, else computed again. What crosses blocks
- * is h, up(h), their adjoints, and the adjoint aggregate of one layer, gathered per neighbour.
+ * Attention blocks: R depends on h_i and h_j as well, through one row of each atom
+ * (edge_network.h). Aggregates live only in the block in hand. The last layer is reversed in the
+ * same pass; of earlier layers the messages are kept if they are small, else computed again. What
+ * crosses blocks is h, up(h), the rows of attention, their adjoints, and the adjoint aggregate of
+ * one layer, gathered per neighbour.
  *
  * SPDX-License-Identifier: MIT */
 #include <string.h>
@@ -29,10 +32,12 @@ typedef struct pass {
   double *energies, (*gradient)[3];
   int layer;
   void *up[LAYERS_MAX], *h[LAYERS_MAX], *h_bar[LAYERS_MAX];
+  void *attend_from[LAYERS_MAX], *attend_to[LAYERS_MAX];
   void *kept[LAYERS_MAX]; /* messages before the density scales them, or NULL */
   double *kept_scale[LAYERS_MAX];
   void *a_bar;
   double *density_bar;
+  void *edge_bar; /* attention: [n_edge][row] of one layer */
 } pass;
 
 /* The atoms of a block, sorted by species. */
@@ -71,9 +76,10 @@ static eqs_status take_rows(arena *s, const kernel_ops *k, int n, const layout *
 typedef struct node_block {
   int begin, n;
   species_groups groups;
-  void *x; /* message before the density scales it */
+  void *x;     /* mixed aggregate before the density scales it */
+  void *gated; /* non-linear: what the gate sees */
   void *a, *b, *h;
-  double *scale; /* 1 / (D + 1) */
+  double *scale; /* 1 / (slope D + offset) */
 } node_block;
 
 /* The element's map on the rows of a block, per species. */
@@ -100,11 +106,18 @@ static eqs_status aggregate(const pass *p, node_block *s, arena *scratch) {
   const kernel_ops *k = p->k;
   void *sum;
   EQS_TRY(take_rows(scratch, k, s->n, &l->conv.out, &sum));
-  EQS_TRY(convolution_forward(&l->conv, p->b, s->begin, s->begin + s->n, p->up[p->layer],
-                              p->layer ? NULL : p->b->species, sum, s->scale, scratch));
+  if (l->conv.network) {
+    edge_features f = {.source = p->attend_from[p->layer], .target = p->attend_to[p->layer]};
+    EQS_TRY(convolution_forward_features(&l->conv, p->b, s->begin, s->begin + s->n, p->up[p->layer],
+                                         &f, sum, scratch));
+  } else {
+    EQS_TRY(convolution_forward(&l->conv, p->b, s->begin, s->begin + s->n, p->up[p->layer],
+                                p->layer ? NULL : p->b->species, sum, s->scale, scratch));
+  }
   if (l->residual) linear_map_forward(&l->mix, s->n, NULL, sum, NULL, s->x, 0);
   else by_element_forward(l, &s->groups, s->groups.local, sum, s->x, 0);
-  for (int i = 0; s->scale && i < s->n; i++) s->scale[i] = 1 / (s->scale[i] + 1);
+  for (int i = 0; s->scale && i < s->n; i++)
+    s->scale[i] = 1 / (l->density_slope * s->scale[i] + l->density_offset);
   return EQS_OK;
 }
 
@@ -115,20 +128,26 @@ static eqs_status make_message(const pass *p, node_block *s, int known, arena *s
   void *kept = p->kept[p->layer];
   s->scale = NULL;
   if (kept) {
-    s->x = row_at(k, kept, s->begin, l->message.size);
+    s->x = row_at(k, kept, s->begin, l->mixed.size);
     if (l->density) s->scale = p->kept_scale[p->layer] + s->begin;
   } else {
-    EQS_TRY(take_rows(scratch, k, s->n, &l->message, &s->x));
+    EQS_TRY(take_rows(scratch, k, s->n, &l->mixed, &s->x));
     if (l->density) EQS_TRY(arena_take(scratch, (size_t)s->n, sizeof *s->scale, &s->scale));
   }
   if (!kept || !known) EQS_TRY(aggregate(p, s, scratch));
   s->a = s->x;
   if (s->scale) {
-    EQS_TRY(take_rows(scratch, k, s->n, &l->message, &s->a));
-    scale_args f = {.n = s->n, .width = l->message.size, .factor = s->scale, .x = s->x, .y = s->a};
+    EQS_TRY(take_rows(scratch, k, s->n, &l->mixed, &s->a));
+    scale_args f = {.n = s->n, .width = l->mixed.size, .factor = s->scale, .x = s->x, .y = s->a};
     k->scale_forward(&f);
   }
-  return EQS_OK;
+  if (!l->non_linear) return EQS_OK;
+  s->gated = s->a;
+  EQS_TRY(take_rows(scratch, k, s->n, &l->message, &s->a));
+  const void *up = p->up[p->layer];
+  const int *row = p->b->species + s->begin;
+  if (p->layer) up = row_at(k, up, s->begin, l->up.out.size), row = NULL;
+  return mace_nonlinear_forward(l->non_linear, s->n, row, up, s->gated, s->a, scratch);
 }
 
 static const void *coefficients(const mace_layer *l, int species) {
@@ -146,7 +165,10 @@ static eqs_status make_features(const pass *p, node_block *s, arena *scratch) {
                         coefficients(l, g->species[i]), s->a, s->b);
   linear_map_forward(&l->product, s->n, NULL, s->b, NULL, s->h, 0);
   if (!l->use_sc) return EQS_OK;
-  if (p->layer) {
+  if (p->layer && l->skip.k) {
+    linear_map_forward(&l->skip, s->n, NULL,
+                       row_at(k, p->h[p->layer - 1], s->begin, l->skip.in.size), NULL, s->h, 1);
+  } else if (p->layer) {
     by_element_forward(l, g, g->global, p->h[p->layer - 1], s->h, 1);
   } else {
     row_args r = {.n = s->n,
@@ -171,6 +193,20 @@ static gate_args readout_gate(const mace_readout *r, int n, const void *x, void 
                      .x_bar = x_bar};
 }
 
+/* What the second activation of a readout with a middle layer sees; y is overwritten. */
+static eqs_status make_middle(const mace_readout *r, int n, const void *x, void *y, void **middle,
+                              arena *scratch) {
+  const kernel_ops *k = r->middle.k;
+  const layout *a = &r->middle.out;
+  EQS_TRY(take_rows(scratch, k, n, a, middle));
+  gate_args g = readout_gate(r, n, x, y, NULL);
+  k->gate_forward(&g);
+  linear_map_forward(&r->middle, n, NULL, y, NULL, *middle, 0);
+  row_args bias = {.n = n, .width = a->size, .x = r->bias, .y = *middle, .y_stride = a->size};
+  k->row_add(&bias);
+  return EQS_OK;
+}
+
 /* Adds the readout's energies; with h_bar, its derivative by h as well. */
 static eqs_status read_out(const pass *p, const node_block *s, double *energies, void *h_bar,
                            arena *scratch) {
@@ -191,10 +227,12 @@ static eqs_status read_out(const pass *p, const node_block *s, double *energies,
     if (h_bar) k->dot_reverse(&d);
     return EQS_OK;
   }
-  void *x, *y, *x_bar;
+  void *x, *y, *x_bar, *middle = NULL;
   EQS_TRY(take_rows(scratch, k, s->n, hidden, &x));
   EQS_TRY(arena_take_zero(scratch, (size_t)s->n * (size_t)hidden->size, k->real_size, &y));
   linear_map_forward(&r->hidden, s->n, NULL, s->h, NULL, x, 0);
+  if (r->middle.k) EQS_TRY(make_middle(r, s->n, x, y, &middle, scratch));
+  void *top = middle ? middle : x;
   dot_args d = {.n = s->n,
                 .width = hidden->pitch[0],
                 .x = y,
@@ -203,7 +241,7 @@ static eqs_status read_out(const pass *p, const node_block *s, double *energies,
                 .energy = energies,
                 .x_bar = y};
   if (energies) {
-    gate_args g = readout_gate(r, s->n, x, y, NULL);
+    gate_args g = readout_gate(r, s->n, top, y, NULL);
     k->gate_forward(&g);
     k->dot_forward(&d);
   }
@@ -211,11 +249,42 @@ static eqs_status read_out(const pass *p, const node_block *s, double *energies,
     EQS_TRY(take_rows(scratch, k, s->n, hidden, &x_bar));
     memset(y, 0, (size_t)s->n * (size_t)hidden->size * k->real_size);
     k->dot_reverse(&d);
-    gate_args g = readout_gate(r, s->n, x, y, x_bar);
+    gate_args g = readout_gate(r, s->n, top, y, x_bar);
     k->gate_reverse(&g);
+    if (middle) {
+      linear_map_reverse(&r->middle, s->n, NULL, x_bar, NULL, y, 0);
+      g.x = x;
+      k->gate_reverse(&g);
+    }
     linear_map_reverse(&r->hidden, s->n, NULL, x_bar, NULL, h_bar, 1);
   }
   return EQS_OK;
+}
+
+/* From a_bar to the adjoint of the gate's input, of which the residual's share goes to h_bar. */
+static eqs_status reverse_gate(const pass *p, const node_block *s, void **a_bar, arena *scratch) {
+  const mace_layer *l = p->m->layer + p->layer;
+  const kernel_ops *k = p->k;
+  void *x_bar, *up_bar = NULL;
+  EQS_TRY(take_rows(scratch, k, s->n, &l->mixed, &x_bar));
+  if (p->layer) EQS_TRY(take_rows(scratch, k, s->n, &l->up.out, &up_bar));
+  EQS_TRY(mace_nonlinear_reverse(l->non_linear, s->n, s->gated, *a_bar, x_bar, up_bar, scratch));
+  if (up_bar)
+    linear_map_reverse(&l->up, s->n, NULL, up_bar, NULL,
+                       row_at(k, p->h_bar[p->layer - 1], s->begin, l->up.in.size), 1);
+  *a_bar = x_bar;
+  return EQS_OK;
+}
+
+/* The previous features' adjoint begins with what the self-connection gives. */
+static void reverse_skip(const pass *p, const node_block *s, const void *h_bar) {
+  const mace_layer *l = p->m->layer + p->layer;
+  const layout *before = &p->m->layer[p->layer - 1].product.out;
+  void *to = row_at(p->k, p->h_bar[p->layer - 1], s->begin, before->size);
+  if (l->use_sc && l->skip.k) linear_map_reverse(&l->skip, s->n, NULL, h_bar, NULL, to, 0);
+  else if (l->use_sc)
+    by_element_reverse(l, &s->groups, s->groups.global, h_bar, p->h_bar[p->layer - 1]);
+  else memset(to, 0, (size_t)s->n * (size_t)before->size * p->k->real_size);
 }
 
 /* From the adjoint of the block's new features to that of its aggregates (global array), of the
@@ -227,27 +296,22 @@ static eqs_status reverse_block(const pass *p, node_block *s, const void *h_bar,
   void *b_bar, *a_bar, *aggregate_bar = row_at(k, p->a_bar, s->begin, l->conv.out.size);
   EQS_TRY(take_rows(scratch, k, s->n, &l->contraction.out, &b_bar));
   EQS_TRY(take_rows(scratch, k, s->n, &l->message, &a_bar));
-  if (p->layer) {
-    const layout *before = &p->m->layer[p->layer - 1].product.out;
-    if (l->use_sc) by_element_reverse(l, g, g->global, h_bar, p->h_bar[p->layer - 1]);
-    else
-      memset(row_at(k, p->h_bar[p->layer - 1], s->begin, before->size), 0,
-             (size_t)s->n * (size_t)before->size * k->real_size);
-  }
+  if (p->layer) reverse_skip(p, s, h_bar);
   linear_map_reverse(&l->product, s->n, NULL, h_bar, NULL, b_bar, 0);
   for (int i = 0; i < g->n; i++)
     contraction_reverse(&l->contraction, k, g->first[i + 1] - g->first[i], g->local + g->first[i],
                         coefficients(l, g->species[i]), s->a, b_bar, a_bar);
+  if (l->non_linear) EQS_TRY(reverse_gate(p, s, &a_bar, scratch));
   if (s->scale) {
     double *factor_bar = p->density_bar + s->begin;
     scale_args f = {.n = s->n,
-                    .width = l->message.size,
+                    .width = l->mixed.size,
                     .factor = s->scale,
                     .x = s->x,
                     .y = a_bar,
                     .factor_bar = factor_bar};
     k->scale_reverse(&f);
-    for (int i = 0; i < s->n; i++) factor_bar[i] *= -s->scale[i] * s->scale[i];
+    for (int i = 0; i < s->n; i++) factor_bar[i] *= -l->density_slope * s->scale[i] * s->scale[i];
   }
   if (l->residual) linear_map_reverse(&l->mix, s->n, NULL, a_bar, NULL, aggregate_bar, 0);
   else by_element_reverse(l, g, g->local, a_bar, aggregate_bar);
@@ -261,6 +325,11 @@ static node_block begin_block(const pass *p, int block) {
   return s;
 }
 
+/* A map of the block's new features into an array over all atoms. */
+static void map_rows(const linear_map *map, const node_block *s, void *to) {
+  linear_map_forward(map, s->n, NULL, s->h, NULL, row_at(map->k, to, s->begin, map->out.size), 0);
+}
+
 static eqs_status forward_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const mace_layer *l = p->m->layer + p->layer;
@@ -271,8 +340,11 @@ static eqs_status forward_task(void *argument, int block, arena *scratch) {
   if (p->layer + 1 < p->m->n_layer) {
     const mace_layer *next = l + 1;
     EQS_TRY(read_out(p, &s, p->energies + s.begin, NULL, scratch));
-    linear_map_forward(&next->up, s.n, NULL, s.h, NULL,
-                       row_at(k, p->up[p->layer + 1], s.begin, next->up.out.size), 0);
+    map_rows(&next->up, &s, p->up[p->layer + 1]);
+    if (next->conv.network) {
+      map_rows(&next->attend_from, &s, p->attend_from[p->layer + 1]);
+      map_rows(&next->attend_to, &s, p->attend_to[p->layer + 1]);
+    }
     memcpy(row_at(k, p->h[p->layer], s.begin, l->product.out.size), s.h,
            (size_t)s.n * (size_t)l->product.out.size * k->real_size);
     if (p->b->rows)
@@ -300,6 +372,12 @@ static eqs_status reverse_task(void *argument, int block, arena *scratch) {
   return reverse_block(p, &s, h_bar, scratch);
 }
 
+/* The adjoint of a map of features of rows begin, ..., added to that of the features. */
+static void add_reverse(const pass *p, const linear_map *map, int begin, int n, const void *y_bar) {
+  linear_map_reverse(map, n, NULL, y_bar, NULL,
+                     row_at(p->k, p->h_bar[p->layer - 1], begin, map->in.size), 1);
+}
+
 /* The edges that point to a block of neighbours. */
 static eqs_status edge_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
@@ -308,12 +386,33 @@ static eqs_status edge_task(void *argument, int block, arena *scratch) {
   int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n);
   void *up_bar = NULL;
   if (p->layer) EQS_TRY(take_rows(scratch, k, end - begin, &l->up.out, &up_bar));
-  EQS_TRY(convolution_reverse(&l->conv, p->b, begin, end, p->up[p->layer],
-                              p->layer ? NULL : p->b->species, p->a_bar,
-                              l->density ? p->density_bar : NULL, up_bar, p->gradient, scratch));
-  if (p->layer)
-    linear_map_reverse(&l->up, end - begin, NULL, up_bar, NULL,
-                       row_at(k, p->h_bar[p->layer - 1], begin, l->up.in.size), 1);
+  if (l->conv.network) {
+    edge_features f = {.source = p->attend_from[p->layer],
+                       .target = p->attend_to[p->layer],
+                       .edge_bar = p->edge_bar};
+    EQS_TRY(take_rows(scratch, k, end - begin, &l->attend_from.out, &f.source_bar));
+    EQS_TRY(convolution_reverse_features(&l->conv, p->b, begin, end, p->up[p->layer], &f, p->a_bar,
+                                         up_bar, p->gradient, scratch));
+    add_reverse(p, &l->attend_from, begin, end - begin, f.source_bar);
+  } else {
+    EQS_TRY(convolution_reverse(&l->conv, p->b, begin, end, p->up[p->layer],
+                                p->layer ? NULL : p->b->species, p->a_bar,
+                                l->density ? p->density_bar : NULL, up_bar, p->gradient, scratch));
+  }
+  if (p->layer) add_reverse(p, &l->up, begin, end - begin, up_bar);
+  return EQS_OK;
+}
+
+/* Attention: what the edges of a block's centres left for the centres. */
+static eqs_status attend_task(void *argument, int block, arena *scratch) {
+  const pass *p = argument;
+  const linear_map *map = &p->m->layer[p->layer].attend_to;
+  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n);
+  row_sum_args sum = {
+      .n = end - begin, .width = map->out.size, .first = p->b->nb->first + begin, .x = p->edge_bar};
+  EQS_TRY(take_rows(scratch, p->k, end - begin, &map->out, &sum.y));
+  p->k->row_sum(&sum);
+  add_reverse(p, map, begin, end - begin, sum.y);
   return EQS_OK;
 }
 
@@ -321,35 +420,58 @@ int mace_features(const potential *base, feature out[FEATURES_MAX]) {
   const mace *m = (const mace *)base;
   int n = 0;
   for (int t = 0; t + 1 < m->n_layer; t++) {
+    const mace_layer *next = m->layer + t + 1;
     out[n++] = (feature){m->layer[t].product.out.size, t};
-    out[n++] = (feature){m->layer[t + 1].up.out.size, t};
+    out[n++] = (feature){next->up.out.size, t};
+    if (!next->conv.network) continue;
+    out[n++] = (feature){next->attend_from.out.size, t};
+    out[n++] = (feature){next->attend_to.out.size, t};
   }
   return n;
 }
 
+/* The caller's rows, in the order of mace_features. */
+static void use_kept_rows(pass *p) {
+  void *const *row = p->b->rows->feature;
+  for (int t = 0; t + 1 < p->m->n_layer; t++) {
+    p->h[t] = *row++;
+    p->up[t + 1] = *row++;
+    if (!p->m->layer[t + 1].conv.network) continue;
+    p->attend_from[t + 1] = *row++;
+    p->attend_to[t + 1] = *row++;
+  }
+}
+
 static eqs_status take_arrays(pass *p, arena *shared) {
   const mace *m = p->m;
-  int n = p->b->n, widest = 0;
+  int n = p->b->n, widest = 0, widest_row = 0;
   p->up[0] = m->layer[0].up_rows;
-  for (int t = 0; p->b->rows && t + 1 < m->n_layer; t++) {
-    p->h[t] = p->b->rows->feature[2 * t];
-    p->up[t + 1] = p->b->rows->feature[2 * t + 1];
+  if (p->b->rows) {
+    use_kept_rows(p);
+    return EQS_OK;
   }
-  if (p->b->rows) return EQS_OK;
   for (int t = 0; t < m->n_layer; t++) {
     const mace_layer *l = m->layer + t;
     if (l->conv.out.size > widest) widest = l->conv.out.size;
     if (t) EQS_TRY(take_rows(shared, p->k, n, &l->up.out, &p->up[t]));
+    if (l->conv.network) {
+      const layout *row = &l->attend_from.out;
+      if (row->size > widest_row) widest_row = row->size;
+      EQS_TRY(take_rows(shared, p->k, n, row, &p->attend_from[t]));
+      EQS_TRY(take_rows(shared, p->k, n, row, &p->attend_to[t]));
+    }
     if (t + 1 == m->n_layer) continue;
     EQS_TRY(take_rows(shared, p->k, n, &l->product.out, &p->h[t]));
     if (!p->gradient) continue;
     EQS_TRY(take_rows(shared, p->k, n, &l->product.out, &p->h_bar[t]));
-    if ((size_t)n * (size_t)l->message.size * p->k->real_size > KEEP_BYTES) continue;
-    EQS_TRY(take_rows(shared, p->k, n, &l->message, &p->kept[t]));
+    if ((size_t)n * (size_t)l->mixed.size * p->k->real_size > KEEP_BYTES) continue;
+    EQS_TRY(take_rows(shared, p->k, n, &l->mixed, &p->kept[t]));
     EQS_TRY(arena_take(shared, (size_t)n, sizeof(double), &p->kept_scale[t]));
   }
   if (!p->gradient) return EQS_OK;
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *p->density_bar, &p->density_bar));
+  EQS_TRY(arena_take(shared, mul_size((size_t)p->b->nb->n_edge, (size_t)widest_row),
+                     p->k->real_size, &p->edge_bar));
   return arena_take(shared, mul_size((size_t)n, (size_t)widest), p->k->real_size, &p->a_bar);
 }
 
@@ -368,6 +490,7 @@ eqs_status mace_evaluate(const potential *base, workspace *w, const batch *b, do
   for (p.layer = m->n_layer - 1; p.layer >= 0; p.layer--) {
     if (p.layer + 1 < m->n_layer) EQS_TRY(workspace_run(w, blocks, reverse_task, &p));
     EQS_TRY(workspace_run(w, blocks, edge_task, &p));
+    if (m->layer[p.layer].conv.network) EQS_TRY(workspace_run(w, blocks, attend_task, &p));
   }
   return EQS_OK;
 }

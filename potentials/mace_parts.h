@@ -10,19 +10,33 @@
 #include "potentials/contraction.h"
 #include "potentials/convolution.h"
 #include "potentials/mace.h"
+#include "potentials/mace_nonlinear.h"
 #include "potentials/zbl.h"
 
 enum { LAYERS_MAX = 8 };
 
 typedef enum { READOUT_NONE, READOUT_LINEAR, READOUT_NONLINEAR } readout_kind;
 
-/* E_n += w . h (linear) or w . act(h W) (non-linear); the head's scale is inside w. */
+/* E_n += w . h (linear) or w . y (non-linear) with y = act(h W), or act(act(h W) middle + bias);
+ * the head's scale is inside w, constants are inside E0. */
 typedef struct mace_readout {
   readout_kind kind;
   void *w;
   linear_map hidden;
-  double constant; /* of the normalised silu */
+  linear_map middle; /* k = NULL if there is none */
+  void *bias;        /* of middle, one row */
+  double constant;   /* of the normalised silu */
 } mace_readout;
+
+/* What tells interaction blocks apart; see mace.c. */
+typedef struct interaction_kind {
+  const char *name;
+  int residual;   /* one mixing matrix and a self-connection, not one matrix per element */
+  int density;    /* messages are divided by a density, not by the average number of neighbours */
+  int same_skip;  /* the self-connection does not depend on the element */
+  int attention;  /* weights depend on the features of both atoms */
+  int non_linear; /* a gate follows the mixing */
+} interaction_kind;
 
 /* One interaction with its product basis and readout. Arrays over species are filled by
  * mace_prepare for the elements that occur. */
@@ -32,9 +46,14 @@ typedef struct mace_layer {
   void *up_rows; /* first layer only: up of every element's embedding, [n_element][up.out.size] */
   convolution conv;
   layout message;
+  double density_slope, density_offset; /* messages are divided by slope D + offset */
   const torch_value *mix_weight, *skip_weight;
-  double mix_factor; /* one over the average number of neighbours; 1 with a density */
-  linear_map mix;    /* residual: aggregate -> message */
+  double mix_factor;          /* one over the average number of neighbours; 1 with a density */
+  layout mixed;               /* what the mixing makes: the message, or what the gate sees */
+  linear_map mix;             /* residual: aggregate -> mixed */
+  mace_nonlinear *non_linear; /* mixed -> message; NULL = they are the same */
+  linear_map attend_from, attend_to; /* attention: h -> an atom's rows as neighbour, as centre */
+  linear_map skip;                   /* the self-connection, if it is one for all elements */
   /* [n_element]; residual: the self-connection h -> hidden; otherwise aggregate -> message, which
    * is the file's linear and skip_tp in one (the density between them is a scalar) */
   linear_map *by_element;

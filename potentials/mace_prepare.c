@@ -78,7 +78,7 @@ static eqs_status prepare_elements(mace *m, int t, const unsigned char *present)
   mace_layer *l = m->layer + t;
   skip_reader r = {.m = m, .l = l};
   eqs_status status = EQS_OK;
-  if (l->residual && !l->use_sc) return EQS_OK;
+  if (l->residual && (!l->use_sc || l->skip.k)) return EQS_OK;
   snprintf(r.what, sizeof r.what, "interactions.%d.skip_tp.weight", t);
   for (int z = 0; z < m->n_element && status == EQS_OK; z++) {
     linear_map fresh = {.k = NULL};
@@ -127,7 +127,8 @@ static eqs_status prepare_layers(mace *m, const unsigned char *present) {
   for (int t = 0; t < m->n_layer; t++) {
     EQS_TRY(prepare_elements(m, t, present));
     EQS_TRY(prepare_coefficients(m, t, present));
-    EQS_TRY(radial_prepare(m->layer[t].conv.radial, m->n_element, present, m->radius));
+    if (!m->layer[t].conv.network)
+      EQS_TRY(radial_prepare(m->layer[t].conv.radial, m->n_element, present, m->radius));
   }
   return EQS_OK;
 }

@@ -178,7 +178,8 @@ static eqs_status read_embedding(mace_reader *r) {
   return EQS_OK;
 }
 
-/* up of every element's embedding: what the first convolution gathers. */
+/* up of every element's embedding: what the first convolution gathers; and its self-connection,
+ * where that is one map. */
 static eqs_status embed_elements(mace_reader *r) {
   mace *m = r->m;
   mace_layer *l = m->layer;
@@ -194,6 +195,8 @@ static eqs_status embed_elements(mace_reader *r) {
     for (size_t c = 0; c < mul; c++) rows[z * size + c] = m->embedding_weight[z * mul + c];
   r->k->convert(rows, n * size, real);
   linear_map_forward(&l->up, (int)n, NULL, real, NULL, l->up_rows, 0);
+  if (l->skip_rows && l->skip.k)
+    linear_map_forward(&l->skip, (int)n, NULL, real, NULL, l->skip_rows, 0);
 done:
   free(rows);
   free(real);
@@ -276,8 +279,8 @@ static eqs_status refuse_unknown_parts(const torch_value *root) {
   if (mace_flag(root, "use_so3", 0)) EQS_FAIL(EQS_ERR_UNSUPPORTED, "models with use_so3");
   const torch_value *blocks = torch_get(root, "interactions._modules");
   for (size_t i = 0; i < torch_length(blocks); i++) {
-    int residual, density;
-    EQS_TRY(mace_interaction_kind(torch_value_at(blocks, i), &residual, &density));
+    const interaction_kind *kind;
+    EQS_TRY(mace_interaction_kind(torch_value_at(blocks, i), &kind));
   }
   return EQS_OK;
 }
@@ -371,7 +374,11 @@ static void free_layer(mace_layer *l, int n_element) {
   linear_map_free(&l->up);
   linear_map_free(&l->mix);
   linear_map_free(&l->product);
+  linear_map_free(&l->attend_from);
+  linear_map_free(&l->attend_to);
+  linear_map_free(&l->skip);
   linear_map_free(&l->readout.hidden);
+  linear_map_free(&l->readout.middle);
   convolution_free(&l->conv);
   contraction_free(&l->contraction);
   for (int z = 0; l->by_element && z < n_element; z++) linear_map_free(l->by_element + z);
@@ -383,6 +390,9 @@ static void free_layer(mace_layer *l, int n_element) {
   free(l->up_rows);
   free(l->skip_rows);
   free(l->readout.w);
+  free(l->readout.bias);
+  if (l->non_linear) mace_nonlinear_free(l->non_linear);
+  free(l->non_linear);
 }
 
 void mace_free(potential *p) {

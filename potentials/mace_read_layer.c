@@ -1,78 +1,11 @@
-/* mace_read_layer.c -- one layer of a MACE module: radial network, interaction block, symmetric
- * contraction, product, readout. What is not implemented is refused by name.
- * SPDX-License-Identifier: MIT */
+/* mace_read_layer.c -- one layer of a MACE module: interaction block, symmetric contraction,
+ * product. What is not implemented is refused by name. SPDX-License-Identifier: MIT */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "potentials/mace_reader.h"
-
-/* A network's layers: weights, widths, the activation's constant. */
-static eqs_status read_network(const torch_value *net, const char *what, int *n_layer, int *width,
-                               double **weight, double *act) {
-  if (!torch_is_class(net, "FullyConnectedNet"))
-    EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s is a '%s' (only FullyConnectedNet)", what, torch_class(net));
-  *n_layer = 0;
-  *act = 1;
-  for (int i = 0;; i++) {
-    const torch_value *layer = mace_find(net, "layer%d", i), *w = torch_get(layer, "weight");
-    if (!layer) break;
-    if (i == NETWORK_LAYERS_MAX || torch_tensor_rank(w) != 2)
-      EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s: layer %d (at most %d, each a matrix)", what, i,
-               NETWORK_LAYERS_MAX);
-    const int64_t *shape = torch_tensor_shape(w);
-    double h_in, var_in, var_out;
-    EQS_TRY(mace_read_number(layer, "h_in", &h_in));
-    EQS_TRY(mace_read_number(layer, "var_in", &var_in));
-    EQS_TRY(mace_read_number(layer, "var_out", &var_out));
-    if (shape[0] < 1 || shape[1] < 1 || shape[0] > 65536 || shape[1] > 65536 ||
-        h_in != (double)shape[0] || var_in != 1 || var_out != 1 || (i && width[i] != shape[0]))
-      EQS_FAIL(EQS_ERR_FORMAT, "%s: layer %d does not fit", what, i);
-    size_t n;
-    width[i] = (int)shape[0];
-    width[i + 1] = (int)shape[1];
-    EQS_TRY(mace_read_array(w, what, &weight[i], &n));
-    const torch_value *a = torch_get(layer, "act");
-    int last = !mace_find(net, "layer%d", i + 1);
-    if (last != (torch_value_kind(a) == TORCH_NONE))
-      EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s: activation after the last layer, or none before", what);
-    if (!last) {
-      double c;
-      EQS_TRY(mace_read_activation(a, what, &c));
-      if (i && c != *act) EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s: different activations", what);
-      *act = c;
-    }
-    ++*n_layer;
-  }
-  if (!*n_layer) EQS_FAIL(EQS_ERR_FORMAT, "%s has no layers", what);
-  return EQS_OK;
-}
-
-static eqs_status read_radial(mace_reader *r, const torch_value *block, const radial_basis *b,
-                              int density, int n_path, const int *channels, radial **out) {
-  double *weight[NETWORK_LAYERS_MAX] = {NULL}, *g[NETWORK_LAYERS_MAX] = {NULL}, act, unused;
-  int width[NETWORK_LAYERS_MAX + 1], n_layer, g_width[NETWORK_LAYERS_MAX + 1], g_layer = 0;
-  eqs_status status;
-  EQS_TRY_DONE(read_network(torch_get(block, "conv_tp_weights"), "conv_tp_weights", &n_layer, width,
-                            weight, &act));
-  if (density) {
-    EQS_TRY_DONE(
-        read_network(torch_get(block, "density_fn"), "density_fn", &g_layer, g_width, g, &unused));
-    if (g_layer != 1 || g_width[0] != b->n || g_width[1] != 1) {
-      status = status_fail(EQS_ERR_UNSUPPORTED, "density_fn is not one layer to one value");
-      goto done;
-    }
-  }
-  status = radial_create(b, r->k, n_layer, width, (const double *const *)weight, act, n_path,
-                         channels, g[0], out);
-done:
-  for (int i = 0; i < NETWORK_LAYERS_MAX; i++) {
-    free(weight[i]);
-    free(g[i]);
-  }
-  return status;
-}
 
 /* -------------------------------------------------------------------------------- interaction */
 
@@ -109,8 +42,10 @@ static eqs_status read_paths(const torch_value *tp, const layout *in, int *n, l_
   return EQS_OK;
 }
 
-static eqs_status read_convolution(mace_reader *r, mace_layer *l, const torch_value *block,
-                                   const radial_basis *b) {
+static eqs_status read_convolution(mace_reader *r, int t, const interaction_kind *kind,
+                                   const layout *features, const radial_basis *b) {
+  mace_layer *l = r->m->layer + t;
+  const torch_value *block = mace_find(r->root, "interactions.%d", t);
   l_path paths[PATHS_MAX];
   int n_path = 0, channels[PATHS_MAX], lmax;
   int64_t order;
@@ -129,47 +64,35 @@ static eqs_status read_convolution(mace_reader *r, mace_layer *l, const torch_va
   for (int p = 0; p < n_path; p++)
     if (paths[p].l2 > lmax)
       EQS_FAIL(EQS_ERR_FORMAT, "conv_tp uses l = %d of %d", paths[p].l2, lmax);
-  radial *net = NULL;
-  EQS_TRY(read_radial(r, block, b, l->density, n_path, channels, &net));
-  EQS_TRY(convolution_build(&l->conv, r->k, &l->up.out, lmax, 1, n_path, paths, -1, NULL, net));
+  EQS_TRY(convolution_build(&l->conv, r->k, &l->up.out, lmax, 1, n_path, paths, -1, NULL, NULL));
   l->conv.radius = r->m->radius;
-  return EQS_OK;
+  return mace_read_radial(r, t, kind, features, b, n_path, channels);
 }
 
-eqs_status mace_interaction_kind(const torch_value *block, int *residual, int *density) {
-  static const struct {
-    const char *name;
-    int residual, density;
-  } kinds[] = {{"RealAgnosticInteractionBlock", 0, 0},
-               {"RealAgnosticResidualInteractionBlock", 1, 0},
-               {"RealAgnosticDensityInteractionBlock", 0, 1},
-               {"RealAgnosticDensityResidualInteractionBlock", 1, 1}};
+eqs_status mace_interaction_kind(const torch_value *block, const interaction_kind **kind) {
+  static const interaction_kind kinds[] = {
+      {"RealAgnosticInteractionBlock", 0, 0, 0, 0, 0},
+      {"RealAgnosticResidualInteractionBlock", 1, 0, 0, 0, 0},
+      {"RealAgnosticDensityInteractionBlock", 0, 1, 0, 0, 0},
+      {"RealAgnosticDensityResidualInteractionBlock", 1, 1, 0, 0, 0},
+      {"RealAgnosticAttResidualInteractionBlock", 1, 0, 1, 1, 0},
+      {"RealAgnosticResidualNonLinearInteractionBlock", 1, 1, 1, 0, 1}};
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
     if (torch_is_class(block, kinds[i].name)) {
-      *residual = kinds[i].residual;
-      *density = kinds[i].density;
+      *kind = kinds + i;
       return EQS_OK;
     }
   EQS_FAIL(EQS_ERR_UNSUPPORTED, "interaction block '%s' is not implemented", torch_class(block));
 }
 
-static eqs_status read_interaction(mace_reader *r, int t, const layout *features,
-                                   const radial_basis *b) {
-  mace *m = r->m;
-  mace_layer *l = m->layer + t;
+/* linear, and what follows it up to the message, of blocks without a gate. */
+static eqs_status read_mixing(mace_reader *r, int t) {
+  mace_layer *l = r->m->layer + t;
   const torch_value *block = mace_find(r->root, "interactions.%d", t);
-  layout up;
-  irreps from = irreps_of(features);
-  EQS_TRY(mace_interaction_kind(block, &l->residual, &l->density));
-  EQS_TRY(mace_read_layout(torch_get(block, "linear_up.irreps_out"), "linear_up", &up));
-  EQS_TRY(mace_read_linear(r, torch_get(block, "linear_up"), "linear_up", &from, features, &up, 1,
-                           &l->up));
-  EQS_TRY(read_convolution(r, l, block, b));
-  EQS_TRY(mace_read_layout(torch_get(block, "linear.irreps_out"), "linear", &l->message));
-  for (int i = 0; i < N_L; i++)
-    if (l->message.mul[i] != (i <= l->conv.lmax ? l->message.mul[0] : 0))
-      EQS_FAIL(EQS_ERR_UNSUPPORTED, "messages without the same channels for every l");
   double average = 1;
+  EQS_TRY(mace_read_layout(torch_get(block, "linear.irreps_out"), "linear", &l->message));
+  l->mixed = l->message;
+  l->density_slope = l->density_offset = 1;
   if (!l->density) EQS_TRY(mace_read_number(block, "avg_num_neighbors", &average));
   if (!(average > 0)) EQS_FAIL(EQS_ERR_FORMAT, "avg_num_neighbors = %g", average);
   l->mix_factor = 1 / average;
@@ -179,11 +102,48 @@ static eqs_status read_interaction(mace_reader *r, int t, const layout *features
                            &l->message, l->mix_factor, &mix));
   if (l->residual) l->mix = mix;
   else linear_map_free(&mix); /* only read to be checked: every element gets its own */
+  return EQS_OK;
+}
+
+/* skip_tp with one matrix per element, or a Linear for all of them, whose name depends on the
+ * block; the latter ends in the features that the product makes. */
+static eqs_status read_skip(mace_reader *r, int t, const interaction_kind *kind,
+                            const layout *features) {
+  mace_layer *l = r->m->layer + t;
+  const torch_value *block = mace_find(r->root, "interactions.%d", t);
+  if (kind->same_skip) {
+    const char *name = kind->attention ? "skip_linear" : "skip_tp";
+    irreps from = irreps_of(features);
+    layout hidden;
+    EQS_TRY(mace_read_layout(mace_find(block, "%s.irreps_out", name), name, &hidden));
+    return mace_read_linear(r, torch_get(block, name), name, &from, features, &hidden, 1, &l->skip);
+  }
   l->skip_weight = torch_get(block, "skip_tp.weight");
   if (torch_tensor_rank(l->skip_weight) < 0)
     EQS_FAIL(EQS_ERR_FORMAT, "interactions.%d.skip_tp.weight is missing", t);
-  return alloc_array(&l->by_element, (size_t)m->n_element, sizeof *l->by_element,
+  return alloc_array(&l->by_element, (size_t)r->m->n_element, sizeof *l->by_element,
                      "skip connections");
+}
+
+static eqs_status read_interaction(mace_reader *r, int t, const layout *features,
+                                   const radial_basis *b) {
+  mace_layer *l = r->m->layer + t;
+  const torch_value *block = mace_find(r->root, "interactions.%d", t);
+  const interaction_kind *kind;
+  layout up;
+  irreps from = irreps_of(features);
+  EQS_TRY(mace_interaction_kind(block, &kind));
+  l->residual = kind->residual;
+  l->density = kind->density;
+  EQS_TRY(mace_read_layout(torch_get(block, "linear_up.irreps_out"), "linear_up", &up));
+  EQS_TRY(mace_read_linear(r, torch_get(block, "linear_up"), "linear_up", &from, features, &up, 1,
+                           &l->up));
+  EQS_TRY(read_convolution(r, t, kind, features, b));
+  EQS_TRY(kind->non_linear ? mace_read_nonlinear(r, t) : read_mixing(r, t));
+  for (int i = 0; i < N_L; i++)
+    if (l->message.mul[i] != (i <= l->conv.lmax ? l->message.mul[0] : 0))
+      EQS_FAIL(EQS_ERR_UNSUPPORTED, "messages without the same channels for every l");
+  return read_skip(r, t, kind, features);
 }
 
 /* ------------------------------------------------------------------------------ product basis */
@@ -273,105 +233,12 @@ static eqs_status read_product(mace_reader *r, int t) {
   EQS_TRY(mace_read_linear(r, torch_get(block, "linear"), "products.linear", &from,
                            &l->contraction.out, &hidden, 1, &l->product));
   l->use_sc = l->residual && mace_flag(block, "use_sc", 0);
+  if (l->use_sc && l->skip.k && memcmp(&l->skip.out, &hidden, sizeof hidden) != 0)
+    EQS_FAIL(EQS_ERR_FORMAT, "the self-connection of layer %d does not fit its product", t);
   if (!t && l->use_sc)
     EQS_TRY(alloc_array(&l->skip_rows, (size_t)m->n_element * (size_t)hidden.size, r->k->real_size,
                         "skip connections"));
   return EQS_OK;
-}
-
-/* ----------------------------------------------------------------------------------- readouts */
-
-/* Column `column` of a [rows][columns] weight, times `factor`, as a padded row of reals. */
-static eqs_status read_column(const mace_reader *r, const torch_value *v, const char *what,
-                              int rows, int columns, int column, double factor, int padded,
-                              void **out) {
-  double *w, *row = NULL;
-  size_t n;
-  eqs_status status;
-  EQS_TRY_DONE(mace_read_array(torch_get(v, "weight"), what, &w, &n));
-  if (n != (size_t)rows * (size_t)columns) {
-    status =
-        status_fail(EQS_ERR_FORMAT, "%s: %zu weights, expected %d x %d", what, n, rows, columns);
-    goto done;
-  }
-  EQS_TRY_DONE(alloc_array(&row, (size_t)padded, sizeof *row, what));
-  for (int i = 0; i < rows; i++) row[i] = factor * w[i * columns + column];
-  EQS_TRY_DONE(alloc_array(out, (size_t)padded, r->k->real_size, what));
-  r->k->convert(row, (size_t)padded, *out);
-done:
-  free(row);
-  free(w);
-  return status;
-}
-
-/* The hidden layer of the head in use: columns [width * head, width * (head + 1)) of linear_1. */
-static eqs_status read_hidden(const mace_reader *r, const torch_value *v, const layout *h,
-                              int width, linear_map *map) {
-  double *w, *part = NULL;
-  size_t n, rows = (size_t)h->mul[0], columns = (size_t)(width * r->n_head);
-  eqs_status status;
-  int mul[N_L] = {width, 0, 0, 0};
-  layout out = layout_make(mul);
-  irreps from = {.n = 1, .block = {{h->mul[0], 0, 0}}};
-  EQS_TRY_DONE(mace_read_array(torch_get(v, "linear_1.weight"), "readout.linear_1", &w, &n));
-  if (n != rows * columns) {
-    status = status_fail(EQS_ERR_FORMAT, "readout.linear_1: %zu weights, expected %zu", n,
-                         rows * columns);
-    goto done;
-  }
-  EQS_TRY_DONE(alloc_array(&part, rows * (size_t)width, sizeof *part, "readout"));
-  for (size_t i = 0; i < rows; i++)
-    for (size_t j = 0; j < (size_t)width; j++)
-      part[i * (size_t)width + j] = w[i * columns + (size_t)(width * r->head) + j];
-  status = linear_map_build(map, r->k, &from, h, &out, part, rows * (size_t)width, 1, 0, 0, 1,
-                            "readout.linear_1");
-done:
-  free(part);
-  free(w);
-  return status;
-}
-
-eqs_status mace_read_readout(mace_reader *r, const torch_value *v, mace_layer *l) {
-  mace_readout *o = &l->readout;
-  const layout *h = &l->product.out;
-  int channels = h->mul[0];
-  if (torch_is_class(v, "LinearReadoutBlock")) {
-    o->kind = READOUT_LINEAR;
-    return read_column(r, torch_get(v, "linear"), "readout.linear", channels, r->n_head, r->head,
-                       r->m->scale / sqrt(channels), h->pitch[0], &o->w);
-  }
-  if (!torch_is_class(v, "NonLinearReadoutBlock"))
-    EQS_FAIL(EQS_ERR_UNSUPPORTED, "readout '%s' is not implemented", torch_class(v));
-  if (torch_tensor_count(torch_get(v, "linear_1.bias")) ||
-      torch_tensor_count(torch_get(v, "linear_2.bias")))
-    EQS_FAIL(EQS_ERR_UNSUPPORTED, "readout with biases");
-  o->kind = READOUT_NONLINEAR;
-  layout all;
-  EQS_TRY(mace_read_layout(torch_get(v, "linear_1.irreps_out"), "readout.linear_1", &all));
-  if (all.mul[0] % r->n_head || all.mul[0] == 0)
-    EQS_FAIL(EQS_ERR_FORMAT, "readout: %d hidden channels for %d heads", all.mul[0], r->n_head);
-  int width = all.mul[0] / r->n_head;
-  EQS_TRY(mace_read_activation(torch_get(v, "non_linearity.acts.0"), "readout", &o->constant));
-  EQS_TRY(read_hidden(r, v, h, width, &o->hidden));
-  /* linear_2 is [width * heads][heads]; only the rows and the column of this head count */
-  double *w, *row = NULL;
-  size_t n, heads = (size_t)r->n_head, padded = (size_t)o->hidden.out.pitch[0];
-  eqs_status status;
-  EQS_TRY_DONE(mace_read_array(torch_get(v, "linear_2.weight"), "readout.linear_2", &w, &n));
-  if (n != (size_t)all.mul[0] * heads) {
-    status = status_fail(EQS_ERR_FORMAT, "readout.linear_2: %zu weights", n);
-    goto done;
-  }
-  EQS_TRY_DONE(alloc_array(&row, padded, sizeof *row, "readout"));
-  for (size_t i = 0; i < (size_t)width; i++)
-    row[i] = r->m->scale / sqrt(all.mul[0]) *
-             w[((size_t)(width * r->head) + i) * heads + (size_t)r->head];
-  EQS_TRY_DONE(alloc_array(&o->w, padded, r->k->real_size, "readout"));
-  r->k->convert(row, padded, o->w);
-done:
-  free(row);
-  free(w);
-  return status;
 }
 
 eqs_status mace_read_layer(mace_reader *r, int t, const layout *features, const radial_basis *b) {

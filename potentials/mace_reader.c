@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "potentials/mace_reader.h"
 
@@ -72,12 +73,8 @@ eqs_status mace_read_layout(const torch_value *v, const char *what, layout *out)
   return EQS_OK;
 }
 
-/* An e3nn Linear without biases from `in` (in slots `from`) to `out`. */
-eqs_status mace_read_linear(const mace_reader *r, const torch_value *v, const char *what,
-                            const irreps *from, const layout *in, const layout *out, double factor,
-                            linear_map *map) {
-  double *w;
-  size_t n;
+eqs_status mace_read_flat(const torch_value *v, const char *what, double **out, size_t *n) {
+  *out = NULL;
   if (strncmp(torch_class(v), "e3nn.", 5))
     EQS_FAIL(EQS_ERR_UNSUPPORTED,
              "%s is a '%s'; only e3nn's layout is supported (convert models "
@@ -85,20 +82,31 @@ eqs_status mace_read_linear(const mace_reader *r, const torch_value *v, const ch
              what, torch_class(v));
   if (torch_tensor_count(torch_get(v, "bias")))
     EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s has a bias", what);
-  eqs_status status = mace_read_array(torch_get(v, "weight"), what, &w, &n);
+  return mace_read_array(torch_get(v, "weight"), what, out, n);
+}
+
+eqs_status mace_read_linear(const mace_reader *r, const torch_value *v, const char *what,
+                            const irreps *from, const layout *in, const layout *out, double factor,
+                            linear_map *map) {
+  double *w;
+  size_t n;
+  eqs_status status = mace_read_flat(v, what, &w, &n);
   if (status == EQS_OK)
     status = linear_map_build(map, r->k, from, in, out, w, n, 1, 0, 0, factor, what);
   free(w);
   return status;
 }
 
-/* The constant of a normalised silu; 1 where it is the identity of normalisation. */
-eqs_status mace_read_activation(const torch_value *act, const char *what, double *out) {
-  const torch_value *f = torch_get(act, "f");
+eqs_status mace_check_function(const torch_value *f, const char *wanted, const char *what) {
   const char *name = torch_class(f), *last = strrchr(name, '.');
-  last = last ? last + 1 : name;
-  if (strcmp(last, "silu") && strcmp(last, "SiLU"))
-    EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s: activation '%s' (only silu)", what, name);
+  if (strcasecmp(last ? last + 1 : name, wanted) != 0)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s: activation '%s' (only %s)", what, name, wanted);
+  return EQS_OK;
+}
+
+eqs_status mace_read_activation(const torch_value *act, const char *wanted, const char *what,
+                                double *out) {
+  EQS_TRY(mace_check_function(torch_get(act, "f"), wanted, what));
   *out = 1;
   if (mace_flag(act, "_is_id", 0)) return EQS_OK;
   return torch_to_double(torch_get(act, "cst"), what, out);

@@ -6,8 +6,9 @@
 
 #include "core/arena.h"
 #include "kernels/kernels.h"
+#include "potentials/dense.h"
 
-enum { BASIS_MAX = 16, NETWORK_LAYERS_MAX = 8 };
+enum { BASIS_MAX = 16 };
 
 typedef enum { CUTOFF_POLYNOMIAL, CUTOFF_XPLOR } cutoff_kind;
 typedef enum { BASIS_BESSEL, BASIS_GAUSSIAN, BASIS_CHEBYSHEV } basis_kind;
@@ -34,22 +35,27 @@ typedef struct radial_basis {
 
 typedef struct radial radial; /* network and tables of one layer */
 
-/* Takes the dense layers of the network, weight[i] row-major [width[i]][width[i+1]] without scale
- * (each is divided by sqrt(width[i])), silu of constant `act` between them, none after the last.
- * Channel c of path p of the last layer (`channels[p]` each, in the file's order) goes to column
- * offset[p] + c of a row. density: NULL, or [basis] weights of the density's only layer.
+/* Basis functions (times the cutoff if it is on the basis) at n lengths: x[n][orders][stride], the
+ * rest of x is left alone; cut[n][orders] is the cutoff. r_sum: covalent radii of the pairs (NULL
+ * without a transform). `side` < 0 takes the limit from below at a break, > 0 from above. */
+void radial_basis_rows(const radial_basis *b, int n, const double *r, const double *r_sum,
+                       int orders, int side, int stride, double *x, double *cut);
+
+/* Channel c of path p (`channels[p]` each, in the order of the network's outputs) goes to column
+ * offset[p] + c of a row. density: NULL, or the network g of the density tanh(g^2).
  * k is the table of the precision asked; in single precision the functions are tabulated. */
-eqs_status radial_create(const radial_basis *basis, const kernel_ops *k, int n_layer,
-                         const int *width, const double *const *weight, double act, int n_path,
-                         const int *channels, const double *density, radial **out) EQS_CHECK;
+eqs_status radial_create(const radial_basis *basis, const kernel_ops *k, const dense_network *net,
+                         const dense_network *density, int n_path, const int *channels,
+                         radial **out) EQS_CHECK;
 void radial_free(radial **a);
 int radial_offset(const radial *a, int path); /* of a path's channels in a row */
 int radial_width(const radial *a);            /* reals between orders of a row */
 int radial_density_column(const radial *a);   /* -1 if there is none */
 int64_t radial_parameters(const radial *a);
 
-/* Makes the tables for all pairs of the species present; radius[s] are the covalent radii that the
- * transform uses (NULL without one). Thread-safe against radial_locate of earlier pairs.
+/* Makes the tables for all pairs of the species present, ordered pairs if the network depends on
+ * the elements; radius[s] are the covalent radii that the transform uses (NULL without one).
+ * Thread-safe against radial_locate of earlier pairs.
  * EQS_ERR_DIVERGED: a function that no table of reasonable size follows (cure: double precision).
  */
 eqs_status radial_prepare(radial *a, int n_species, const unsigned char *present,
@@ -57,8 +63,8 @@ eqs_status radial_prepare(radial *a, int n_species, const unsigned char *present
 /* The largest error of the tables so far against the network in double, over max |R|, max |R'|. */
 void radial_table_error(const radial *a, double *value, double *slope);
 
-/* For n edges of lengths r between species s1[e], s2[e]: the pieces, the positions in them (reals),
- * dt/dr, and how many orders a piece has. Everything lies in `scratch`. */
+/* For n edges of lengths r, centre of species s1[e], neighbour s2[e]: the pieces, the positions in
+ * them (reals), dt/dr, and how many orders a piece has. Everything lies in `scratch`. */
 typedef struct radial_rows {
   const void **row;
   void *t;
@@ -69,10 +75,15 @@ eqs_status radial_locate(const radial *a, int n, const double *r, const int *s1,
                          const double *radius, int want_slope, arena *scratch,
                          radial_rows *out) EQS_CHECK;
 
+/* What n edges are made of, for radial_evaluate; members that the functions do not need are NULL.
+ */
+typedef struct radial_pairs {
+  const double *r_sum;        /* [n] covalent radii of the pair */
+  const int *source, *target; /* [n] species of neighbour and centre */
+} radial_pairs;
 /* Values and derivatives straight from the network: out[n][orders][radial_width], orders 1 to 3.
- * r_sum: covalent radii of the pair. `side` < 0 takes the limit from below at a break, > 0 from
- * above. For tests and tables. */
-eqs_status radial_evaluate(const radial *a, int n, const double *r, const double *r_sum, int orders,
-                           int side, arena *scratch, double *out) EQS_CHECK;
+ * `side` as for radial_basis_rows. For tests and tables. */
+eqs_status radial_evaluate(const radial *a, int n, const double *r, const radial_pairs *pairs,
+                           int orders, int side, arena *scratch, double *out) EQS_CHECK;
 
 #endif

@@ -23,17 +23,12 @@ typedef struct radial_table {
 struct radial {
   radial_basis basis;
   const kernel_ops *k;
-  int n_layer, n_path;
-  int layer_width[NETWORK_LAYERS_MAX + 1]; /* padded */
-  int in_width, path_width, width;         /* padded; width includes the density's column */
-  void *weight[NETWORK_LAYERS_MAX];
-  int *channels, *offset; /* [n_path] */
-  double act;
-  int has_density;
-  double density[BASIS_MAX];
-  int64_t n_parameter;
-  int n_species;       /* 1 where the functions do not depend on the pair */
-  radial_table *table; /* [n_species][n_species], upper triangle used */
+  dense *network, *density; /* density: NULL without one */
+  int n_path, *offset;      /* [n_path] */
+  int width;                /* padded; includes the density's column */
+  int n_species;            /* 1 where the functions do not depend on the pair */
+  int ordered;              /* the pair (i, j) is not the pair (j, i) */
+  radial_table *table;      /* [n_species][n_species]; upper triangle used unless ordered */
   pthread_mutex_t lock;
 };
 

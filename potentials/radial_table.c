@@ -21,27 +21,40 @@ typedef struct segment_fit {
   double value_error, slope_error, value, slope;
 } segment_fit;
 
+/* The pair that a table is for. */
+typedef struct table_pair {
+  double r_sum;
+  int source, target;
+} table_pair;
+
 /* Pieces i0 .. i0+m-1 of a segment; `scratch` is reset here. worst: [4][width], see quintic_args.
  */
-static eqs_status make_pieces(const radial *a, double r_sum, const struct radial_segment *s, int i0,
-                              int m, arena *scratch, double *worst) {
+static eqs_status make_pieces(const radial *a, const table_pair *pair,
+                              const struct radial_segment *s, int i0, int m, arena *scratch,
+                              double *worst) {
   double h = (s->to - s->from) / s->n, r[3 * CHUNK + 1], sum[3 * CHUNK + 1], *knot, *probe, *out;
+  int source[3 * CHUNK + 1], target[3 * CHUNK + 1];
+  radial_pairs p = {sum, source, target};
   size_t w = (size_t)a->width, size = 6 * w;
   arena_reset(scratch);
   EQS_TRY(arena_take(scratch, (size_t)(m + 1) * 3 * w, sizeof *knot, &knot));
   EQS_TRY(arena_take(scratch, (size_t)m * 4 * w, sizeof *probe, &probe));
   EQS_TRY(arena_take(scratch, (size_t)m * size, sizeof *out, &out));
-  for (int i = 0; i < 3 * m + 1; i++) sum[i] = r_sum;
+  for (int i = 0; i < 3 * m + 1; i++) {
+    sum[i] = pair->r_sum;
+    source[i] = pair->source;
+    target[i] = pair->target;
+  }
   for (int i = 0; i <= m; i++) r[i] = i0 + i == s->n ? s->to : s->from + (i0 + i) * h;
   /* the first knot takes its derivatives from above, the others from below: both sides of a break
    * are one segment's end and the next one's beginning */
-  EQS_TRY(radial_evaluate(a, 1, r, sum, 3, 1, scratch, knot));
-  EQS_TRY(radial_evaluate(a, m, r + 1, sum, 3, -1, scratch, knot + 3 * w));
+  EQS_TRY(radial_evaluate(a, 1, r, &p, 3, 1, scratch, knot));
+  EQS_TRY(radial_evaluate(a, m, r + 1, &p, 3, -1, scratch, knot + 3 * w));
   for (int i = 0; i < m; i++) {
     r[2 * i] = s->from + (i0 + i + 0.25) * h;
     r[2 * i + 1] = s->from + (i0 + i + 0.6) * h;
   }
-  EQS_TRY(radial_evaluate(a, 2 * m, r, sum, 2, 1, scratch, probe));
+  EQS_TRY(radial_evaluate(a, 2 * m, r, &p, 2, 1, scratch, probe));
   quintic_args q = {.n = m,
                     .width = a->width,
                     .h = h,
@@ -61,8 +74,8 @@ static double largest(const double *v, size_t n) {
   return most;
 }
 
-static eqs_status make_segment(const radial *a, double r_sum, int n, struct radial_segment *s,
-                               arena *scratch, segment_fit *f) {
+static eqs_status make_segment(const radial *a, const table_pair *pair, int n,
+                               struct radial_segment *s, arena *scratch, segment_fit *f) {
   size_t w = (size_t)a->width;
   double *worst = NULL;
   eqs_status status;
@@ -73,7 +86,7 @@ static eqs_status make_segment(const radial *a, double r_sum, int n, struct radi
   EQS_TRY_DONE(alloc_array(&worst, 4 * w, sizeof *worst, "radial table"));
   EQS_TRY_DONE(alloc_array(&s->piece, (size_t)n * 6 * w, a->k->real_size, "radial table"));
   for (int i = 0; i < n; i += CHUNK)
-    EQS_TRY_DONE(make_pieces(a, r_sum, s, i, n - i < CHUNK ? n - i : CHUNK, scratch, worst));
+    EQS_TRY_DONE(make_pieces(a, pair, s, i, n - i < CHUNK ? n - i : CHUNK, scratch, worst));
   *f = (segment_fit){largest(worst, w), largest(worst + w, w), largest(worst + 2 * w, w),
                      largest(worst + 3 * w, w)};
 done:
@@ -94,12 +107,13 @@ static void lay_out(const radial_basis *b, radial_table *t) {
 }
 
 /* The error falls as h^6 (h^5 in the slope), so that a failed trial tells the next. */
-static eqs_status make_table(const radial *a, double r_sum, radial_table *t, arena *scratch) {
+static eqs_status make_table(const radial *a, const table_pair *pair, radial_table *t,
+                             arena *scratch) {
   segment_fit f[SEGMENTS_MAX];
   double value = 1e-300, slope = 1e-300;
   lay_out(&a->basis, t);
   for (int i = 0; i < t->n_segment; i++) {
-    EQS_TRY(make_segment(a, r_sum, FIRST_INTERVALS, &t->segment[i], scratch, &f[i]));
+    EQS_TRY(make_segment(a, pair, FIRST_INTERVALS, &t->segment[i], scratch, &f[i]));
     value = fmax(value, f[i].value);
     slope = fmax(slope, f[i].slope);
   }
@@ -121,16 +135,16 @@ static eqs_status make_table(const radial *a, double r_sum, radial_table *t, are
                  f[i].slope_error / slope);
       double more = n * fmin(fmax(1.05 * pow(excess, 0.2), 1.1), 8);
       n = more < MOST_INTERVALS ? (int)more + 1 : MOST_INTERVALS;
-      EQS_TRY(make_segment(a, r_sum, n, &t->segment[i], scratch, &f[i]));
+      EQS_TRY(make_segment(a, pair, n, &t->segment[i], scratch, &f[i]));
     }
   return EQS_OK;
 }
 
 /* A table becomes visible only when it is complete. */
-static eqs_status make_pair(radial *a, double r_sum, radial_table *to) {
+static eqs_status make_pair(radial *a, const table_pair *pair, radial_table *to) {
   arena scratch = {0};
   radial_table t = {.n_segment = 0};
-  eqs_status status = make_table(a, r_sum, &t, &scratch);
+  eqs_status status = make_table(a, pair, &t, &scratch);
   arena_free(&scratch);
   for (int i = 0; status != EQS_OK && i < SEGMENTS_MAX; i++) free(t.segment[i].piece);
   if (status == EQS_OK) *to = t;
@@ -139,16 +153,17 @@ static eqs_status make_pair(radial *a, double r_sum, radial_table *to) {
 
 static eqs_status prepare_pairs(radial *a, int n_species, const unsigned char *present,
                                 const double *radius) {
-  int n = a->basis.transform == TRANSFORM_NONE ? 1 : n_species;
+  int n = a->basis.transform == TRANSFORM_NONE && !a->ordered ? 1 : n_species;
   if (!a->table) {
     EQS_TRY(alloc_array(&a->table, (size_t)n * (size_t)n, sizeof *a->table, "radial tables"));
     a->n_species = n;
   }
   for (int i = 0; i < n; i++)
-    for (int j = i; j < n; j++) {
+    for (int j = a->ordered ? 0 : i; j < n; j++) {
       radial_table *t = a->table + i * n + j;
       if (t->n_segment || (n > 1 && !(present[i] && present[j]))) continue;
-      EQS_TRY(make_pair(a, n > 1 ? radius[i] + radius[j] : 1, t));
+      table_pair pair = {radius && n > 1 ? radius[i] + radius[j] : 1, j, i};
+      EQS_TRY(make_pair(a, &pair, t));
     }
   return EQS_OK;
 }
@@ -174,13 +189,15 @@ static eqs_status locate_direct(const radial *a, int n, const double *r, const i
                                 const int *s2, const double *radius, int orders, arena *scratch,
                                 radial_rows *out) {
   double *rows, *sum = NULL;
+  radial_pairs pairs = {.source = s2, .target = s1};
   size_t size = (size_t)orders * (size_t)a->width;
   EQS_TRY(arena_take(scratch, (size_t)n * size, sizeof *rows, &rows));
   if (radius) {
     EQS_TRY(arena_take(scratch, (size_t)n, sizeof *sum, &sum));
     for (int e = 0; e < n; e++) sum[e] = radius[s1[e]] + radius[s2[e]];
+    pairs.r_sum = sum;
   }
-  EQS_TRY(radial_evaluate(a, n, r, sum, orders, 1, scratch, rows));
+  EQS_TRY(radial_evaluate(a, n, r, &pairs, orders, 1, scratch, rows));
   for (int e = 0; e < n; e++) {
     out->row[e] = rows + (size_t)e * size;
     out->slope[e] = 1;
@@ -204,8 +221,9 @@ eqs_status radial_locate(const radial *a, int n, const double *r, const int *s1,
   for (int e = 0; e < n; e++) {
     int i = 0, j = 0;
     if (a->n_species > 1) {
-      i = s1[e] < s2[e] ? s1[e] : s2[e];
-      j = s1[e] < s2[e] ? s2[e] : s1[e];
+      int swap = !a->ordered && s1[e] > s2[e];
+      i = swap ? s2[e] : s1[e];
+      j = swap ? s1[e] : s2[e];
     }
     const radial_table *table = a->table + i * a->n_species + j;
     const struct radial_segment *s = table->segment;

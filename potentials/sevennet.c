@@ -77,7 +77,8 @@ static void read_out(const pass *p, int begin, int end, const void *x) {
 
 static gate_args gate_arguments(const pass *p, int n) {
   const sevennet_layer *c = p->s->layer + p->layer;
-  gate_args a = {.n = n, .constant = p->s->act, .in = c->gate, .out = c->next};
+  gate_args a = {
+      .n = n, .constant = p->s->act, .gate_constant = p->s->act, .in = c->gate, .out = c->next};
   memcpy(a.gate_offset, c->gate_offset, sizeof a.gate_offset);
   return a;
 }

@@ -166,7 +166,7 @@ static eqs_status read_radial(reader *r, int layer, const layout *x, int n_path,
   const sevennet_config *c = &r->c;
   int channels[PATHS_MAX], width[NETWORK_LAYERS_MAX + 1] = {c->basis.n}, n = c->n_hidden + 1;
   double *weight[NETWORK_LAYERS_MAX] = {NULL};
-  const double *view[NETWORK_LAYERS_MAX];
+  dense_network net = {.n = n, .act = silu_constant};
   eqs_status status = EQS_OK;
   for (int i = 0; i < c->n_hidden; i++) width[i + 1] = c->hidden[i];
   for (int i = 0; i < n_path; i++) width[n] += channels[i] = x->mul[paths[i].l1];
@@ -180,10 +180,12 @@ static eqs_status read_radial(reader *r, int layer, const layout *x, int n_path,
       goto done;
     }
     EQS_TRY_DONE(read_weights(r, name, (size_t)width[i] * (size_t)width[i + 1], &weight[i]));
-    view[i] = weight[i];
+    net.layer[i] = (dense_layer){.in = width[i],
+                                 .out = width[i + 1],
+                                 .scale = 1 / sqrt((double)width[i]),
+                                 .weight = weight[i]};
   }
-  EQS_TRY_DONE(
-      radial_create(&c->basis, r->k, n, width, view, silu_constant, n_path, channels, NULL, out));
+  EQS_TRY_DONE(radial_create(&c->basis, r->k, &net, NULL, n_path, channels, out));
 done:
   for (int i = 0; i < n; i++) free(weight[i]);
   return status;

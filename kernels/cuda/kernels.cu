@@ -34,7 +34,9 @@ OVER_NODES(density_reverse, density_args, n_owner)
 OVER_NODES(gate_forward, gate_args, n)
 OVER_NODES(gate_reverse, gate_args, n)
 OVER_NODES(silu_jet, silu_jet_args, n)
+OVER_NODES(norm_jet, norm_jet_args, n)
 OVER_NODES(scale_jet, scale_jet_args, n)
+OVER_NODES(row_sum, row_sum_args, n)
 OVER_NODES(scale_forward, scale_args, n)
 OVER_NODES(scale_reverse, scale_args, n)
 OVER_NODES(dot_forward, dot_args, n)
@@ -71,8 +73,16 @@ template <int l1, int l3> __global__ void conv_reverse_cuda(const conv_args a, i
   }
 }
 
+template <int l1, int l3> __global__ void conv_weight_reverse_cuda(const conv_args a, int path) {
+  int i = (int)blockIdx.x;
+  for (int e = a.first[i] + (int)(threadIdx.x / 32); e < a.first[i + 1];
+       e += (int)(blockDim.x / 32))
+    conv_weight_reverse_body(&a, a.path + path, l1, l3, i, e);
+}
+
 #define INSTANTIATE(l1, l3)                                                                        \
   template __global__ void conv_forward_cuda<l1, l3>(const conv_args, int);                        \
+  template __global__ void conv_weight_reverse_cuda<l1, l3>(const conv_args, int);                 \
   template __global__ void conv_reverse_cuda<l1, l3>(const conv_args, int);
 #define INSTANTIATE_L1(l1)                                                                         \
   INSTANTIATE(l1, 0) INSTANTIATE(l1, 1) INSTANTIATE(l1, 2) INSTANTIATE(l1, 3)

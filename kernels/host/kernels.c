@@ -32,7 +32,9 @@ OVER_EDGES(coupling_reverse)
 typedef density_args density_forward_launch, density_reverse_launch;
 typedef gate_args gate_forward_launch, gate_reverse_launch;
 typedef silu_jet_args silu_jet_launch;
+typedef norm_jet_args norm_jet_launch;
 typedef scale_jet_args scale_jet_launch;
+typedef row_sum_args row_sum_launch;
 typedef quintic_args quintic_launch;
 typedef scale_args scale_forward_launch, scale_reverse_launch;
 typedef dot_args dot_forward_launch, dot_reverse_launch;
@@ -41,7 +43,9 @@ OVER_NODES(density_reverse, n_owner)
 OVER_NODES(gate_forward, n)
 OVER_NODES(gate_reverse, n)
 OVER_NODES(silu_jet, n)
+OVER_NODES(norm_jet, n)
 OVER_NODES(scale_jet, n)
+OVER_NODES(row_sum, n)
 OVER_NODES(quintic, n)
 OVER_NODES(scale_forward, n)
 OVER_NODES(scale_reverse, n)
@@ -142,6 +146,24 @@ static void conv_reverse_host(const conv_args *a) {
       a->r_bar[e] += (double)r_bar * a->slope[e];
     }
   }
+}
+
+#define WEIGHT_REVERSE(l1, l3, unused)                                                             \
+  static void conv_weight_reverse_##l1##l3(const conv_args *a, const conv_path *p, int i, int e) { \
+    conv_weight_reverse_body(a, p, l1, l3, i, e);                                                  \
+  }
+L_PAIRS(WEIGHT_REVERSE, 0)
+#undef WEIGHT_REVERSE
+typedef void weight_reverse_edge(const conv_args *, const conv_path *, int, int);
+
+static void conv_weight_reverse_host(const conv_args *a) {
+#define WEIGHT_REVERSE_NAME(l1, l3, unused) conv_weight_reverse_##l1##l3,
+  static weight_reverse_edge *const body[] = {L_PAIRS(WEIGHT_REVERSE_NAME, 0)};
+#undef WEIGHT_REVERSE_NAME
+  for (int i = 0; i < a->n_owner; i++)
+    for (int e = a->first[i]; e < a->first[i + 1]; e++)
+      for (const conv_path *p = a->path; p < a->path + a->n_path; p++)
+        body[p->l1 * N_L + p->l3](a, p, i, e);
 }
 
 /* -------------------------------------------------------------------------------- contraction */

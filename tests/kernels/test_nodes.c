@@ -84,7 +84,8 @@ static layout blocks(const int mul[N_L]) {
 }
 
 static gate_case make_gate(int n, int scalars, const int gated[N_L]) {
-  gate_case c = {.a = {.n = n, .constant = 1.6791767923989418}};
+  gate_case c = {
+      .a = {.n = n, .constant = 1.6791767923989418, .gate_constant = 1.6791767923989418}};
   int out[N_L] = {scalars, gated[1], gated[2], gated[3]}, in[N_L];
   memcpy(in, out, sizeof in);
   for (int l = 1; l < N_L; l++) {

@@ -43,7 +43,9 @@ static const char *const mace_models[] = {"tiny_L0",
                                           "tiny_L1_resfirst_3layer",
                                           "tiny_L1_soft_gauss",
                                           "tiny_L2",
-                                          "tiny_L0_zbl"};
+                                          "tiny_L0_zbl",
+                                          "tiny_L1_att",
+                                          "tiny_L1_mh1like"};
 enum { N_MACE = sizeof mace_models / sizeof *mace_models };
 
 /* Model k of all, or NULL if its file is not here. The last one is SevenNet. */
@@ -53,7 +55,9 @@ static eqs_model *open_model(eqs_context *c, int k, eqs_precision precision) {
   if (k < N_MACE) {
     snprintf(relative, sizeof relative, "models/%s.model", mace_models[k]);
     if (!reference_data(relative, path)) return NULL;
-    return reference_model(c, path, NULL, NULL, precision);
+    /* the only one whose heads are not one, nor "Default" */
+    const char *head = strcmp(mace_models[k], "tiny_L1_mh1like") ? NULL : "omat_pbe";
+    return reference_model(c, path, head, NULL, precision);
   }
   snprintf(relative, sizeof relative, "../../data/pretrained_potentials/%s", file);
   if (!reference_in("EQS_SEVENNET_DIR", file, path) && !reference_data(relative, path)) {

@@ -12,15 +12,25 @@
 
 enum { MODELS = 64 };
 
-/* Blocks that no supported model has; the message must name them. */
+/* Cases that float32 cannot do better: mace-torch 0.3.16 in float32 differs from its own float64 by
+ * as much. The second head of the first one has interaction energies of 67 eV per atom: 3.5e-5 eV
+ * per atom and 1.0e-4 of one atom. The dense cell of the second one has a stress of 1.2
+ * eV/angstrom^3: 1.2e-6. */
 static const struct {
-  const char *model, *words;
-} refused[] = {{"tiny_L1_att", "Att"}, {"tiny_L1_mh1like", "NonLinear"}};
+  const char *model, *head, *name;
+  double energy, stress;
+} ill_conditioned[] = {{"tiny_L1_mh1like", "omol", NULL, 5, 1},
+                       {"tiny_L1_att", NULL, "triclinic3", 1, 2}};
 
-static const char *why_refused(const char *name) {
-  for (size_t k = 0; k < sizeof refused / sizeof *refused; k++)
-    if (!strcmp(name, refused[k].model)) return refused[k].words;
-  return NULL;
+static void allow(const char *model, reference_case *r) {
+  for (size_t k = 0; k < sizeof ill_conditioned / sizeof *ill_conditioned; k++) {
+    const char *head = ill_conditioned[k].head, *name = ill_conditioned[k].name;
+    if (!strstr(model, ill_conditioned[k].model) || (head && strcmp(head, r->head)) ||
+        (name && strcmp(name, r->name)))
+      continue;
+    r->energy_slack = ill_conditioned[k].energy;
+    r->stress_slack = ill_conditioned[k].stress;
+  }
 }
 
 /* All cases of one model in one precision; loads it once for each head. */
@@ -28,6 +38,7 @@ static int check_model(const char *model, const char *json, eqs_precision precis
                        int forces_known) {
   reference r = reference_load_mace(json);
   for (int k = 0; k < r.n && !forces_known; k++) r.cases[k].has_forces = r.cases[k].has_stress = 0;
+  for (int k = 0; k < r.n; k++) allow(model, &r.cases[k]);
   eqs_context *c = reference_context();
   eqs_model *m = NULL;
   int checked = 0;
@@ -55,7 +66,6 @@ static int check_small(eqs_precision precision) {
   cr_assert(reference_data("models", folder));
   int n = reference_list(folder, ".model", names, MODELS), checked = 0;
   for (int k = 0; k < n; k++) {
-    if (why_refused(names[k])) continue;
     snprintf(relative, sizeof relative, "models/%.63s.model", names[k]);
     cr_assert(reference_data(relative, path));
     snprintf(relative, sizeof relative, "reference/mace/%.63s.json", names[k]);
@@ -73,7 +83,6 @@ static int check_shared(const char *folder, eqs_precision precision) {
       relative[2 * REFERENCE_NAME];
   int n = reference_list(folder, ".model", names, MODELS), checked = 0;
   for (int k = 0; k < n; k++) {
-    if (why_refused(names[k])) continue;
     snprintf(path, sizeof path, "%s/%s.model", folder, names[k]);
     snprintf(relative, sizeof relative, "reference/mace/%.63s.json", names[k]);
     /* mace-torch's own forces lack the derivative of the Chebyshev basis, see the data's README. */
@@ -104,27 +113,6 @@ static void check_published(eqs_precision precision) {
 
 Test(mace_reference, published_double) { check_published(EQS_DOUBLE); }
 Test(mace_reference, published_single) { check_published(EQS_SINGLE); }
-
-Test(mace_reference, refused_by_name) {
-  eqs_context *c = reference_context();
-  int found = 0;
-  for (size_t k = 0; k < sizeof refused / sizeof *refused; k++) {
-    char relative[2 * REFERENCE_NAME], path[REFERENCE_PATH];
-    eqs_model *m = NULL;
-    snprintf(relative, sizeof relative, "models/%s.model", refused[k].model);
-    if (!reference_data(relative, path)) {
-      snprintf(relative, sizeof relative, "reference/mace/models/%.63s.model", refused[k].model);
-      if (!reference_shared(relative, path)) continue;
-    }
-    found++;
-    cr_assert_eq(eqs_model_load(c, path, NULL, &m), EQS_ERR_UNSUPPORTED, "%s", refused[k].model);
-    cr_assert(strstr(eqs_error(), refused[k].words), "'%s' does not name %s", eqs_error(),
-              refused[k].words);
-    cr_assert_null(m);
-  }
-  cr_assert_gt(found, 0);
-  eqs_context_free(&c);
-}
 
 Test(mace_reference, heads) {
   char path[REFERENCE_PATH];

@@ -91,11 +91,17 @@ static network *make_network(const struct setup *s, int with_density) {
   for (int i = 0; i < BASIS * HIDDEN; i++) f->w0[i] = 1.7 * uniform(&seed);
   for (int i = 0; i < HIDDEN * HIDDEN; i++) f->w1[i] = 1.7 * uniform(&seed);
   for (int i = 0; i < HIDDEN * OUT; i++) f->w2[i] = 1.7 * uniform(&seed);
-  const double *const weight[] = {f->w0, f->w1, f->w2};
-  static const int width[] = {BASIS, HIDDEN, HIDDEN, OUT};
+  const dense_network net = {
+      .n = 3,
+      .layer = {{.in = BASIS, .out = HIDDEN, .scale = 1 / sqrt(BASIS), .weight = f->w0},
+                {.in = HIDDEN, .out = HIDDEN, .scale = 1 / sqrt(HIDDEN), .weight = f->w1},
+                {.in = HIDDEN, .out = OUT, .scale = 1 / sqrt(HIDDEN), .weight = f->w2}},
+      .act = act};
+  const dense_network density = {
+      .n = 1, .layer = {{.in = BASIS, .out = 1, .scale = 1 / sqrt(BASIS), .weight = f->density}}};
   for (int d = 0; d < 2; d++)
-    cr_assert(radial_create(&f->basis, kernels_host(d), 3, width, weight, act, PATHS, channels,
-                            with_density ? f->density : NULL, d ? &f->twice : &f->single) == EQS_OK,
+    cr_assert(radial_create(&f->basis, kernels_host(d), &net, with_density ? &density : NULL, PATHS,
+                            channels, d ? &f->twice : &f->single) == EQS_OK,
               "%s", eqs_error());
   f->width = radial_width(f->twice);
   static const unsigned char present[SPECIES] = {1, 1};
@@ -114,7 +120,8 @@ static void free_network(network *f) {
 static void evaluate(const network *f, double r, int orders, int side, double *out) {
   arena scratch = {0};
   double sum = radius[0] + radius[1];
-  cr_assert(radial_evaluate(f->twice, 1, &r, &sum, orders, side, &scratch, out) == EQS_OK);
+  radial_pairs pair = {.r_sum = &sum};
+  cr_assert(radial_evaluate(f->twice, 1, &r, &pair, orders, side, &scratch, out) == EQS_OK);
   arena_free(&scratch);
 }
 
