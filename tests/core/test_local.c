@@ -36,7 +36,8 @@ static const char *const models[] = {"tiny_L0",
                                      "tiny_L1_dens_agnesi_zbl",
                                      "tiny_L1_resfirst_3layer",
                                      "tiny_L1_att",
-                                     "tiny_L1_mh1like"};
+                                     "tiny_att_3layer",
+                                     "tiny_nonlinear_3layer"};
 enum { N_MACE = sizeof models / sizeof *models };
 static const char sevennet[] = "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth";
 
@@ -45,9 +46,7 @@ static eqs_model *open_model(eqs_context *c, int k, eqs_precision precision) {
   if (k < N_MACE) {
     snprintf(relative, sizeof relative, "models/%s.model", models[k]);
     cr_assert(reference_data(relative, path), "%s", relative);
-    /* the only one whose heads are not one, nor "Default" */
-    const char *head = strcmp(models[k], "tiny_L1_mh1like") ? NULL : "omat_pbe";
-    return reference_model(c, path, head, NULL, precision);
+    return reference_model(c, path, NULL, NULL, precision);
   }
   snprintf(relative, sizeof relative, "../../data/pretrained_potentials/%s", sevennet);
   if (!reference_in("EQS_SEVENNET_DIR", sevennet, path) && !reference_data(relative, path)) {

@@ -45,7 +45,10 @@ static const char *const mace_models[] = {"tiny_L0",
                                           "tiny_L2",
                                           "tiny_L0_zbl",
                                           "tiny_L1_att",
-                                          "tiny_L1_mh1like"};
+                                          "tiny_L1_mh1like",
+                                          "tiny_att_3layer",
+                                          "tiny_nonlinear_3layer",
+                                          "tiny_nonlinear_l0"};
 enum { N_MACE = sizeof mace_models / sizeof *mace_models };
 
 /* Model k of all, or NULL if its file is not here. The last one is SevenNet. */
@@ -156,7 +159,7 @@ typedef void displace(sample *s, int which, double h);
 
 static double slope(eqs_context *c, const eqs_model *m, displace *move, int which) {
   static const double weight[4] = {1, -8, 8, -1}, at[4] = {-2, -1, 1, 2};
-  const double h = 1e-3;
+  const double h = 2.5e-4;
   double sum = 0;
   for (int k = 0; k < 4; k++) {
     sample s = base;
