@@ -359,6 +359,29 @@ Test(edges, convolution_is_the_sum_over_edges) {
   }
 }
 
+/* Of `s`, ready for conv_reverse. */
+static void check_weight_reverse(const kernel_ops *k, const conv_case *c, const graph *g,
+                                 const double *a_bar, conv_arrays *s) {
+  size_t w = (size_t)c->width;
+  double *w_bar = doubles(EDGES * w), *want = doubles(EDGES * w);
+  for (int e = 0; e < EDGES; e++)
+    for (const conv_path *p = c->path; p < c->path + N_L * N_L; p++)
+      for (int j = 0; j < p->channels * (2 * p->l1 + 1) * (2 * p->l3 + 1); j++) {
+        int channel = j % p->channels, m = j / p->channels, n3 = 2 * p->l3 + 1;
+        int ih = neighbor[e] * c->in.size + p->in + m / n3 * p->in_pitch + channel;
+        int ia = center[e] * c->out.size + p->out + m % n3 * p->out_pitch + channel;
+        w_bar[(size_t)e * w + (size_t)(p->radial + channel)] +=
+            c->h[ih] * c->q[tile_index(c->n_q, e, p->q + m)] * a_bar[ia];
+      }
+  for (size_t i = 0; i < EDGES; i++)
+    memcpy(want + i * w, w_bar + (size_t)g->transpose[i] * w, w * sizeof *want);
+  s->a.w_bar = room(EDGES * w, k->real_size);
+  s->a.w_stride = c->width;
+  k->conv_weight_reverse(&s->a);
+  expect_close(k, s->a.w_bar, want, EDGES * w, 100, "convolution, weights' adjoint");
+  free(w_bar), free(want), free(s->a.w_bar);
+}
+
 static void check_conv_reverse(const kernel_ops *k, conv_case *c, const graph *g, int want_h,
                                uint64_t *seed) {
   conv_arrays s;
@@ -376,6 +399,7 @@ static void check_conv_reverse(const kernel_ops *k, conv_case *c, const graph *g
   k->conv_reverse(&s.a);
   conv_reference(c, a_bar, NULL, h_bar, q_bar, r_bar);
   if (want_h) expect_close(k, h_got, h_bar, c->n_h, 100, "convolution, features' adjoint");
+  check_weight_reverse(k, c, g, a_bar, &s);
   for (int i = 0; i < EDGES; i++) {
     int e = g->transpose[i];
     cr_assert(fabs(got_r[i] - r_bar[e]) < 500 * tolerance(k) * (1 + fabs(r_bar[e])),

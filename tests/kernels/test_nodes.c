@@ -83,9 +83,11 @@ static layout blocks(const int mul[N_L]) {
   return a;
 }
 
-static gate_case make_gate(int n, int scalars, const int gated[N_L]) {
-  gate_case c = {
-      .a = {.n = n, .constant = 1.6791767923989418, .gate_constant = 1.6791767923989418}};
+static gate_case make_gate(int n, int scalars, const int gated[N_L], int sigmoid) {
+  gate_case c = {.a = {.n = n,
+                       .constant = 1.6791767923989418,
+                       .gate_constant = sigmoid ? 1.8467055342154763 : 1.6791767923989418,
+                       .sigmoid_gates = sigmoid}};
   int out[N_L] = {scalars, gated[1], gated[2], gated[3]}, in[N_L];
   memcpy(in, out, sizeof in);
   for (int l = 1; l < N_L; l++) {
@@ -101,6 +103,10 @@ static gate_case make_gate(int n, int scalars, const int gated[N_L]) {
 
 static double silu(double x) { return x / (1 + exp(-x)); }
 
+static double gate_value(const gate_args *a, double x) {
+  return a->gate_constant * (a->sigmoid_gates ? 1 / (1 + exp(-x)) : silu(x));
+}
+
 static void gate_reference(const gate_args *a, const double *x, double *y) {
   for (int i = 0; i < a->n; i++, x += a->in.size, y += a->out.size) {
     for (int j = 0; j < a->out.mul[0]; j++) y[j] = a->constant * silu(x[j]);
@@ -108,8 +114,7 @@ static void gate_reference(const gate_args *a, const double *x, double *y) {
       for (int m = 0; m < 2 * l + 1; m++)
         for (int j = 0; j < a->out.mul[l]; j++)
           y[a->out.offset[l] + m * a->out.pitch[l] + j] =
-              a->constant * silu(x[a->gate_offset[l] + j]) *
-              x[a->in.offset[l] + m * a->in.pitch[l] + j];
+              gate_value(a, x[a->gate_offset[l] + j]) * x[a->in.offset[l] + m * a->in.pitch[l] + j];
   }
 }
 
@@ -117,14 +122,15 @@ static const int gate_cases[][N_L] = {
     {10, 0, 0, 0}, {32, 16, 0, 0}, {128, 64, 32, 0}, {96, 0, 32, 0}, {128, 64, 32, 32}};
 enum { N_GATE = sizeof gate_cases / sizeof *gate_cases };
 
-Test(nodes, gate_is_silu_times_features) {
+Test(nodes, gate_is_its_factor_times_features) {
   uint64_t seed = 2;
   FOR_TABLES(k, 0)
-  for (int g = 0; g < N_GATE; g++) {
-    gate_case c = make_gate(5, gate_cases[g][0], gate_cases[g]);
+  for (int i = 0; i < 2 * N_GATE; i++) {
+    int g = i % N_GATE;
+    gate_case c = make_gate(5, gate_cases[g][0], gate_cases[g], i >= N_GATE);
     double *x = randoms(c.n_x, &seed), *y = doubles(c.n_y);
-    for (int i = 0; i < c.a.n && gate_cases[g][0] % 16; i++)
-      for (int j = gate_cases[g][0]; j < c.a.in.pitch[0]; j++) x[i * c.a.in.size + j] = 0;
+    for (int row = 0; row < c.a.n && gate_cases[g][0] % 16; row++)
+      for (int j = gate_cases[g][0]; j < c.a.in.pitch[0]; j++) x[row * c.a.in.size + j] = 0;
     void *xr = reals(k, x, c.n_x), *yr = room(c.n_y, k->real_size);
     gate_reference(&c.a, x, y);
     c.a.x = xr;
@@ -149,11 +155,12 @@ Test(nodes, gate_reverse_is_its_derivative) {
   uint64_t seed = 3;
   const double h = 1e-5;
   FOR_TABLES(k, 1)
-  for (int g = 0; g < N_GATE; g++) {
-    gate_case c = make_gate(3, gate_cases[g][0], gate_cases[g]);
+  for (int i = 0; i < 2 * N_GATE; i++) {
+    int g = i % N_GATE;
+    gate_case c = make_gate(3, gate_cases[g][0], gate_cases[g], i >= N_GATE);
     double *x = randoms(c.n_x, &seed), *d = randoms(c.n_x, &seed);
     double *y_bar = randoms(c.n_y, &seed), *x_bar = doubles(c.n_x);
-    for (size_t i = 0; i < c.n_x; i++) x[i] *= 4;
+    for (size_t j = 0; j < c.n_x; j++) x[j] *= 4;
     c.a.x = x;
     c.a.y = y_bar;
     c.a.x_bar = x_bar;
@@ -169,7 +176,7 @@ Test(nodes, gate_keeps_padding_zero_both_ways) {
   uint64_t seed = 4;
   const int mul[N_L] = {10, 0, 0, 0};
   FOR_TABLES(k, 0) {
-    gate_case c = make_gate(4, 10, mul);
+    gate_case c = make_gate(4, 10, mul, 0);
     double *x = padded(4, 10, 16, &seed), *g = padded(4, 10, 16, &seed);
     void *xr = reals(k, x, 64), *gr = reals(k, g, 64), *y = room(64, k->real_size);
     void *x_bar = room(64, k->real_size);
@@ -189,7 +196,7 @@ Test(nodes, gate_keeps_padding_zero_both_ways) {
 Test(nodes, exponential_is_accurate_and_saturates) {
   const int mul[N_L] = {128, 0, 0, 0};
   FOR_TABLES(k, 0) {
-    gate_case c = make_gate(100, 128, mul);
+    gate_case c = make_gate(100, 128, mul, 0);
     double *x = doubles(c.n_x), low = k->real_size == 8 ? -700 : -85;
     c.a.constant = 1;
     for (size_t i = 0; i < c.n_x; i++) x[i] = low + (30 - low) * (double)i / (double)c.n_x;
