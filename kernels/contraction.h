@@ -4,8 +4,9 @@
  * The generalised Clebsch-Gordan tensors U of the file are folded with the element's weights into
  * coefficients of sorted monomials A_a A_b A_c (a <= b <= c), nested by common factors:
  *   B = sum_a A_a (c1 + sum_b A_b (c2 + sum_c c3 A_c)) ,
- * one multiply-add per monomial forward and two in reverse. ATOMS atoms of one element share the
- * stream of coefficients.
+ * one multiply-add per monomial forward and two in reverse. `atoms` atoms of one element (a
+ * constant, at most CONTRACTION_ATOMS) share the stream of coefficients, which lies in the order of
+ * reading: [channels / LW][monomial][LW]. Between 8 and 16 of 16 registers hold the sums.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_KERNEL_CONTRACTION_H
@@ -14,98 +15,121 @@
 #include "kernels/kernels.h"
 #include "kernels/lane.h"
 
-enum { A_MAX = (L_MAX + 1) * (L_MAX + 1) };
+enum { A_MAX = (L_MAX + 1) * (L_MAX + 1), CONTRACTION_ATOMS = 8 };
+
+FN const real *contraction_stream(const contraction_args *p, int k) {
+  return (const real *)p->coefficient + (size_t)(k / LW) * (size_t)p->n_monomial * LW + k % LW;
+}
+
+FN const real *contraction_row(const contraction_args *p, int atom, int k) {
+  return (const real *)p->a + (size_t)atom * (size_t)p->a_stride + k;
+}
 
 FN void contraction_forward_body(const contraction_args *p, const int *atom, int atoms, int k) {
-  lane a[4][A_MAX];
-  for (int s = 0; s < atoms; s++)
-    for (int m = 0; m < p->n_a; m++)
-      a[s][m] = lane_load((const real *)p->a + (size_t)atom[s] * (size_t)p->a_stride +
-                          (size_t)m * (size_t)p->channels + k);
+  lane a[A_MAX][CONTRACTION_ATOMS];
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++) {
+    const real *from = contraction_row(p, atom[s], k);
+    for (int m = 0; m < p->n_a; m++) a[m][s] = lane_load(from + m * p->channels);
+  }
   const int *code = p->program;
-  const real *c = (const real *)p->coefficient + k;
+  const real *c = contraction_stream(p, k);
   for (int out = 0; out < p->n_output; out++) {
     int row = *code++, n_a = *code++;
-    lane b0[4];
+    lane b0[CONTRACTION_ATOMS];
+    UNROLL(8)
     for (int s = 0; s < atoms; s++) b0[s] = lane_set(0);
     for (int ia = 0; ia < n_a; ia++) {
       int ma = *code++, n_b = *code++;
-      lane b1[4];
+      lane b1[CONTRACTION_ATOMS];
+      UNROLL(8)
       for (int s = 0; s < atoms; s++) b1[s] = lane_load(c);
-      c += p->channels;
+      c += LW;
       for (int ib = 0; ib < n_b; ib++) {
         int mb = *code++, n_c = *code++;
-        lane b2[4];
+        lane b2[CONTRACTION_ATOMS];
+        UNROLL(8)
         for (int s = 0; s < atoms; s++) b2[s] = lane_load(c);
-        c += p->channels;
-        for (int ic = 0; ic < n_c; ic++) {
-          int mc = *code++;
+        c += LW;
+        for (int ic = 0; ic < n_c; ic++, c += LW) {
+          const lane *x = a[*code++];
           lane c3 = lane_load(c);
-          c += p->channels;
-          for (int s = 0; s < atoms; s++) b2[s] += c3 * a[s][mc];
+          UNROLL(8)
+          for (int s = 0; s < atoms; s++) b2[s] += c3 * x[s];
         }
-        for (int s = 0; s < atoms; s++) b1[s] += b2[s] * a[s][mb];
+        UNROLL(8)
+        for (int s = 0; s < atoms; s++) b1[s] += b2[s] * a[mb][s];
       }
-      for (int s = 0; s < atoms; s++) b0[s] += b1[s] * a[s][ma];
+      UNROLL(8)
+      for (int s = 0; s < atoms; s++) b0[s] += b1[s] * a[ma][s];
     }
+    UNROLL(8)
     for (int s = 0; s < atoms; s++)
       lane_store((real *)p->b + (size_t)atom[s] * (size_t)p->b_stride + row + k, b0[s]);
   }
 }
 
 FN void contraction_reverse_body(const contraction_args *p, const int *atom, int atoms, int k) {
-  lane a[4][A_MAX], g[4][A_MAX];
-  for (int s = 0; s < atoms; s++)
+  lane a[A_MAX][CONTRACTION_ATOMS], g[A_MAX][CONTRACTION_ATOMS];
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++) {
+    const real *from = contraction_row(p, atom[s], k);
     for (int m = 0; m < p->n_a; m++) {
-      a[s][m] = lane_load((const real *)p->a + (size_t)atom[s] * (size_t)p->a_stride +
-                          (size_t)m * (size_t)p->channels + k);
-      g[s][m] = lane_set(0);
+      a[m][s] = lane_load(from + m * p->channels);
+      g[m][s] = lane_set(0);
     }
+  }
   const int *code = p->program;
-  const real *c = (const real *)p->coefficient + k;
+  const real *c = contraction_stream(p, k);
   for (int out = 0; out < p->n_output; out++) {
     int row = *code++, n_a = *code++;
-    lane seed[4];
+    lane seed[CONTRACTION_ATOMS];
+    UNROLL(8)
     for (int s = 0; s < atoms; s++)
       seed[s] = lane_load((const real *)p->b + (size_t)atom[s] * (size_t)p->b_stride + row + k);
     for (int ia = 0; ia < n_a; ia++) {
       int ma = *code++, n_b = *code++;
-      lane b1[4], t1[4];
+      lane b1[CONTRACTION_ATOMS], t1[CONTRACTION_ATOMS];
+      UNROLL(8)
       for (int s = 0; s < atoms; s++) {
         b1[s] = lane_load(c);
-        t1[s] = seed[s] * a[s][ma];
+        t1[s] = seed[s] * a[ma][s];
       }
-      c += p->channels;
+      c += LW;
       for (int ib = 0; ib < n_b; ib++) {
         int mb = *code++, n_c = *code++;
-        lane b2[4], t2[4];
+        lane b2[CONTRACTION_ATOMS], t2[CONTRACTION_ATOMS];
+        UNROLL(8)
         for (int s = 0; s < atoms; s++) {
           b2[s] = lane_load(c);
-          t2[s] = t1[s] * a[s][mb];
+          t2[s] = t1[s] * a[mb][s];
         }
-        c += p->channels;
-        for (int ic = 0; ic < n_c; ic++) {
+        c += LW;
+        for (int ic = 0; ic < n_c; ic++, c += LW) {
           int mc = *code++;
-          lane c3 = lane_load(c);
-          c += p->channels;
+          const lane *x = a[mc];
+          lane c3 = lane_load(c), *y = g[mc];
+          UNROLL(8)
           for (int s = 0; s < atoms; s++) {
-            b2[s] += c3 * a[s][mc];
-            g[s][mc] += c3 * t2[s];
+            b2[s] += c3 * x[s];
+            y[s] += c3 * t2[s];
           }
         }
+        UNROLL(8)
         for (int s = 0; s < atoms; s++) {
-          g[s][mb] += t1[s] * b2[s];
-          b1[s] += b2[s] * a[s][mb];
+          g[mb][s] += t1[s] * b2[s];
+          b1[s] += b2[s] * a[mb][s];
         }
       }
-      for (int s = 0; s < atoms; s++) g[s][ma] += seed[s] * b1[s];
+      UNROLL(8)
+      for (int s = 0; s < atoms; s++) g[ma][s] += seed[s] * b1[s];
     }
   }
-  for (int s = 0; s < atoms; s++)
-    for (int m = 0; m < p->n_a; m++)
-      lane_store((real *)p->a_bar + (size_t)atom[s] * (size_t)p->a_stride +
-                     (size_t)m * (size_t)p->channels + k,
-                 g[s][m]);
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++) {
+    real *to = (real *)p->a_bar + (size_t)atom[s] * (size_t)p->a_stride + k;
+    for (int m = 0; m < p->n_a; m++) lane_store(to + m * p->channels, g[m][s]);
+  }
 }
 
 #endif

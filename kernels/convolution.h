@@ -14,7 +14,18 @@
 #include "kernels/kernels.h"
 #include "kernels/lane.h"
 
-enum { M_MAX = 2 * L_MAX + 1 };
+enum { M_MAX = 2 * L_MAX + 1, BLOCKS_MAX = 4 };
+
+/* Edges of one owner with their radial functions evaluated beforehand, for STAGE_CHANNELS channels
+ * of one path at a time: what the channels' loops then see is registers and the nearest cache. A
+ * GPU has no stage (NULL) and evaluates where it multiplies. */
+enum { STAGE_EDGES = 32, STAGE_CHANNELS = 128 };
+
+typedef struct conv_stage {
+  const real *h[STAGE_EDGES], *q[STAGE_EDGES]; /* the other atom's row; the edge's couplings */
+  int channel;                                 /* the first of value */
+  const real *value;                           /* [edge][STAGE_CHANNELS] */
+} conv_stage;
 
 FN lane piece_value(const real *c, int orders, int stride, real t) {
   lane v = lane_load(c + (orders - 1) * stride);
@@ -24,9 +35,10 @@ FN lane piece_value(const real *c, int orders, int stride, real t) {
 }
 
 FN void piece_value_slope(const real *c, int orders, int stride, real t, lane *value, lane *slope) {
-  lane v = lane_load(c + (orders - 1) * stride), s = lane_set(0);
+  lane v = lane_load(c + (orders - 1) * stride), s = v;
+  if (orders > 1) v = v * t + lane_load(c + (orders - 2) * stride);
   UNROLL(6)
-  for (int d = orders - 2; d >= 0; d--) {
+  for (int d = orders - 3; d >= 0; d--) {
     s = s * t + v;
     v = v * t + lane_load(c + d * stride);
   }
@@ -34,32 +46,48 @@ FN void piece_value_slope(const real *c, int orders, int stride, real t, lane *v
   *slope = s;
 }
 
-/* Channels k .. k + blocks * LW - 1 of one path of owner i; l1, l3, orders, blocks are constants.
- */
+/* Channels k .. k + blocks * LW - 1 of one path of owner i, its edges begin .. end - 1, added to
+ * what is there unless `fresh`; l1, l3, orders, blocks are constants. */
 FN void conv_forward_body(const conv_args *a, const conv_path *p, int l1, int l3, int orders,
-                          int blocks, int i, int k) {
+                          int blocks, int i, int begin, int end, int fresh, int k,
+                          const conv_stage *stage) {
   const int n1 = 2 * l1 + 1, n3 = 2 * l3 + 1;
-  const real *q0 = (const real *)a->q + (size_t)p->q * EDGE_TILE;
   const real *t = (const real *)a->t;
-  lane sum[2][M_MAX];
+  real *out = (real *)a->a + (size_t)i * (size_t)a->a_stride + p->out + k;
+  lane sum[BLOCKS_MAX][M_MAX];
   for (int b = 0; b < blocks; b++) UNROLL(7)
-  for (int m = 0; m < n3; m++) sum[b][m] = lane_set(0);
-  for (int e = a->first[i]; e < a->first[i + 1]; e++) {
-    const real *c = (const real *)a->row[e] + p->radial + k;
-    const real *h = (const real *)a->h + (size_t)a->other[e] * (size_t)a->h_stride + p->in + k;
-    const real *q = q0 + (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE + e % EDGE_TILE;
-    UNROLL(2)
-    for (int b = 0; b < blocks; b++) {
-      lane w = piece_value(c + b * LW, orders, a->order_stride, t[e]);
+  for (int m = 0; m < n3; m++)
+    sum[b][m] = fresh ? lane_set(0) : lane_load(out + m * p->out_pitch + b * LW);
+  for (int e = begin; e < end; e++) {
+    const real *h, *q;
+    lane w[BLOCKS_MAX], x[BLOCKS_MAX];
+    if (stage) {
+      h = stage->h[e - begin] + p->in + k;
+      q = stage->q[e - begin] + p->q * EDGE_TILE;
+    } else {
+      h = (const real *)a->h + (size_t)a->other[e] * (size_t)a->h_stride + p->in + k;
+      q = (const real *)a->q + (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE +
+          (size_t)p->q * EDGE_TILE + e % EDGE_TILE;
+    }
+    UNROLL(4)
+    for (int b = 0; b < blocks; b++)
+      w[b] =
+          stage
+              ? lane_load(stage->value + (e - begin) * STAGE_CHANNELS + k - stage->channel + b * LW)
+              : piece_value((const real *)a->row[e] + p->radial + k + b * LW, orders,
+                            a->order_stride, t[e]);
+    UNROLL(7)
+    for (int m1 = 0; m1 < n1; m1++) {
+      UNROLL(4)
+      for (int b = 0; b < blocks; b++) x[b] = w[b] * lane_load(h + m1 * p->in_pitch + b * LW);
       UNROLL(7)
-      for (int m1 = 0; m1 < n1; m1++) {
-        lane x = w * lane_load(h + m1 * p->in_pitch + b * LW);
-        UNROLL(7)
-        for (int m3 = 0; m3 < n3; m3++) sum[b][m3] += x * q[(m1 * n3 + m3) * EDGE_TILE];
+      for (int m3 = 0; m3 < n3; m3++) {
+        real factor = q[(m1 * n3 + m3) * EDGE_TILE];
+        UNROLL(4)
+        for (int b = 0; b < blocks; b++) sum[b][m3] += x[b] * factor;
       }
     }
   }
-  real *out = (real *)a->a + (size_t)i * (size_t)a->a_stride + p->out + k;
   for (int b = 0; b < blocks; b++) UNROLL(7)
   for (int m = 0; m < n3; m++) lane_store(out + m * p->out_pitch + b * LW, sum[b][m]);
 }

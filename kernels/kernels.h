@@ -122,9 +122,9 @@ typedef struct linear_args {
 typedef struct contraction_args {
   int n_atom;
   const int *atom; /* [n_atom] rows of a, b and their adjoints */
-  int channels, n_a, n_output;
+  int channels, n_a, n_output, n_monomial;
   const int *program;
-  const void *coefficient; /* [monomial][channels] */
+  const void *coefficient; /* packed by contraction_pack */
   const void *a;           /* rows of [n_a][channels] */
   int a_stride;
   void *b; /* forward: out; reverse: adjoint of B, read */
@@ -316,6 +316,8 @@ typedef struct kernel_ops {
   void (*convert)(const double *x, size_t n, void *out);
   /* A row-major [k][n] matrix of double into the order that `linear` reads; k, n padded. */
   void (*linear_pack)(const double *w, int k, int n, void *out);
+  /* Coefficients [n_monomial][channels] in the order that the contraction reads. */
+  void (*contraction_pack)(const double *c, int n_monomial, int channels, void *out);
   size_t (*conv_scratch)(int n_q);
   int partners; /* slots of a group of dispersion_atoms: 4 or 8 */
 } kernel_ops;

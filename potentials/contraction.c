@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { A_MAX = (L_MAX + 1) * (L_MAX + 1) };
+
 /* Folded tensor of one order: value[sorted index][path], sorted index = dense index of the sorted
  * tuple, and the largest |value|. */
 typedef struct folded {
@@ -103,46 +105,123 @@ static eqs_status put_monomial(writer *w, const folded *f, int l, int nu, int at
   return EQS_OK;
 }
 
-/* Everything below A_a A_b; *wanted = 0 if it is all zero and nothing was written. */
-static eqs_status write_pair(writer *w, const folded f[CORRELATION_MAX], int l, int a, int b,
-                             int *wanted) {
-  int d = w->c->dimension, ab = a * d + b, count = 0, where;
-  for (int e = b; e < d; e++) count += !is_zero(&f[2], ab * d + e);
-  *wanted = count || !is_zero(&f[1], ab);
-  if (!*wanted) return EQS_OK;
-  EQS_TRY(put_code(w, b, NULL));
-  EQS_TRY(put_code(w, count, &where));
-  EQS_TRY(put_monomial(w, &f[1], l, 2, ab));
-  for (int e = b; e < d; e++) {
-    if (is_zero(&f[2], ab * d + e)) continue;
-    EQS_TRY(put_code(w, e, NULL));
-    EQS_TRY(put_monomial(w, &f[2], l, 3, ab * d + e));
+/* What is left to write of one output, and the pairs A_x A_y that its cubic monomials share. The
+ * nesting is free, so it is chosen for few and long innermost loops: again and again the pair that
+ * the most cubic monomials contain, then again and again the factor that the most pairs contain. */
+typedef struct nesting {
+  unsigned char cubic[A_MAX * A_MAX * A_MAX]; /* sorted dense index: still to be written */
+  int n_pair;
+  struct nested_pair {
+    int x, y, n; /* x <= y; n third factors */
+    int third[A_MAX];
+    int written;
+  } pair[A_MAX * (A_MAX + 1) / 2];
+} nesting;
+
+static int sorted_triple(int x, int y, int z, int d) {
+  int m[CORRELATION_MAX] = {x, y, z};
+  return sorted_index(m, 3, d);
+}
+
+static int count_thirds(const nesting *n, int x, int y, int d) {
+  int count = 0;
+  for (int z = 0; z < d; z++) count += n->cubic[sorted_triple(x, y, z, d)];
+  return count;
+}
+
+static void take_pair(nesting *n, int x, int y, int d) {
+  struct nested_pair *p = &n->pair[n->n_pair++];
+  *p = (struct nested_pair){.x = x, .y = y};
+  for (int z = 0; z < d; z++) {
+    unsigned char *left = &n->cubic[sorted_triple(x, y, z, d)];
+    if (*left) p->third[p->n++] = z;
+    *left = 0;
+  }
+}
+
+/* Pairs come in falling order of n: loops of one length follow each other, which the processor's
+ * prediction of branches likes. */
+static void choose_pairs(nesting *n, const folded f[CORRELATION_MAX], int d) {
+  unsigned char taken[A_MAX * A_MAX] = {0};
+  n->n_pair = 0;
+  for (int i = 0; i < d * d * d; i++) n->cubic[i] = !is_zero(&f[2], i);
+  for (;;) {
+    int most = 0, best_x = 0, best_y = 0;
+    for (int x = 0; x < d; x++)
+      for (int y = x; y < d; y++) {
+        /* twice the count; of equals one whose own quadratic monomial is wanted */
+        int count = 2 * count_thirds(n, x, y, d);
+        if (count && !is_zero(&f[1], x * d + y)) count++;
+        if (count > most) most = count, best_x = x, best_y = y;
+      }
+    if (!most) break;
+    take_pair(n, best_x, best_y, d);
+    taken[best_x * d + best_y] = 1;
+  }
+  for (int x = 0; x < d; x++)
+    for (int y = x; y < d; y++)
+      if (!taken[x * d + y] && !is_zero(&f[1], x * d + y)) take_pair(n, x, y, d);
+}
+
+static eqs_status write_pair(writer *w, const folded f[CORRELATION_MAX], int l, int a,
+                             const struct nested_pair *p) {
+  int d = w->c->dimension;
+  EQS_TRY(put_code(w, p->x == a ? p->y : p->x, NULL));
+  EQS_TRY(put_code(w, p->n, NULL));
+  EQS_TRY(put_monomial(w, &f[1], l, 2, p->x * d + p->y));
+  for (int i = 0; i < p->n; i++) {
+    EQS_TRY(put_code(w, p->third[i], NULL));
+    EQS_TRY(put_monomial(w, &f[2], l, 3, sorted_triple(p->x, p->y, p->third[i], d)));
   }
   return EQS_OK;
 }
 
-static eqs_status write_output(writer *w, const folded f[CORRELATION_MAX], int l, int row) {
-  int d = w->c->dimension, n_a = 0, where;
+/* The factor that the most unwritten pairs contain; -1 = none is left. */
+static int next_factor(const nesting *n, int d) {
+  int best = -1, most = 0;
+  for (int a = 0; a < d; a++) {
+    int count = 0;
+    for (int i = 0; i < n->n_pair; i++) {
+      const struct nested_pair *p = &n->pair[i];
+      count += !p->written && (p->x == a || p->y == a);
+    }
+    if (count > most) most = count, best = a;
+  }
+  return best;
+}
+
+static eqs_status write_factor(writer *w, const folded f[CORRELATION_MAX], int l, int a,
+                               nesting *n) {
+  int where, n_b = 0;
+  EQS_TRY(put_code(w, a, NULL));
+  EQS_TRY(put_code(w, 0, &where));
+  EQS_TRY(put_monomial(w, &f[0], l, 1, a));
+  for (int i = 0; i < n->n_pair; i++) {
+    struct nested_pair *p = &n->pair[i];
+    if (p->written || (p->x != a && p->y != a)) continue;
+    EQS_TRY(write_pair(w, f, l, a, p));
+    p->written = 1;
+    n_b++;
+  }
+  w->c->program[where] = n_b;
+  return EQS_OK;
+}
+
+static eqs_status write_output(writer *w, const folded f[CORRELATION_MAX], int l, int row,
+                               nesting *n) {
+  int d = w->c->dimension, n_a = 0, where, a;
+  unsigned char written[A_MAX] = {0};
+  choose_pairs(n, f, d);
   EQS_TRY(put_code(w, w->c->out.offset[l] + row * w->c->out.pitch[l], NULL));
   EQS_TRY(put_code(w, 0, &where));
-  for (int a = 0; a < d; a++) {
-    int code = w->c->n_code, monomial = w->c->n_monomial, n_b = 0, where_b;
-    size_t n_term = w->n_term;
-    EQS_TRY(put_code(w, a, NULL));
-    EQS_TRY(put_code(w, 0, &where_b));
-    EQS_TRY(put_monomial(w, &f[0], l, 1, a));
-    for (int b = a; b < d; b++) {
-      int wanted;
-      EQS_TRY(write_pair(w, f, l, a, b, &wanted));
-      n_b += wanted;
-    }
-    if (!n_b && is_zero(&f[0], a)) { /* nothing begins with A_a: take it back */
-      w->c->n_code = code;
-      w->c->n_monomial = monomial;
-      w->n_term = n_term;
-      continue;
-    }
-    w->c->program[where_b] = n_b;
+  while ((a = next_factor(n, d)) >= 0) {
+    EQS_TRY(write_factor(w, f, l, a, n));
+    written[a] = 1;
+    n_a++;
+  }
+  for (a = 0; a < d; a++) {
+    if (written[a] || is_zero(&f[0], a)) continue;
+    EQS_TRY(write_factor(w, f, l, a, n));
     n_a++;
   }
   w->c->program[where] = n_a;
@@ -155,18 +234,27 @@ eqs_status contraction_build(contraction *c, int dimension, int mul, int l_out,
   for (int l = 0; l <= l_out; l++) muls[l] = mul;
   *c = (contraction){.dimension = dimension, .channels = kernel_padded(mul)};
   c->out = layout_make(muls);
+  if (dimension > A_MAX)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED, "a contraction of %d components; at most %d are supported",
+             dimension, A_MAX);
   writer w = {.c = c};
+  nesting *n;
+  EQS_TRY(alloc_array(&n, 1, sizeof *n, "contraction"));
   for (int l = 0; l <= l_out; l++)
     for (int row = 0; row < 2 * l + 1; row++) {
       folded f[CORRELATION_MAX] = {{0, NULL}};
       eqs_status status = EQS_OK;
       for (int nu = 1; nu <= CORRELATION_MAX && status == EQS_OK; nu++)
         status = fold(&tensor[l][nu - 1], row, nu, dimension, &f[nu - 1]);
-      if (status == EQS_OK) status = write_output(&w, f, l, row);
+      if (status == EQS_OK) status = write_output(&w, f, l, row, n);
       for (int nu = 0; nu < CORRELATION_MAX; nu++) free(f[nu].value);
-      EQS_TRY(status);
+      if (status != EQS_OK) {
+        free(n);
+        return status;
+      }
       c->n_output++;
     }
+  free(n);
   return EQS_OK;
 }
 
@@ -198,6 +286,7 @@ static contraction_args arguments(const contraction *c, int n_atom, const int *a
                             .channels = c->channels,
                             .n_a = c->dimension,
                             .n_output = c->n_output,
+                            .n_monomial = c->n_monomial,
                             .program = c->program,
                             .coefficient = coefficient,
                             .a = a,

@@ -115,7 +115,8 @@ static eqs_status prepare_coefficients(mace *m, int t, const unsigned char *pres
     size_t n = (size_t)l->contraction.n_monomial * (size_t)l->contraction.channels;
     eqs_status status = contraction_coefficients(&l->contraction, mul, weight, &c);
     if (status == EQS_OK) status = alloc_array(&real, n, k->real_size, "contraction weights");
-    if (status == EQS_OK) k->convert(c, n, real);
+    if (status == EQS_OK)
+      k->contraction_pack(c, l->contraction.n_monomial, l->contraction.channels, real);
     free(c);
     EQS_TRY(status);
     l->coefficient[z] = real;

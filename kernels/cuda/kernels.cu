@@ -53,8 +53,9 @@ extern "C" __global__ void row_add_cuda(const row_args a) {
 
 template <int l1, int l3> __global__ void conv_forward_cuda(const conv_args a, int path) {
   const conv_path *p = a.path + path;
+  int i = (int)blockIdx.x;
   for (int k = (int)threadIdx.x; k < p->channels; k += (int)blockDim.x)
-    conv_forward_body(&a, p, l1, l3, RADIAL_QUINTIC, 1, (int)blockIdx.x, k);
+    conv_forward_body(&a, p, l1, l3, RADIAL_QUINTIC, 1, i, a.first[i], a.first[i + 1], 1, k, NULL);
 }
 
 template <int l1, int l3> __global__ void conv_reverse_cuda(const conv_args a, int path) {

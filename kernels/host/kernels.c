@@ -9,6 +9,7 @@
 #include "kernels/convolution.h"
 #include "kernels/dispersion.h"
 #include "kernels/geometry.h"
+#include "kernels/host/convolution.h"
 #include "kernels/host/linear.h"
 #include "kernels/node.h"
 
@@ -59,126 +60,30 @@ static void row_add_host(const row_args *a) {
   for (int i = 0; i < a->n; i++) row_body(a, i, 1);
 }
 
-/* ------------------------------------------------------------------------------- convolution */
-
-FN void conv_forward_path(const conv_args *a, const conv_path *p, int l1, int l3, int orders) {
-  for (int i = 0; i < a->n_owner; i++) {
-    int k = 0;
-    for (; k + 2 * LW <= p->channels; k += 2 * LW) conv_forward_body(a, p, l1, l3, orders, 2, i, k);
-    for (; k < p->channels; k += LW) conv_forward_body(a, p, l1, l3, orders, 1, i, k);
-  }
-}
-
-#define L_PAIRS(X, orders)                                                                         \
-  X(0, 0, orders)                                                                                  \
-  X(0, 1, orders)                                                                                  \
-  X(0, 2, orders)                                                                                  \
-  X(0, 3, orders)                                                                                  \
-  X(1, 0, orders)                                                                                  \
-  X(1, 1, orders)                                                                                  \
-  X(1, 2, orders)                                                                                  \
-  X(1, 3, orders)                                                                                  \
-  X(2, 0, orders)                                                                                  \
-  X(2, 1, orders)                                                                                  \
-  X(2, 2, orders)                                                                                  \
-  X(2, 3, orders)                                                                                  \
-  X(3, 0, orders)                                                                                  \
-  X(3, 1, orders)                                                                                  \
-  X(3, 2, orders)                                                                                  \
-  X(3, 3, orders)
-
-static void conv_forward_host(const conv_args *a) {
-  for (const conv_path *p = a->path; p < a->path + a->n_path; p++) {
-#define FORWARD(l1, l3, orders)                                                                    \
-  case l1 *N_L + l3: conv_forward_path(a, p, l1, l3, orders); break;
-    if (a->orders == RADIAL_VALUE) switch (p->l1 * N_L + p->l3) {
-        L_PAIRS(FORWARD, RADIAL_VALUE)
-      default: break;
-      }
-    else switch (p->l1 * N_L + p->l3) {
-        L_PAIRS(FORWARD, RADIAL_QUINTIC)
-      default: break;
-      }
-#undef FORWARD
-  }
-}
-
-#define REVERSE(l1, l3, orders)                                                                    \
-  static void conv_reverse_##l1##l3##orders(const conv_args *a, const conv_path *p, int i, int e,  \
-                                            lane *s, lane *s_r) {                                  \
-    conv_reverse_body(a, p, l1, l3, orders, i, e, s, s_r);                                         \
-  }
-L_PAIRS(REVERSE, 2)
-L_PAIRS(REVERSE, 6)
-#undef REVERSE
-typedef void reverse_edge(const conv_args *, const conv_path *, int, int, lane *, lane *);
-
-static reverse_edge *reverse_for(int l1, int l3, int orders) {
-#define REVERSE_NAME(l1, l3, orders) conv_reverse_##l1##l3##orders,
-  static reverse_edge *const slope[] = {L_PAIRS(REVERSE_NAME, 2)};
-  static reverse_edge *const quintic[] = {L_PAIRS(REVERSE_NAME, 6)};
-#undef REVERSE_NAME
-  return (orders == RADIAL_SLOPE ? slope : quintic)[l1 * N_L + l3];
-}
-
-static size_t conv_scratch_host(int n_q) {
-  return ((size_t)n_q + M_MAX * M_MAX + LW) * sizeof(lane);
-}
-
-static void conv_reverse_host(const conv_args *a) {
-  lane *s = (lane *)a->scratch;
-  for (int i = 0; i < a->n_owner; i++) {
-    if (a->h_bar) {
-      real *h_bar = (real *)a->h_bar + (size_t)i * (size_t)a->h_stride;
-      FOR_CHANNELS(k, a->h_stride) lane_store(h_bar + k, lane_set(0));
-    }
-    for (int e = a->first[i]; e < a->first[i + 1]; e++) {
-      lane s_r[LW];
-      real r_bar;
-      s_r[0] = lane_set(0);
-      for (const conv_path *p = a->path; p < a->path + a->n_path; p++)
-        reverse_for(p->l1, p->l3, a->orders)(a, p, i, e, s + p->q, s_r);
-      channel_sum(s, a->n_q,
-                  (real *)a->q_bar + (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE +
-                      e % EDGE_TILE,
-                  EDGE_TILE);
-      channel_sum(s_r, 1, &r_bar, 1);
-      a->r_bar[e] += (double)r_bar * a->slope[e];
-    }
-  }
-}
-
-#define WEIGHT_REVERSE(l1, l3, unused)                                                             \
-  static void conv_weight_reverse_##l1##l3(const conv_args *a, const conv_path *p, int i, int e) { \
-    conv_weight_reverse_body(a, p, l1, l3, i, e);                                                  \
-  }
-L_PAIRS(WEIGHT_REVERSE, 0)
-#undef WEIGHT_REVERSE
-typedef void weight_reverse_edge(const conv_args *, const conv_path *, int, int);
-
-static void conv_weight_reverse_host(const conv_args *a) {
-#define WEIGHT_REVERSE_NAME(l1, l3, unused) conv_weight_reverse_##l1##l3,
-  static weight_reverse_edge *const body[] = {L_PAIRS(WEIGHT_REVERSE_NAME, 0)};
-#undef WEIGHT_REVERSE_NAME
-  for (int i = 0; i < a->n_owner; i++)
-    for (int e = a->first[i]; e < a->first[i + 1]; e++)
-      for (const conv_path *p = a->path; p < a->path + a->n_path; p++)
-        body[p->l1 * N_L + p->l3](a, p, i, e);
-}
-
 /* -------------------------------------------------------------------------------- contraction */
 
-#define OVER_ATOMS(op)                                                                             \
+/* As many atoms at a time as the registers hold sums for: forward one each, in reverse two. */
+enum { FORWARD_ATOMS = CONTRACTION_ATOMS, REVERSE_ATOMS = 4 };
+
+#define OVER_ATOMS(op, most)                                                                       \
   static void op##_host(const contraction_args *a) {                                               \
     for (int k = 0; k < a->channels; k += LW) {                                                    \
       int i = 0;                                                                                   \
-      for (; i + 4 <= a->n_atom; i += 4) op##_body(a, a->atom + i, 4, k);                          \
+      for (; i + most <= a->n_atom; i += most) op##_body(a, a->atom + i, most, k);                 \
+      for (; most > 4 && i + 4 <= a->n_atom; i += 4) op##_body(a, a->atom + i, 4, k);              \
       for (; i + 2 <= a->n_atom; i += 2) op##_body(a, a->atom + i, 2, k);                          \
       for (; i < a->n_atom; i++) op##_body(a, a->atom + i, 1, k);                                  \
     }                                                                                              \
   }
-OVER_ATOMS(contraction_forward)
-OVER_ATOMS(contraction_reverse)
+OVER_ATOMS(contraction_forward, FORWARD_ATOMS)
+OVER_ATOMS(contraction_reverse, REVERSE_ATOMS)
+
+static void contraction_pack_host(const double *c, int n_monomial, int channels, void *out) {
+  real *to = (real *)out;
+  for (int k = 0; k < channels; k += LW)
+    for (int i = 0; i < n_monomial; i++)
+      for (int j = 0; j < LW; j++) *to++ = (real)c[(size_t)i * (size_t)channels + (size_t)(k + j)];
+}
 
 /* --------------------------------------------------------------------------------- dispersion */
 
@@ -218,6 +123,7 @@ const kernel_ops TABLE = {
 #undef ENTRY
         .convert = convert_host,
     .linear_pack = linear_pack_host,
+    .contraction_pack = contraction_pack_host,
     .conv_scratch = conv_scratch_host,
     .partners = PAIR_WIDTH,
 };

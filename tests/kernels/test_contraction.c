@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: MIT */
 #include "tests/kernels/kernel_case.h"
 
-enum { ATOMS = 7, OUTPUTS = 3, CODE_MAX = 20000 };
-static const int atoms[ATOMS] = {3, 0, 9, 1, 8, 4, 6}; /* rows, in no order */
-enum { ROWS = 10 };
+enum { ATOMS = 15, OUTPUTS = 3, CODE_MAX = 20000 }; /* 8 + 4 + 2 + 1 */
+static const int atoms[ATOMS] = {3, 0, 9, 1, 8, 4, 6, 17, 12, 10, 11, 16, 14, 5, 13}; /* no order */
+enum { ROWS = 18 };
 
 /* All monomials a <= b <= c of n_a variables for every output, every third cubic one left out. */
 typedef struct polynomial {
@@ -62,12 +62,19 @@ static contraction_args arguments(const polynomial *p, const void *coefficient, 
                             .channels = p->channels,
                             .n_a = p->n_a,
                             .n_output = OUTPUTS,
+                            .n_monomial = p->n_monomial,
                             .program = p->code,
                             .coefficient = coefficient,
                             .a = a,
                             .a_stride = p->n_a * p->channels,
                             .b = b,
                             .b_stride = OUTPUTS * p->channels};
+}
+
+static void *packed(const kernel_ops *k, const polynomial *p) {
+  void *c = room((size_t)(p->n_monomial * p->channels), k->real_size);
+  k->contraction_pack(p->coefficient, p->n_monomial, p->channels, c);
+  return c;
 }
 
 static const int sizes[][2] = {{1, 16}, {4, 10}, {9, 32}, {16, 16}, {4, 96}};
@@ -79,7 +86,7 @@ Test(contraction, polynomial_is_the_sum_of_its_monomials) {
   for (int s = 0; s < N_SIZE; s++) {
     polynomial p = make_polynomial(sizes[s][0], sizes[s][1], &seed);
     double *x = padded(ROWS * (size_t)p.n_a, p.mul, p.channels, &seed), *want = doubles(p.n_b);
-    void *c = reals(k, p.coefficient, (size_t)(p.n_monomial * p.channels));
+    void *c = packed(k, &p);
     void *xr = reals(k, x, p.n_x), *b = room(p.n_b, k->real_size);
     for (int i = 0; i < ATOMS; i++)
       for (int t = 0; t < p.n_monomial; t++)
@@ -101,10 +108,11 @@ Test(contraction, polynomial_is_the_sum_of_its_monomials) {
 
 static double loss(const kernel_ops *k, const polynomial *p, const double *x, const double *b_bar) {
   double *b = doubles(p->n_b), sum = 0;
-  contraction_args a = arguments(p, p->coefficient, x, b);
+  void *c = packed(k, p);
+  contraction_args a = arguments(p, c, x, b);
   k->contraction_forward(&a);
   sum = dot(b, b_bar, p->n_b);
-  free(b);
+  free(b), free(c);
   return sum;
 }
 
@@ -117,14 +125,15 @@ Test(contraction, reverse_is_its_derivative) {
     size_t rows = ROWS * (size_t)p.n_a;
     double *x = padded(rows, p.mul, p.channels, &seed), *d = padded(rows, p.mul, p.channels, &seed);
     double *b_bar = padded(ROWS * OUTPUTS, p.mul, p.channels, &seed), *a_bar = doubles(p.n_x);
-    contraction_args a = arguments(&p, p.coefficient, x, b_bar);
+    void *c = packed(k, &p);
+    contraction_args a = arguments(&p, c, x, b_bar);
     a.a_bar = a_bar;
     k->contraction_reverse(&a);
     double *plus = shifted(x, d, h, p.n_x), *minus = shifted(x, d, -h, p.n_x);
     expect_slope(k->name, "contraction", dot(a_bar, d, p.n_x), loss(k, &p, plus, b_bar),
                  loss(k, &p, minus, b_bar), h);
     expect_padding(k, a_bar, rows, p.mul, p.channels, "contraction, reverse");
-    free(x), free(d), free(b_bar), free(a_bar), free(plus), free(minus);
+    free(x), free(d), free(b_bar), free(a_bar), free(plus), free(minus), free(c);
     free_polynomial(&p);
   }
 }

@@ -170,12 +170,14 @@ Test(edges, couplings_and_their_transpose) {
 
 /* ------------------------------------------------------------------------------ convolution */
 
-enum { ATOMS = 5, EDGES = 23 };
-/* Edges by centre; the same edges by neighbour in `transpose`. One atom has none either way. */
-static const int center[EDGES] = {0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2, 2,
-                                  2, 2, 2, 2, 2, 4, 4, 4, 4, 4, 4};
-static const int neighbor[EDGES] = {0, 1, 2, 4, 4, 0, 2, 2, 0, 0, 1, 1,
-                                    2, 2, 2, 4, 4, 0, 1, 2, 4, 4, 4};
+enum { ATOMS = 5, EDGES = 59 };
+/* Edges by centre; the same edges by neighbour in `transpose`. One atom has none either way, one
+ * has more than the host stages at a time. */
+#define EIGHTEEN_4 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4
+static const int center[EDGES] = {0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 2,          2,         2,
+                                  2, 2, 2, 2, 4, 4, 4, 4, 4, 4, EIGHTEEN_4, EIGHTEEN_4};
+static const int neighbor[EDGES] = {0, 1, 2, 4, 4, 0, 2, 2, 0, 0, 1,          1,         2,
+                                    2, 2, 4, 4, 0, 1, 2, 4, 4, 4, EIGHTEEN_4, EIGHTEEN_4};
 
 typedef struct graph {
   int first[ATOMS + 1], back[ATOMS + 1], transpose[EDGES];
@@ -338,7 +340,7 @@ static void prepare_conv(const kernel_ops *k, conv_case *c, const graph *g, int 
 
 static void free_arrays(conv_arrays *s) { free(s->h), free(s->q), free(s->t), free(s->piece); }
 
-static const int conv_muls[][N_L] = {{10, 16, 10, 10}, {32, 10, 96, 16}, {128, 32, 16, 10}};
+static const int conv_muls[][N_L] = {{10, 16, 10, 10}, {32, 10, 96, 16}, {170, 32, 16, 10}};
 
 Test(edges, convolution_is_the_sum_over_edges) {
   uint64_t seed = 14;
