@@ -64,15 +64,15 @@ def evaluate_mace(model_path, xyz, dtype, threads, seconds, forces_path, started
                       "energy": float(out["energy"])}))
 
 
-def python_of(venv):
+def python_of(venv, package, module):
     """The environment's interpreter; makes the environment if there is none."""
     python = os.path.join(venv, "bin", "python")
-    works = [python, "-c", "import mace"]
+    works = [python, "-c", "import " + module]
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     if not os.path.exists(python) or subprocess.call(works, **quiet):
-        print("installing %s into %s (once)" % (PACKAGE, venv), flush=True)
+        print("installing %s into %s (once)" % (package, venv), flush=True)
         subprocess.check_call([sys.executable, "-m", "venv", venv])
-        subprocess.check_call([python, "-m", "pip", "install", "-q", PACKAGE])
+        subprocess.check_call([python, "-m", "pip", "install", "-q", package])
     return python
 
 
@@ -174,7 +174,8 @@ def main():
     if not os.path.exists(options.bench):
         sys.exit("%s is not built: cmake --preset default && cmake --build --preset default"
                  % options.bench)
-    python = python_of(options.venv or os.path.join(options.work, "venv"))
+    venv = options.venv or os.path.join(options.work, "venv")
+    python = python_of(venv, PACKAGE, "mace")
     xyz = os.path.join(options.work, "irmof1-424.xyz")
     sys.path.insert(0, HERE)
     from irmof1 import write
