@@ -69,6 +69,39 @@ FN void contraction_forward_body(const contraction_args *p, const int *atom, int
   }
 }
 
+/* One factor A_b under A_a, with its own factors A_c: t1 = adjoint of the sum over b, b1 that sum.
+ */
+FN void contraction_reverse_pair(const int **code, const real **coefficient, int atoms,
+                                 lane (*a)[CONTRACTION_ATOMS], lane (*g)[CONTRACTION_ATOMS],
+                                 const lane *t1, lane *b1) {
+  const real *c = *coefficient;
+  int mb = (*code)[0], n_c = (*code)[1];
+  lane b2[CONTRACTION_ATOMS], t2[CONTRACTION_ATOMS];
+  *code += 2;
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++) {
+    b2[s] = lane_load(c);
+    t2[s] = t1[s] * a[mb][s];
+  }
+  c += LW;
+  for (int ic = 0; ic < n_c; ic++, c += LW) {
+    int mc = *(*code)++;
+    const lane *x = a[mc];
+    lane c3 = lane_load(c), *y = g[mc];
+    UNROLL(8)
+    for (int s = 0; s < atoms; s++) {
+      b2[s] += c3 * x[s];
+      y[s] += c3 * t2[s];
+    }
+  }
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++) {
+    g[mb][s] += t1[s] * b2[s];
+    b1[s] += b2[s] * a[mb][s];
+  }
+  *coefficient = c;
+}
+
 FN void contraction_reverse_body(const contraction_args *p, const int *atom, int atoms, int k) {
   lane a[A_MAX][CONTRACTION_ATOMS], g[A_MAX][CONTRACTION_ATOMS];
   UNROLL(8)
@@ -96,31 +129,7 @@ FN void contraction_reverse_body(const contraction_args *p, const int *atom, int
         t1[s] = seed[s] * a[ma][s];
       }
       c += LW;
-      for (int ib = 0; ib < n_b; ib++) {
-        int mb = *code++, n_c = *code++;
-        lane b2[CONTRACTION_ATOMS], t2[CONTRACTION_ATOMS];
-        UNROLL(8)
-        for (int s = 0; s < atoms; s++) {
-          b2[s] = lane_load(c);
-          t2[s] = t1[s] * a[mb][s];
-        }
-        c += LW;
-        for (int ic = 0; ic < n_c; ic++, c += LW) {
-          int mc = *code++;
-          const lane *x = a[mc];
-          lane c3 = lane_load(c), *y = g[mc];
-          UNROLL(8)
-          for (int s = 0; s < atoms; s++) {
-            b2[s] += c3 * x[s];
-            y[s] += c3 * t2[s];
-          }
-        }
-        UNROLL(8)
-        for (int s = 0; s < atoms; s++) {
-          g[mb][s] += t1[s] * b2[s];
-          b1[s] += b2[s] * a[mb][s];
-        }
-      }
+      for (int ib = 0; ib < n_b; ib++) contraction_reverse_pair(&code, &c, atoms, a, g, t1, b1);
       UNROLL(8)
       for (int s = 0; s < atoms; s++) g[ma][s] += seed[s] * b1[s];
     }
