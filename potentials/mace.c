@@ -18,10 +18,10 @@
 
 #include "potentials/mace_parts.h"
 
-/* Messages of a layer are kept for the reverse pass up to this size (16,000 atoms of 128x0e, lmax
- * 3, in single precision); beyond it memory counts for more than the fifth of the time they save.
- */
-enum { KEEP_BYTES = 128 << 20 };
+/* Messages of a layer are kept for the reverse pass up to the first size (16,000 atoms of 128x0e,
+ * lmax 3, in single precision), of larger systems those of as many atoms as the second allows; the
+ * others are computed again, where memory counts for more than the fifth of the time they save. */
+enum { KEEP_BYTES = 128 << 20, KEEP_BYTES_PER_ATOM = 3072 };
 
 /* One evaluation. Arrays over all atoms; [t] belongs to the features that layer t makes, `up[t]` to
  * those that layer t reads. */
@@ -33,7 +33,8 @@ typedef struct pass {
   int layer;
   void *up[LAYERS_MAX], *h[LAYERS_MAX], *h_bar[LAYERS_MAX];
   void *attend_from[LAYERS_MAX], *attend_to[LAYERS_MAX];
-  void *kept[LAYERS_MAX]; /* messages before the density scales them, or NULL */
+  void *kept[LAYERS_MAX]; /* messages before the density scales them */
+  int n_kept[LAYERS_MAX]; /* of atoms 0 .. n_kept - 1 */
   double *kept_scale[LAYERS_MAX];
   void *a_bar;
   double *density_bar;
@@ -125,10 +126,10 @@ static eqs_status aggregate(const pass *p, node_block *s, arena *scratch) {
 static eqs_status make_message(const pass *p, node_block *s, int known, arena *scratch) {
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
-  void *kept = p->kept[p->layer];
+  int kept = s->begin + s->n <= p->n_kept[p->layer];
   s->scale = NULL;
   if (kept) {
-    s->x = row_at(k, kept, s->begin, l->mixed.size);
+    s->x = row_at(k, p->kept[p->layer], s->begin, l->mixed.size);
     if (l->density) s->scale = p->kept_scale[p->layer] + s->begin;
   } else {
     EQS_TRY(take_rows(scratch, k, s->n, &l->mixed, &s->x));
@@ -442,6 +443,12 @@ static void use_kept_rows(pass *p) {
   }
 }
 
+static int atoms_kept(int n, size_t row_bytes) {
+  size_t most = (size_t)n * KEEP_BYTES_PER_ATOM;
+  if (most < KEEP_BYTES) most = KEEP_BYTES;
+  return most / row_bytes < (size_t)n ? (int)(most / row_bytes) : n;
+}
+
 static eqs_status take_arrays(pass *p, arena *shared) {
   const mace *m = p->m;
   int n = p->b->n, widest = 0, widest_row = 0;
@@ -464,9 +471,9 @@ static eqs_status take_arrays(pass *p, arena *shared) {
     EQS_TRY(take_rows(shared, p->k, n, &l->product.out, &p->h[t]));
     if (!p->gradient) continue;
     EQS_TRY(take_rows(shared, p->k, n, &l->product.out, &p->h_bar[t]));
-    if ((size_t)n * (size_t)l->mixed.size * p->k->real_size > KEEP_BYTES) continue;
-    EQS_TRY(take_rows(shared, p->k, n, &l->mixed, &p->kept[t]));
-    EQS_TRY(arena_take(shared, (size_t)n, sizeof(double), &p->kept_scale[t]));
+    p->n_kept[t] = atoms_kept(n, (size_t)l->mixed.size * p->k->real_size);
+    EQS_TRY(take_rows(shared, p->k, p->n_kept[t], &l->mixed, &p->kept[t]));
+    EQS_TRY(arena_take(shared, (size_t)p->n_kept[t], sizeof(double), &p->kept_scale[t]));
   }
   if (!p->gradient) return EQS_OK;
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *p->density_bar, &p->density_bar));
