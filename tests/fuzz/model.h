@@ -17,11 +17,12 @@
 #include "io/zip.h"
 #include "potentials/mace.h"
 
-enum { MODEL_EDIT = 5, MODEL_MAX_EDITS = 64, MODEL_FILES = 3 };
+enum { MODEL_EDIT = 5, MODEL_MAX_EDITS = 64, MODEL_FILES = 5 };
 
 static inline uint8_t *model_bytes(unsigned which, size_t *n) {
   static const char *const names[MODEL_FILES] = {"tiny_L1_soft_gauss", "tiny_L0_MACEcls_cheb_f32",
-                                                 "tiny_L1_dens_agnesi_zbl"};
+                                                 "tiny_L1_dens_agnesi_zbl", "tiny_att_3layer",
+                                                 "tiny_nonlinear_3layer"};
   char path[1024];
   snprintf(path, sizeof path, EQS_SOURCE_DIR "/tests/data/models/%s.model",
            names[which % MODEL_FILES]);
