@@ -5,8 +5,8 @@
  *   dE = sum_K (g' - g) dE/dg + 1/2 sum_KK (g' - g) C6ref (g' - g) (-U)
  *        + E_GK(g') + E_GG - E_RK(g') - E_RR,
  * exactly: taking R from the field of K turns E_RK(g) into E_RK(g'). Left out: second order in
- * changes of CN below CN_LEAST, and the double sum between weights that change by less
- * than CROSS_LEAST or, if none changes much, farther apart than CROSS_CUTOFF.
+ * changes of CN below CN_LEAST, and the double sum between weights that change little and,
+ * if none changes much, between atoms farther apart than CROSS_CUTOFF.
  *
  * SPDX-License-Identifier: MIT */
 #include "potentials/dispersion_local.h"
@@ -20,7 +20,8 @@
 
 enum { FIRST_C6 = DISPERSION_ROW_C6 };
 #define CN_LEAST     3e-5
-#define CROSS_LEAST  1e-3 /* of a weight */
+#define CROSS_LEAST  1e-3 /* of a weight, and less where another changes more: */
+#define CROSS_SHARE  3e-5 /* of their product */
 #define CROSS_CUTOFF 40.0 /* bohr */
 #define CROSS_LARGE  0.1  /* of a weight: then without CROSS_CUTOFF */
 
@@ -423,14 +424,16 @@ static eqs_status respond_together(trial *t) {
   const dispersion_local *l = t->l;
   atom_set s;
   int n = 0, *strong;
-  double energy, largest = 0;
+  double energy, *most, largest = 0;
   EQS_TRY(arena_take(t->a, (size_t)t->n_answer, sizeof *strong, &strong));
+  EQS_TRY(arena_take(t->a, (size_t)t->n_answer, sizeof *most, &most));
   for (int i = 0; i < t->n_answer; i++) {
-    double most = 0;
-    for (int a = 0; a < DISPERSION_WEIGHTS; a++) most = fmax(most, fabs(t->step[i][a]));
-    if (most > CROSS_LEAST) strong[n++] = i;
-    largest = fmax(largest, most);
+    most[i] = 0;
+    for (int a = 0; a < DISPERSION_WEIGHTS; a++) most[i] = fmax(most[i], fabs(t->step[i][a]));
+    largest = fmax(largest, most[i]);
   }
+  for (int i = 0; i < t->n_answer; i++)
+    if (most[i] > fmin(CROSS_LEAST, CROSS_SHARE / largest)) strong[n++] = i;
   EQS_TRY(take_set(l, n, t->a, &s));
   for (int i = 0; i < n; i++) {
     int slot = t->answer[strong[i]];

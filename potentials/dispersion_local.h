@@ -5,7 +5,7 @@
  * Of the state are kept g and the field dE/dg_i = sum_j A_ij g_j. A change costs the pairs of the
  * atoms put in and taken out; the atoms that stay answer to their new coordination numbers by the
  * field, and by A_ij between those that answer noticeably and lie near each other. What is left out
- * is below 1e-5 eV for molecules that keep contact distances (tests/potentials measures it).
+ * is below 1e-6 eV for molecules that keep contact distances (tests/potentials measures it).
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_DISPERSION_LOCAL_H
