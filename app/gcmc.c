@@ -136,16 +136,6 @@ static int option_pressures(const char *text, arguments *a) {
   return EXIT_OK;
 }
 
-static int option_energy(const char *text, arguments *a) {
-  static const char *const kinds[3] = {"model", "classical", "sum"};
-  for (int k = 0; k < 3; k++)
-    if (!strcmp(text, kinds[k])) {
-      a->gcmc.energy = (eqs_energy)k;
-      return EXIT_OK;
-    }
-  return app_usage(name, "--energy is model, classical or sum, not '%s'", text);
-}
-
 static int option_count(const char *option, const char *text, int64_t *out) {
   int value;
   if (option_int(name, option, text, 1, 2000000000, &value)) return EXIT_USAGE;
@@ -161,7 +151,7 @@ static int option_own(int option, const char *text, arguments *a) {
   case OPTION_PRESSURE: return option_pressures(text, a);
   case OPTION_TEMPERATURE:
     return option_double(name, "--temperature", text, 1, 10000, &o->temperature);
-  case OPTION_ENERGY: return option_energy(text, a);
+  case OPTION_ENERGY: return option_energy(name, text, &o->energy);
   case OPTION_SCALE: return option_double(name, "--scale", text, -1e6, 1e6, &o->scale);
   case OPTION_FIELD: o->force_field = text; return EXIT_OK;
   case OPTION_NO_SURROGATE: o->no_surrogate = 1; return EXIT_OK;

@@ -42,6 +42,16 @@ int option_double(const char *command, const char *name, const char *text, doubl
   return EXIT_OK;
 }
 
+int option_energy(const char *command, const char *text, eqs_energy *out) {
+  static const char *const kinds[] = {"model", "classical", "sum"};
+  for (int k = 0; k < 3; k++)
+    if (!strcmp(text, kinds[k])) {
+      *out = (eqs_energy)k;
+      return EXIT_OK;
+    }
+  return app_usage(command, "--energy is model, classical or sum, not '%s'", text);
+}
+
 int option_model(const char *command, int option, const char *text, model_arguments *a) {
   switch (option) {
   case OPTION_MODEL: a->model = text; return EXIT_OK;

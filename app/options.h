@@ -13,6 +13,7 @@ int option_int(const char *command, const char *name, const char *text, int leas
 int option_double(const char *command, const char *name, const char *text, double least,
                   double most, double *out);
 int option_uint64(const char *command, const char *name, const char *text, uint64_t *out);
+int option_energy(const char *command, const char *text, eqs_energy *out);
 
 /* --model --head --modal --precision --dispersion --threads --disorder: the same everywhere. */
 typedef struct model_arguments {

@@ -26,6 +26,7 @@ static const char help_text[] =
     "  --method NAME        importance (default); plain: uniform poses, no classical potential\n"
     "  --surrogate NAME     uff+trappe (default) or dreiding+trappe\n"
     "  --pockets RULE       block (default) or keep\n"
+    "  --energy E           model (default), or sum: classical + S times the model, --scale S\n"
     "  --no-fit             use the classical potential as it is\n"
     "  --table N            classical poses to begin with (default 1000000)\n"
     "  --seed S             of the random numbers (default 1)\n"
@@ -63,6 +64,8 @@ enum {
   OPTION_STATE,
   OPTION_CSV,
   OPTION_REPLICATE,
+  OPTION_ENERGY,
+  OPTION_SCALE,
   OPTION_POCKETS
 };
 
@@ -140,6 +143,8 @@ static int option_own(int option, const char *text, arguments *a) {
     return EXIT_OK;
   case OPTION_SURROGATE: w->surrogate = text; return EXIT_OK;
   case OPTION_NO_FIT: w->no_fit = 1; return EXIT_OK;
+  case OPTION_ENERGY: return option_energy("widom", text, &w->energy);
+  case OPTION_SCALE: return option_double("widom", "--scale", text, -1e6, 1e6, &w->scale);
   case OPTION_SEED: return option_uint64("widom", "--seed", text, &w->seed);
   case OPTION_STATE: w->state = text; return EXIT_OK;
   case OPTION_REPLICATE:
@@ -173,6 +178,8 @@ static int parse(int argc, char **argv, arguments *a) {
       {"csv", required_argument, NULL, OPTION_CSV},
       {"replicate", required_argument, NULL, OPTION_REPLICATE},
       {"pockets", required_argument, NULL, OPTION_POCKETS},
+      {"energy", required_argument, NULL, OPTION_ENERGY},
+      {"scale", required_argument, NULL, OPTION_SCALE},
       {NULL, 0, NULL, 0}};
   int option;
   while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
@@ -240,7 +247,7 @@ static int run(const arguments *a, const char *path, eqs_context *context, eqs_m
 }
 
 int widom_main(int argc, char **argv) {
-  arguments a = {.widom = {.size = sizeof a.widom, .seed = 1}};
+  arguments a = {.widom = {.size = sizeof a.widom, .seed = 1, .scale = 1}};
   eqs_context *context = NULL;
   eqs_model *model = NULL;
   int code = parse(argc, argv, &a);

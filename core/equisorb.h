@@ -415,6 +415,8 @@ typedef struct eqs_widom_options {
   int disorder_major;    /* as in eqs_read_options */
   int replicate_strict;  /* as in eqs_screen_options */
   const char *state;     /* file that energies are kept in, so that a run can go on; NULL = none */
+  eqs_energy energy;     /* EQS_ENERGY_MODEL or EQS_ENERGY_SUM */
+  double scale;          /* of the model in a sum */
 } eqs_widom_options;
 
 typedef struct eqs_widom_progress {

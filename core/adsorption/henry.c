@@ -8,6 +8,7 @@
 #include "core/adsorption/henry.h"
 
 #include "core/adsorption/contact.h"
+#include "core/adsorption/energy_sum.h"
 #include "core/adsorption/model_energy.h"
 #include "core/adsorption/pore_radii.h"
 #include "core/adsorption/pores.h"
@@ -186,6 +187,21 @@ static eqs_status open_surrogate(job *j, eqs_widom_result *r) {
   return EQS_OK;
 }
 
+/* The model, or classical + scale * model. */
+static eqs_status open_target(job *j) {
+  classical_settings settings = {.set = j->options.surrogate};
+  guest_energy *classical = NULL, *sum = NULL;
+  EQS_TRY(model_energy_open(j->context, j->model, &j->host, 1, &j->molecule, SETUP_OVERLAP_SHARE,
+                            &j->target));
+  if (j->options.energy == EQS_ENERGY_MODEL) return EQS_OK;
+  EQS_TRY(
+      classical_energy_open(&j->host, 1, &j->molecule, &settings, &j->context->work, &classical));
+  eqs_status status = energy_sum_open(classical, j->target, j->options.scale, &sum);
+  if (status == EQS_OK) j->target = sum;
+  else classical->ops->free(classical);
+  return status;
+}
+
 static void close_job(job *j) {
   pores_free(&j->pores);
   surrogate_fit_free(&j->fit);
@@ -226,10 +242,11 @@ static void fill_condition(job *j) {
   screen_record *r = j->base;
   snprintf(r->condition, sizeof r->condition,
            "gas=%s geometry=%.30s file=%s model=%s head=%.60s precision=%s dispersion=%s "
-           "disorder=%s replicate=%s",
+           "disorder=%s replicate=%s energy=%d scale=%.17g",
            r->gas, r->gas_geometry, r->file_sha256, r->model_sha256, r->head, r->precision,
            r->dispersion, j->options.disorder_major ? "major" : "refuse",
-           j->options.replicate_strict ? "strict" : "shell");
+           j->options.replicate_strict ? "strict" : "shell", (int)j->options.energy,
+           j->options.scale);
 }
 
 /* ---- the result */
@@ -318,6 +335,8 @@ static eqs_status check_options(const eqs_widom_options *given, eqs_widom_option
   if (!(out->error > 0 && out->error < 1))
     EQS_FAIL(EQS_ERR_ARGUMENT, "the relative error must lie between 0 and 1, not %g", out->error);
   if (out->seed > INT64_MAX) EQS_FAIL(EQS_ERR_ARGUMENT, "the seed must be below 2^63");
+  if (out->energy != EQS_ENERGY_MODEL && out->energy != EQS_ENERGY_SUM)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the energy is the model's, or a sum with it");
   *plain = out->method && strcmp(out->method, "plain") == 0;
   if (out->method && !*plain && strcmp(out->method, "importance") != 0)
     EQS_FAIL(EQS_ERR_ARGUMENT, "the method is importance or plain, not '%.40s'", out->method);
@@ -335,8 +354,7 @@ static eqs_status run(job *j, const char *path, eqs_widom_result *r) {
   EQS_TRY(open_contacts(j));
   if (!j->options.keep_pockets) EQS_TRY(open_pockets(j, r));
   if (!j->plain) EQS_TRY(open_surrogate(j, r));
-  EQS_TRY(model_energy_open(j->context, j->model, &j->host, 1, &j->molecule, SETUP_OVERLAP_SHARE,
-                            &j->target));
+  EQS_TRY(open_target(j));
   EQS_TRY(sample(j, r));
   return fill_result(j, start, r);
 }
