@@ -14,12 +14,12 @@ enum { MODELS = 64 };
 
 /* Cases that float32 cannot do better: mace-torch 0.3.16 in float32 differs from its own float64 by
  * as much. The second head of the first one has interaction energies of 67 eV per atom: 3.5e-5 eV
- * per atom and 1.0e-4 of one atom. The dense cell of the second one has a stress of 1.2
- * eV/angstrom^3: 1.2e-6. */
+ * per atom and 1.0e-4 of one atom; and a stress of 2.4 eV/angstrom^3 in the dense cell: 1.9e-6.
+ * That cell of the second one has a stress of 1.2: 1.2e-6. */
 static const struct {
   const char *model, *head, *name;
   double energy, stress;
-} ill_conditioned[] = {{"tiny_L1_mh1like", "omol", NULL, 5, 1},
+} ill_conditioned[] = {{"tiny_L1_mh1like", "omol", NULL, 5, 2},
                        {"tiny_L1_att", NULL, "triclinic3", 1, 2}};
 
 static void allow(const char *model, reference_case *r) {
