@@ -8,6 +8,7 @@
 #include "core/adsorption/checkpoint.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define KIND       "EQSENERG"
 #define FILE_LIMIT ((size_t)1 << 30)
@@ -30,8 +31,10 @@ stored_energy *energy_store_find(const energy_store *s, int64_t index) {
 
 static eqs_status enlarge(energy_store *s) {
   int64_t capacity = s->capacity ? 2 * s->capacity : 1024, *slot = NULL;
-  stored_energy *entry = realloc(s->entry, mul_size((size_t)capacity, sizeof *entry));
-  if (!entry) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for %lld energies", (long long)capacity);
+  stored_energy *entry = NULL;
+  EQS_TRY(alloc_array(&entry, (size_t)capacity, sizeof *entry, "energies"));
+  if (s->entry) memcpy(entry, s->entry, (size_t)s->n * sizeof *entry);
+  free(s->entry);
   s->entry = entry;
   EQS_TRY(alloc_array(&slot, (size_t)capacity * 2, sizeof *slot, "energies"));
   free(s->slot);
@@ -43,7 +46,7 @@ static eqs_status enlarge(energy_store *s) {
 }
 
 eqs_status energy_store_add(energy_store *s, int64_t index, double u) {
-  if (s->n == s->capacity) EQS_TRY(enlarge(s));
+  if (!s->entry || s->n == s->capacity) EQS_TRY(enlarge(s));
   s->entry[s->n] = (stored_energy){.index = index, .u = u};
   s->slot[slot_of(s, index)] = s->n + 1;
   s->n++;

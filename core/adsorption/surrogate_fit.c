@@ -133,7 +133,7 @@ eqs_status surrogate_fit_open(int n, const int *number, const double (*position)
                               surrogate_fit **out) {
   *out = NULL;
   surrogate_fit *f = NULL;
-  int host[119], guest[GAS_MAX_ATOMS], *element = NULL;
+  int host[119] = {0}, guest[GAS_MAX_ATOMS] = {0}, *element = NULL;
   eqs_status status = EQS_OK;
   EQS_TRY(alloc_array(&f, 1, sizeof *f, "a fit"));
   EQS_TRY_DONE(alloc_array(&element, (size_t)n, sizeof *element, "elements"));
