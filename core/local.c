@@ -216,8 +216,8 @@ static eqs_status take_system(eqs_local *l, const eqs_systems *s) {
   l->n_feature = p->ops->features(p, l->feature);
   EQS_TRY(reserve_atoms(l, n));
   l->n = n;
-  memcpy(l->number, s->number, (size_t)n * sizeof *l->number);
-  memcpy(l->position, s->position, (size_t)n * sizeof *l->position);
+  if (n) memcpy(l->number, s->number, (size_t)n * sizeof *l->number);
+  if (n) memcpy(l->position, s->position, (size_t)n * sizeof *l->position);
   EQS_TRY(alloc_array(&l->present, (size_t)p->info.n_element, 1, "elements"));
   EQS_TRY(local_graph_open(&l->graph, &l->base, p->info.n_layer, p->info.n_element));
   EQS_TRY(local_base_cell(&l->base, l->pbc[0], l->cell, p->info.cutoff));

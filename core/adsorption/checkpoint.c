@@ -31,7 +31,7 @@ static void append(archive *a, const void *bytes, size_t n) {
     a->bytes = grown;
     a->capacity = capacity;
   }
-  memcpy(a->bytes + a->n, bytes, n);
+  if (n) memcpy(a->bytes + a->n, bytes, n);
   a->n += n;
 }
 

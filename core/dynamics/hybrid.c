@@ -26,6 +26,10 @@ typedef struct trajectory {
   double energy; /* eV */
 } trajectory;
 
+static void copy(void *to, const void *from, size_t bytes) {
+  if (bytes) memcpy(to, from, bytes); /* a system may lack free atoms, or bodies */
+}
+
 /* Normal numbers by Box and Muller; the last one stays uniform. */
 static void draw_numbers(trajectory *t) {
   const hybrid_settings *s = t->s;
@@ -63,7 +67,7 @@ static double kinetic(const trajectory *t) {
 static eqs_status evaluate(trajectory *t) {
   const hybrid_system *y = t->system;
   int at = y->n_free;
-  memcpy(t->x, y->free_at, (size_t)y->n_free * sizeof *t->x);
+  copy(t->x, y->free_at, (size_t)y->n_free * sizeof *t->x);
   for (int b = 0; b < y->n_body; at += y->shape[b++]->n)
     rigid_sites(y->shape[b], y->body + b, t->x + at);
   EQS_TRY(t->s->force(t->s->context, t->n, (const double(*)[3])t->x, &t->energy, t->force));
@@ -141,12 +145,12 @@ eqs_status hybrid_move(const hybrid_settings *s, hybrid_system *system, hybrid_o
   EQS_TRY_DONE(alloc_array(&t.force, (size_t)t.n, sizeof *t.force, "forces"));
   EQS_TRY_DONE(alloc_array(&t.velocity, n_free, sizeof *t.velocity, "velocities"));
   EQS_TRY_DONE(alloc_array(&t.number, t.n_number, sizeof *t.number, "random numbers"));
-  memcpy(free_at, system->free_at, n_free * sizeof *free_at);
-  memcpy(body, system->body, n_body * sizeof *body);
+  copy(free_at, system->free_at, n_free * sizeof *free_at);
+  copy(body, system->body, n_body * sizeof *body);
   status = run(&t, out);
   if (status != EQS_OK || !out->accepted) {
-    memcpy(system->free_at, free_at, n_free * sizeof *free_at);
-    memcpy(system->body, body, n_body * sizeof *body);
+    copy(system->free_at, free_at, n_free * sizeof *free_at);
+    copy(system->body, body, n_body * sizeof *body);
   }
 done:
   free(free_at);
