@@ -22,14 +22,21 @@ static const struct {
 } ill_conditioned[] = {{"tiny_L1_mh1like", "omol", NULL, 5, 2},
                        {"tiny_L1_att", NULL, "triclinic3", 1, 2}};
 
+/* The sanitizers' build rounds every product. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ROUNDINGS 2
+#else
+#define ROUNDINGS 1
+#endif
+
 static void allow(const char *model, reference_case *r) {
   for (size_t k = 0; k < sizeof ill_conditioned / sizeof *ill_conditioned; k++) {
     const char *head = ill_conditioned[k].head, *name = ill_conditioned[k].name;
     if (!strstr(model, ill_conditioned[k].model) || (head && strcmp(head, r->head)) ||
         (name && strcmp(name, r->name)))
       continue;
-    r->energy_slack = ill_conditioned[k].energy;
-    r->stress_slack = ill_conditioned[k].stress;
+    r->energy_slack = ROUNDINGS * ill_conditioned[k].energy;
+    r->stress_slack = ROUNDINGS * ill_conditioned[k].stress;
   }
 }
 
