@@ -16,8 +16,7 @@ static const char help_text[] =
     "usage: equisorb gcmc FRAMEWORK --gas G --temperature K --pressure PA[,PA...]\n"
     "                     [--model M] [--energy model|classical|sum]\n"
     "\n"
-    "Grand canonical Monte Carlo of rigid gases in a rigid framework: uptake, molecules per cell, "
-    "heat\n"
+    "Grand canonical Monte Carlo of rigid gases in a framework: uptake, molecules per cell, heat\n"
     "of adsorption. One run per pressure. The gas outside is described by Peng and Robinson's "
     "equation.\n"
     "\n"
@@ -34,6 +33,14 @@ static const char help_text[] =
     "  --no-surrogate       do not try moves with the classical energy first; the averages are "
     "the\n"
     "                       same, the model is asked more often\n"
+    "  --pockets block|keep whether places that a gas cannot get to stay empty (default block)\n"
+    "  --flexible           moves the framework's atoms too: trajectories of the model as moves "
+    "of\n"
+    "                       hybrid Monte Carlo. Needs --energy model, takes no --checkpoint, asks "
+    "no\n"
+    "                       surrogate\n"
+    "  --timestep FS, --md-steps N\n"
+    "                       of such a trajectory (default 0.5 fs, 20 steps)\n"
     "  --cycles N           of production (default 2000), as many as --equilibration N before\n"
     "  --moves N            per cycle (default 20)\n"
     "  --trials N           poses per insertion or deletion (default 8)\n"
@@ -78,7 +85,11 @@ enum {
   OPTION_SEED,
   OPTION_CHECKPOINT,
   OPTION_CSV,
-  OPTION_REPLICATE
+  OPTION_REPLICATE,
+  OPTION_POCKETS,
+  OPTION_FLEXIBLE,
+  OPTION_TIMESTEP,
+  OPTION_MD_STEPS
 };
 
 typedef struct arguments {
@@ -168,8 +179,28 @@ static int option_own(int option, const char *text, arguments *a) {
       return app_usage(name, "--replicate is shell or strict, not '%s'", text);
     o->replicate_strict = strcmp(text, "strict") == 0;
     return EXIT_OK;
+  case OPTION_POCKETS:
+    if (strcmp(text, "block") != 0 && strcmp(text, "keep") != 0)
+      return app_usage(name, "--pockets is block or keep, not '%s'", text);
+    o->keep_pockets = strcmp(text, "keep") == 0;
+    return EXIT_OK;
+  case OPTION_FLEXIBLE: o->flexible = 1; return EXIT_OK;
+  case OPTION_TIMESTEP: return option_double(name, "--timestep", text, 1e-6, 100, &o->timestep);
+  case OPTION_MD_STEPS: return option_int(name, "--md-steps", text, 1, 1000000, &o->md_steps);
   default: return app_usage(name, "that option is not known, or its value is missing");
   }
+}
+
+static int complete_flexible(const arguments *a) {
+  const eqs_gcmc_options *o = &a->gcmc;
+  if (!o->flexible && (o->timestep > 0 || o->md_steps))
+    return app_usage(name, "--timestep and --md-steps are of --flexible");
+  if (o->flexible && o->energy != EQS_ENERGY_MODEL)
+    return app_usage(name, "--flexible needs --energy model: the classical potential does not know "
+                           "what deforming the framework costs");
+  if (o->flexible && a->checkpoint)
+    return app_usage(name, "--flexible takes no --checkpoint: such a run cannot be continued");
+  return EXIT_OK;
 }
 
 static int complete(arguments *a) {
@@ -185,7 +216,7 @@ static int complete(arguments *a) {
   a->model.optional = a->gcmc.energy == EQS_ENERGY_CLASSICAL;
   a->gcmc.gases = a->gases;
   a->gcmc.fraction = a->gcmc.n_gas > 1 ? a->fraction : NULL;
-  return EXIT_OK;
+  return complete_flexible(a);
 }
 
 static int parse(int argc, char **argv, arguments *a) {
@@ -207,6 +238,10 @@ static int parse(int argc, char **argv, arguments *a) {
       {"csv", required_argument, NULL, OPTION_CSV},
       {"json", no_argument, NULL, OPTION_JSON},
       {"replicate", required_argument, NULL, OPTION_REPLICATE},
+      {"pockets", required_argument, NULL, OPTION_POCKETS},
+      {"flexible", no_argument, NULL, OPTION_FLEXIBLE},
+      {"timestep", required_argument, NULL, OPTION_TIMESTEP},
+      {"md-steps", required_argument, NULL, OPTION_MD_STEPS},
       {NULL, 0, NULL, 0}};
   int option;
   while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
@@ -230,6 +265,10 @@ typedef struct point {
 static int watch(const eqs_gcmc_progress *p, void *user) {
   point *at = user;
   char left[48] = "";
+  if (p->n_cycle == 0) {
+    progress_show(&at->line, "pressure %d of %d: pores", at->k, at->n);
+    return app_stopped() != 0;
+  }
   if (p->seconds_left < 100) snprintf(left, sizeof left, ", about %.0f s left", p->seconds_left);
   else if (p->seconds_left < 6000)
     snprintf(left, sizeof left, ", about %.0f min left", p->seconds_left / 60);
@@ -248,8 +287,11 @@ static int print_text(const eqs_gcmc_result *r, double pressure) {
   for (int k = 0; k < s.n_gas; k++) {
     eqs_gcmc_value v = {.size = sizeof v};
     if (eqs_gcmc_value_get(r, k, &v)) return app_fail(name, "%s", eqs_error());
-    printf("%10.4g %10.4g  %-4s %10.4g +- %-8.2g %10.4g +- %-8.2g", pressure, v.fugacity, v.gas,
-           v.uptake, v.uptake_error, v.molecules, v.molecules_error);
+    printf("%10.4g %10.4g  %-4s %10.4g +- %-8.2g", pressure, v.fugacity, v.gas, v.uptake,
+           v.uptake_error);
+    if (isfinite(v.excess)) printf(" %10.4g", v.excess);
+    else printf(" %10s", "-");
+    printf(" %10.4g +- %-8.2g", v.molecules, v.molecules_error);
     if (isfinite(v.heat)) printf(" %7.2f +- %-6.2g", v.heat, v.heat_error);
     else printf(" %7s    %-6s", "-", "");
     printf(" %s%s%s\n", s.not_settled ? "not-settled " : "", s.few_samples ? "few-samples " : "",
@@ -260,6 +302,9 @@ static int print_text(const eqs_gcmc_result *r, double pressure) {
           "independent samples\n",
           (long long)s.moves, (long long)s.energies, "target", (long long)s.surrogate_energies,
           s.independent);
+  if (s.n_pocket)
+    fprintf(stderr, "equisorb gcmc: %d pocket%s per cell blocked\n", s.n_pocket,
+            s.n_pocket == 1 ? "" : "s");
   if (*s.note) fprintf(stderr, "equisorb gcmc: %s\n", s.note);
   return EXIT_OK;
 }
@@ -315,8 +360,8 @@ static int run(const arguments *a, eqs_context *c, const eqs_model *m) {
   if (a->csv && !csv) code = app_fail(name, "cannot write %s", a->csv);
   app_catch_signals();
   if (code == EXIT_OK && !a->json)
-    printf("%10s %10s  %-4s %10s    %-8s %10s    %-8s %7s    %-6s flags\n", "p / Pa", "f / Pa",
-           "gas", "mol/kg", "", "per cell", "", "kJ/mol", "");
+    printf("%10s %10s  %-4s %10s    %-8s %10s %10s    %-8s %7s    %-6s flags\n", "p / Pa", "f / Pa",
+           "gas", "mol/kg", "", "excess", "per cell", "", "kJ/mol", "");
   for (int k = 0; k < a->n_pressure && code == EXIT_OK; k++) {
     code = run_point(a, c, m, frames, k, csv);
     fflush(stdout);

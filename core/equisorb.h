@@ -269,7 +269,7 @@ typedef enum eqs_energy {
   EQS_ENERGY_SUM = 2        /* classical + scale * model */
 } eqs_energy;
 
-/* Rigid gases at equilibrium with one rigid framework. */
+/* Rigid gases at equilibrium with one framework. */
 typedef struct eqs_gcmc_options {
   size_t size;
   int n_gas;
@@ -289,11 +289,17 @@ typedef struct eqs_gcmc_options {
   uint64_t seed;           /* below 2^63 */
   int replicate_strict;    /* as in eqs_screen_options */
   const char *checkpoint;  /* file; one that exists is continued. NULL = none */
+  int keep_pockets;        /* 1: guests may also sit in pockets that their gas cannot get to */
+  /* 1: hybrid Monte Carlo moves of the framework's atoms and all guests. EQS_ENERGY_MODEL only,
+   * without a checkpoint; implies no_surrogate. */
+  int flexible;
+  double timestep; /* of their trajectories, fs; 0 = 0.5 */
+  int md_steps;    /* of a trajectory; 0 = 20 */
 } eqs_gcmc_options;
 
 typedef struct eqs_gcmc_progress {
   size_t size;
-  int64_t cycle, n_cycle;
+  int64_t cycle, n_cycle; /* n_cycle = 0: pores are being looked for */
   int equilibrating, n_guest;
   double energy;       /* eV, of the guests now */
   int64_t energies;    /* of the model, so far */
@@ -312,6 +318,7 @@ typedef struct eqs_gcmc_value {
   double molecules, molecules_error; /* per cell, see eqs_gcmc_summary */
   double uptake, uptake_error;       /* mol/kg, absolute */
   double heat, heat_error;           /* kJ/mol, isosteric, by fluctuations */
+  double excess, excess_error;       /* mol/kg, over the bulk gas in the helium pore volume */
 } eqs_gcmc_value;
 
 typedef struct eqs_gcmc_summary {
@@ -321,7 +328,9 @@ typedef struct eqs_gcmc_summary {
   double discarded_share; /* of the weight, had holes been kept */
   double independent;     /* samples of the number of guests */
   int not_settled, few_samples, holes_flagged;
-  const char *note; /* what the user should know of the set-up; "" */
+  const char *note;            /* what the user should know of the set-up; "" */
+  double helium_void_fraction; /* as of eqs_pores; 0 = not known, nor any excess */
+  int n_pocket;                /* blocked, of all gases, per cell */
 } eqs_gcmc_summary;
 
 /* Frame `i` of `frames` as the framework; model may be NULL with EQS_ENERGY_CLASSICAL. watch may be
@@ -338,6 +347,7 @@ EQS_API eqs_status eqs_gcmc_summary_get(const eqs_gcmc_result *r, eqs_gcmc_summa
 EQS_API eqs_status eqs_gcmc_json(const eqs_gcmc_result *r, char **text) EQS_CHECK;
 EQS_API eqs_status eqs_gcmc_csv(const eqs_gcmc_result *r, int heading, char **text) EQS_CHECK;
 EQS_API void eqs_gcmc_result_free(eqs_gcmc_result **r);
+
 /* ------------------------------------------------------------------------------------- pores */
 
 /* The empty space of a framework as hard spheres leave it, on a grid, without a model. */

@@ -255,8 +255,10 @@ static void account_all(chain *c, const proposal *p) {
   }
 }
 
-/* A state whose guests are all as deep as holes on average is none to go to. */
+/* A state whose guests are all as deep as holes on average is none to go to. Not where U holds the
+ * framework's own energy: nothing is known of its zero. */
 static int too_deep(const chain *c, const proposal *p, double du) {
+  if (c->s->weight[CHAIN_HYBRID] > 0) return 0;
   int n = c->n + (p->kind == CHAIN_INSERT) - (p->kind == CHAIN_DELETE);
   return n > 0 && c->u + du < -c->s->hole_limit * n;
 }

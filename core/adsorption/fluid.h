@@ -7,6 +7,8 @@
 
 enum { FLUID_MAX = 8 }; /* components of a mixture */
 
+#define PER_ANGSTROM 6.02214076e-7 /* molecules in an angstrom^3 at 1 mol/m^3 */
+
 typedef struct fluid {
   const char *name;
   double critical_temperature; /* K */

@@ -6,11 +6,10 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/gcmc.h"
 
+#include "core/adsorption/fluid.h"
 #include "core/adsorption/widom.h"
 
 #include <math.h>
-
-#define PER_ANGSTROM 6.02214076e-7 /* molecules in an angstrom^3 at 1 mol/m^3 */
 
 enum { SAMPLES_PER_BLOCK = 5, BLOCKS_MIN = 10, BLOCKS_MAX = 100 };
 

@@ -10,8 +10,7 @@
 #include "core/adsorption/contact.h"
 #include "core/adsorption/energy_sum.h"
 #include "core/adsorption/model_energy.h"
-#include "core/adsorption/pore_radii.h"
-#include "core/adsorption/pores.h"
+#include "core/adsorption/pockets.h"
 #include "core/adsorption/subject.h"
 #include "core/engine.h"
 #include "core/locale_c.h"
@@ -26,7 +25,6 @@
 enum { BATCH = 64 };
 #define POCKET_SHARE  1e-3 /* of the weight, in pockets: worth a flag */
 #define ERROR         0.05
-#define PORE_SPACING  0.2 /* angstrom */
 #define CONTACT_REACH 5.0 /* angstrom: beyond it a hole's contact is of no interest */
 
 typedef struct job {
@@ -134,34 +132,6 @@ static int pores_progress(void *context, double share) {
                           .of = 100,
                           .error = NAN};
   return j->watch ? j->watch(&q, j->user) : 0;
-}
-
-/* Half of the gas's kinetic diameter (D. W. Breck, Zeolite Molecular Sieves, 1974). */
-static double probe_radius(const gas *g) {
-  static const struct {
-    const char *name;
-    double radius;
-  } probes[] = {{"CO2", 1.65}, {"N2", 1.82}, {"H2O", 1.325},
-                {"CH4", 1.9},  {"Ar", 1.7},  {"He", 1.3}};
-  for (size_t k = 0; k < sizeof probes / sizeof *probes; k++)
-    if (strcmp(g->name, probes[k].name) == 0) return probes[k].radius;
-  return 1.65;
-}
-
-/* Where the gas could sit but not get to: half of UFF's sigma for the atoms. */
-static eqs_status open_pockets(job *j, eqs_widom_result *r) {
-  const structure *cell = &j->host.cell;
-  double *radius = NULL;
-  eqs_status status = EQS_OK;
-  EQS_TRY_DONE(alloc_array(&radius, (size_t)cell->n, sizeof *radius, "radii"));
-  EQS_TRY_DONE(pore_radii_fill(PORE_RADII_UFF, cell->n, cell->number, radius));
-  EQS_TRY_DONE(pores_open(cell->n, cell->position[0], radius, cell->cell, PORE_SPACING,
-                          &j->context->work, pores_progress, j, &j->pores));
-  r->probe = probe_radius(&j->molecule);
-  EQS_TRY_DONE(pores_set_probe(j->pores, r->probe));
-done:
-  free(radius);
-  return status;
 }
 
 static eqs_status open_surrogate(job *j, eqs_widom_result *r) {
@@ -352,7 +322,11 @@ static eqs_status run(job *j, const char *path, eqs_widom_result *r) {
   EQS_TRY(record_gas(j->base, j->context, j->model, &j->info, &j->molecule));
   fill_condition(j);
   EQS_TRY(open_contacts(j));
-  if (!j->options.keep_pockets) EQS_TRY(open_pockets(j, r));
+  if (!j->options.keep_pockets) {
+    EQS_TRY(
+        pockets_find(&j->host.cell, &j->molecule, &j->context->work, pores_progress, j, &j->pores));
+    r->probe = pockets_probe(&j->molecule);
+  }
   if (!j->plain) EQS_TRY(open_surrogate(j, r));
   EQS_TRY(open_target(j));
   EQS_TRY(sample(j, r));

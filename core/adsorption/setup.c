@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/setup.h"
 
+#include "core/adsorption/blocked_energy.h"
 #include "core/adsorption/model_energy.h"
 #include "core/engine.h"
 
@@ -39,13 +40,72 @@ static double needed_width(const setup_options *o, const setup *s) {
   return width;
 }
 
+/* ---- pockets */
+
+static int in_pocket(const void *context, int component, const double x[3]) {
+  const setup *s = context;
+  return s->pores[component] && pores_blocked(s->pores[component], x);
+}
+
+static void count_pockets(setup *s, int k) {
+  const pores_space *space;
+  int n = pores_spaces(s->pores[k], &space), pockets = 0;
+  for (int i = 0; i < n; i++) pockets += space[i].kind == PORES_POCKET;
+  s->n_pocket += pockets;
+  if (pockets == n)
+    snprintf(s->why_no_room, sizeof s->why_no_room,
+             "%s finds no channel in the framework (a probe of %.2f angstrom)", s->gases[k].name,
+             pockets_probe(s->gases + k));
+}
+
+/* Without parameters of an element the volume is not known; nothing else needs it. */
+static eqs_status find_helium(setup *s, pores *p) {
+  eqs_status status = pores_find_helium(p, s->host.cell.number, &s->helium);
+  if (status == EQS_ERR_UNSUPPORTED) s->helium = 0;
+  return status == EQS_ERR_UNSUPPORTED ? EQS_OK : status;
+}
+
+static eqs_status find_pores(const setup_options *o, setup *s) {
+  workspace *w = &o->context->work;
+  pores *alone = NULL;
+  for (int k = 0; k < s->n_gas && !o->keep_pockets; k++) {
+    eqs_status status =
+        pockets_find(&s->host.cell, s->gases + k, w, o->watch, o->user, s->pores + k);
+    if (status == EQS_ERR_UNSUPPORTED)
+      return status_prefix(status, "pockets cannot be found, keep them");
+    EQS_TRY(status);
+    count_pockets(s, k);
+  }
+  if (!o->pore_volume) return EQS_OK;
+  if (!o->keep_pockets) return find_helium(s, s->pores[0]);
+  eqs_status status = pockets_find(&s->host.cell, s->gases, w, o->watch, o->user, &alone);
+  if (status == EQS_ERR_UNSUPPORTED) return EQS_OK;
+  if (status == EQS_OK) status = find_helium(s, alone);
+  pores_free(&alone);
+  return status;
+}
+
+/* ---- energies; pockets are walls of each part, so that a surrogate and its target agree */
+
+static eqs_status wall_off(const setup *s, eqs_status status, guest_energy **e) {
+  guest_energy *inner = *e;
+  if (status != EQS_OK || !s->pores[0]) return status;
+  status = blocked_energy_open(inner, in_pocket, s, e);
+  if (status != EQS_OK) inner->ops->free(inner);
+  return status;
+}
+
 static eqs_status open_classical(const setup_options *o, const setup *s, guest_energy **out) {
-  return classical_energy_open(&s->host, s->n_gas, s->gases, &o->classical, &o->context->work, out);
+  return wall_off(
+      s, classical_energy_open(&s->host, s->n_gas, s->gases, &o->classical, &o->context->work, out),
+      out);
 }
 
 static eqs_status open_model(const setup_options *o, const setup *s, guest_energy **out) {
-  return model_energy_open(o->context, o->model, &s->host, s->n_gas, s->gases, SETUP_OVERLAP_SHARE,
-                           out);
+  return wall_off(s,
+                  model_energy_open(o->context, o->model, &s->host, s->n_gas, s->gases,
+                                    SETUP_OVERLAP_SHARE, out),
+                  out);
 }
 
 /* A surrogate is welcome, not needed. */
@@ -85,7 +145,8 @@ eqs_status setup_open(const setup_options *o, const structure *s, setup *out) {
     EQS_FAIL(EQS_ERR_ARGUMENT, "this energy needs a model");
   EQS_TRY(find_gases(o, out));
   EQS_TRY(framework_prepare(s, needed_width(o, out), &out->host));
-  eqs_status status = open_energies(o, out);
+  eqs_status status = find_pores(o, out);
+  if (status == EQS_OK) status = open_energies(o, out);
   if (status != EQS_OK) setup_close(out);
   return status;
 }
@@ -93,6 +154,7 @@ eqs_status setup_open(const setup_options *o, const structure *s, setup *out) {
 void setup_close(setup *s) {
   if (s->target) s->target->ops->free(s->target);
   if (s->surrogate_apart) s->surrogate->ops->free(s->surrogate);
+  for (int k = 0; k < s->n_gas; k++) pores_free(s->pores + k);
   framework_free(&s->host);
   *s = (setup){0};
 }

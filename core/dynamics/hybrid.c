@@ -112,6 +112,7 @@ static eqs_status run(trajectory *t, hybrid_outcome *out) {
     EQS_TRY(status);
     kick(t, dt / 2);
   }
+  if (t->s->refused && t->s->refused(t->s->refuser, t->system)) return EQS_OK;
   out->dh = t->energy + kinetic(t) - before;
   double u = t->number[t->n_number - 1];
   out->accepted = u < exp(-out->dh / (BOLTZMANN_EV * t->s->temperature));

@@ -37,11 +37,15 @@ typedef struct hybrid_settings {
   uint64_t index; /* of the move: the random numbers are a function of seed, stream, index */
   void *context;
   hybrid_force force;
+  /* Non-zero refuses a trajectory for where it ends (U is infinite there); NULL: nothing is. The
+   * system must not be refused where it starts. */
+  int (*refused)(const void *refuser, const hybrid_system *end);
+  const void *refuser;
 } hybrid_settings;
 
 typedef struct hybrid_outcome {
   int accepted;
-  double dh;     /* H' - H, eV; INFINITY if the trajectory broke off */
+  double dh;     /* H' - H, eV; INFINITY if the trajectory broke off or was refused */
   double energy; /* potential energy of the state that the system is in now, eV */
 } hybrid_outcome;
 
