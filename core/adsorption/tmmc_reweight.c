@@ -98,10 +98,17 @@ series_value tmmc_henry(const tmmc_result *r) {
 
 /* ------------------------------------------------------------------------------ transitions */
 
+/* The largest of ln Pi(n) + n shift over n = from .. to - 1; -INFINITY of none. */
+static double largest_of(const double *ln_pi, int from, int to, double shift) {
+  double most = -INFINITY;
+  for (int n = from; n < to; n++)
+    if (ln_pi[n] + n * shift > most) most = ln_pi[n] + n * shift;
+  return most;
+}
+
 static double variance(const tmmc_result *r, double shift) {
   const double *ln_pi = distribution(r, 0);
-  double largest = -INFINITY, sum = 0, n1 = 0, n2 = 0;
-  for (int n = 0; n <= r->n_max; n++) largest = fmax(largest, ln_pi[n] + n * shift);
+  double largest = largest_of(ln_pi, 0, r->n_max + 1, shift), sum = 0, n1 = 0, n2 = 0;
   for (int n = 0; n <= r->n_max; n++) {
     double w = exp(ln_pi[n] + n * shift - largest);
     sum += w;
@@ -117,12 +124,13 @@ static int divide(const tmmc_result *r, double shift, double *barrier) {
   int best = -1;
   *barrier = 0;
   for (int n = 1; n < r->n_max; n++) {
-    double left = -INFINITY, right = -INFINITY, x = ln_pi[n] + n * shift;
+    double x = ln_pi[n] + n * shift;
     if (x == -INFINITY) break;
-    for (int m = 0; m < n; m++) left = fmax(left, ln_pi[m] + m * shift);
-    for (int m = n + 1; m <= r->n_max; m++) right = fmax(right, ln_pi[m] + m * shift);
-    if (fmin(left, right) - x > *barrier) {
-      *barrier = fmin(left, right) - x;
+    double left = largest_of(ln_pi, 0, n, shift);
+    double right = largest_of(ln_pi, n + 1, r->n_max + 1, shift);
+    double lower = left < right ? left : right;
+    if (lower - x > *barrier) {
+      *barrier = lower - x;
       best = n;
     }
   }
