@@ -66,8 +66,9 @@ typedef struct eqs_model_options {
   const char *modal; /* SevenNet multi-fidelity: which channel ("PBE"); NULL if there is none */
   eqs_precision precision;
   /* Added to the model: NULL or "none"; "d3bj" for D3 with Becke-Johnson damping, two-body, with
-   * the parameters of the labels' functional; "d3bj:pbe" names it. Refused where the labels are
-   * known to hold dispersion. */
+   * the parameters of the labels' functional; "d3bj:pbe" names it; "d3bj-atm", "d3bj-atm:pbe" with
+   * the three-body term, slow and without local changes. Refused where the labels are known to hold
+   * dispersion. */
   const char *dispersion;
 } eqs_model_options;
 

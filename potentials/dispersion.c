@@ -4,7 +4,8 @@
  *   f = a1 sqrt(3 Q_i Q_j) + a2,  C6_ij = sum_ab g_ia g_jb C6ref_ab,
  *   g_ia ~ exp(-4 (CN_i - CNref_a)^2), normalised,
  *   CN_i = sum_j 1 / (1 + exp(-16 (R_ij / r - 1))).
- * Three passes over pairs, each pair once: CN; energy, forces and dE/dCN; the gradient of CN. A
+ * Three passes over pairs, each pair once: CN; energy, forces and dE/dCN (then triples, which have
+ * their own file, if they are wanted); the gradient of CN. A
  * pair writes to both of its atoms, so work is given out in rounds: no block of atoms occurs twice
  * in a round, and a round ends before the next begins. Atomic units inside.
  *
@@ -13,6 +14,7 @@
 #include <string.h>
 
 #include "potentials/dispersion_parts.h"
+#include "potentials/dispersion_triple.h"
 #include "potentials/lattice_sum.h"
 
 /* Blocks of a system, at most: a round has half as many tasks. */
@@ -140,6 +142,7 @@ static eqs_status over_pairs(pass *p, workspace *w, void (*op)(const dispersion_
 
 static eqs_status group_systems(pass *p, arena *a) {
   double reach = fmax(p->d->pair_cutoff, p->d->cn_cutoff);
+  if (p->d->s9 != 0) reach = fmax(reach, p->d->triple_cutoff);
   const eqs_systems *in = p->in;
   int self = 0, between = 0;
   EQS_TRY(arena_take_zero(a, (size_t)in->n_system + 1, sizeof *p->part, &p->part));
@@ -208,6 +211,28 @@ static eqs_status weigh(void *argument, int block, arena *scratch) {
   return EQS_OK;
 }
 
+/* Their virials join the first row of their system. */
+static eqs_status add_triples(pass *p, int virial, workspace *w) {
+  for (int s = 0; s < p->in->n_system; s++) {
+    const part *t = p->part + s;
+    if (t->l.n == 0) continue;
+    dispersion_triples a = {.d = p->d,
+                            .species = &p->species,
+                            .l = &t->l,
+                            .of_slot = p->of_slot + t->slot,
+                            .weight = (const reference_weights *)(p->weight + t->slot),
+                            .energy = p->energy + t->slot};
+    if (p->force[0]) {
+      a.count_bar = p->count_bar + t->slot;
+      for (int c = 0; c < 3; c++) a.force[c] = p->force[c] + t->slot;
+    }
+    if (virial) a.virial = p->virial[t->first_self];
+    eqs_status status = dispersion_triples_add(&a, w);
+    if (status != EQS_OK) return status_prefix(status, "system %d", s + 1), status;
+  }
+  return EQS_OK;
+}
+
 static void add_results(const pass *p, double *energies, double *forces, double *virial) {
   static const int voigt[9] = {0, 5, 4, 5, 1, 3, 4, 3, 2};
   for (int s = 0; s < p->in->n_system; s++) {
@@ -239,6 +264,7 @@ eqs_status dispersion_evaluate(const dispersion *d, workspace *w, const eqs_syst
                      : virial ? k->pair_virial
                               : k->pair_force,
                      d->pair_cutoff, DISPERSION_FAR));
+  if (d->s9 != 0) EQS_TRY(add_triples(&p, virial != NULL, w));
   if (forces)
     EQS_TRY(over_pairs(&p, w, virial ? k->pull_virial : k->pull_force, d->cn_cutoff, far));
   add_results(&p, energies, forces, virial);

@@ -44,7 +44,7 @@ static int has_dispersion(const char *functional) {
   return 0;
 }
 
-static eqs_status find_functional(const char *given, dispersion *out) {
+static eqs_status find_functional(const char *given, int triples, dispersion *out) {
   char name[DISPERSION_NAME], known[256] = "";
   plain_name(given, name);
   for (int i = 0; i < FUNCTIONALS; i++) {
@@ -55,9 +55,12 @@ static eqs_status find_functional(const char *given, dispersion *out) {
                         .s8 = functionals[i].s8,
                         .a1 = functionals[i].a1,
                         .a2 = functionals[i].a2,
+                        .s9 = triples,
                         .pair_cutoff = sqrt(9000.0),
-                        .cn_cutoff = 40};
-    snprintf(out->name, sizeof out->name, "d3bj:%s", functionals[i].name);
+                        .cn_cutoff = 40,
+                        .triple_cutoff = 40};
+    snprintf(out->name, sizeof out->name, "%s:%s", triples ? "d3bj-atm" : "d3bj",
+             functionals[i].name);
     return EQS_OK;
   }
   EQS_FAIL(EQS_ERR_ARGUMENT, "no D3(BJ) parameters for the functional '%.40s'; there are: %s",
@@ -65,14 +68,19 @@ static eqs_status find_functional(const char *given, dispersion *out) {
 }
 
 eqs_status dispersion_parse(const char *text, const char *functional, dispersion *out) {
-  if (strncmp(text, "d3bj", 4) != 0 || (text[4] && text[4] != ':'))
-    EQS_FAIL(EQS_ERR_ARGUMENT, "dispersion is none, d3bj or d3bj:FUNCTIONAL, not '%.60s'", text);
+  int triples = strncmp(text, "d3bj-atm", 8) == 0;
+  const char *end = text + (triples ? 8 : 4);
+  if (strncmp(text, "d3bj", 4) != 0 || (*end && *end != ':'))
+    EQS_FAIL(EQS_ERR_ARGUMENT,
+             "dispersion is none, d3bj or d3bj:FUNCTIONAL, with the three-body term d3bj-atm or "
+             "d3bj-atm:FUNCTIONAL, not '%.60s'",
+             text);
   if (functional && has_dispersion(functional))
     EQS_FAIL(EQS_ERR_ARGUMENT,
              "the model's labels (%.60s) hold dispersion already: do not add it again", functional);
-  if (text[4]) return find_functional(text + 5, out);
+  if (*end) return find_functional(end + 1, triples, out);
   if (!functional)
     EQS_FAIL(EQS_ERR_ARGUMENT,
-             "the functional of the model's labels is not known: name it, as in d3bj:pbe");
-  return find_functional(functional, out);
+             "the functional of the model's labels is not known: name it, as in %s:pbe", text);
+  return find_functional(functional, triples, out);
 }

@@ -302,6 +302,10 @@ const double *dispersion_local_energies(const dispersion_local *l) { return l->e
 
 eqs_status dispersion_local_open(const dispersion *d, dispersion_local **out) {
   dispersion_local *l;
+  if (d->s9 != 0)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED,
+             "energies of local changes know no three-body dispersion (%s): use d3bj without -atm",
+             d->name);
   EQS_TRY(alloc_array(&l, 1, sizeof *l, "local dispersion"));
   l->d = *d;
   l->k = kernels_host(1);

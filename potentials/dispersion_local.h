@@ -15,7 +15,8 @@
 
 typedef struct dispersion_local dispersion_local;
 
-/* A state without atoms; it is set before anything else. */
+/* A state without atoms; it is set before anything else. EQS_ERR_UNSUPPORTED: the three-body term,
+ * which is no quadratic form. */
 eqs_status dispersion_local_open(const dispersion *d, dispersion_local **out) EQS_CHECK;
 /* Makes the batch's only system the state, evaluated in full: after every accepted change. Costs
  * about two energies. Errors as dispersion_evaluate; the state is then to be set again. */

@@ -14,5 +14,7 @@ extern const double dispersion_radius[DISPERSION_Z_MAX + 1];
 extern const double dispersion_ratio[DISPERSION_Z_MAX + 1];
 /* C6 of states a >= b at [a (a + 1) / 2 + b]; 1e-4 hartree bohr^6. */
 extern const int dispersion_c6[DISPERSION_STATES * (DISPERSION_STATES + 1) / 2];
+/* R0 of elements z >= y at [z (z - 1) / 2 + y - 1], 1e-4 angstrom: damping of triples. */
+extern const int dispersion_pair_radius[DISPERSION_Z_MAX * (DISPERSION_Z_MAX + 1) / 2];
 
 #endif

@@ -143,7 +143,7 @@ static averages sample(double step, int steps, int moves, uint64_t seed) {
   hybrid_system y = {4, mass, at, 2, shapes, bodies};
   averages sum = {0};
   for (int i = 0; i < moves; i++) {
-    hybrid_settings s = {300, step, steps, seed, 4, (uint64_t)i, &f, in_field};
+    hybrid_settings s = {300, step, steps, seed, 4, (uint64_t)i, &f, in_field, NULL, NULL};
     hybrid_outcome out;
     cr_assert_eq(hybrid_move(&s, &y, &out), EQS_OK, "%s", eqs_error());
     for (int k = 0; k < 4; k++) sum.square += dot(at[k], at[k]) / 4 / moves;
@@ -192,7 +192,7 @@ Test(hybrid, broken_trajectories_are_refused) {
   double at[1][3] = {{0.25, 0.5, 0.75}};
   int calls = 0;
   hybrid_system y = {.n_free = 1, .mass = mass, .free_at = at};
-  hybrid_settings s = {300, 1, 5, 1, 1, 1, &calls, wall};
+  hybrid_settings s = {300, 1, 5, 1, 1, 1, &calls, wall, NULL, NULL};
   hybrid_outcome out;
   cr_assert_eq(hybrid_move(&s, &y, &out), EQS_OK, "%s", eqs_error());
   cr_assert(!out.accepted && isinf(out.dh) && out.energy == 0);

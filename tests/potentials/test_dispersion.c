@@ -1,5 +1,6 @@
-/* test_dispersion.c -- D3(BJ) against s-dftd3 (the dftd3 package 1.7.0, PBE, no three-body term)
- * and against its own definition: derivatives, images, threads, composition with a model.
+/* test_dispersion.c -- D3(BJ) against s-dftd3 (the dftd3 package 1.7.0, PBE, without and with the
+ * three-body term) and against its own definition: derivatives, images, threads, composition with a
+ * model.
  *
  * Reference files: tests/data/reference/dispersion, and where the folder EQS_SHARED is present its
  * larger structures. Each holds three settings of the cutoffs.
@@ -32,6 +33,14 @@ typedef struct answer {
 static dispersion pbe(void) {
   dispersion d;
   cr_assert_eq(dispersion_parse("d3bj:pbe", NULL, &d), EQS_OK, "%s", eqs_error());
+  return d;
+}
+
+/* With the three-body term, over a radius that ends the tests soon. */
+static dispersion pbe_triples(void) {
+  dispersion d;
+  cr_assert_eq(dispersion_parse("d3bj-atm:pbe", NULL, &d), EQS_OK, "%s", eqs_error());
+  d.triple_cutoff = 13;
   return d;
 }
 
@@ -107,12 +116,14 @@ static cJSON *read_file(const char *path, sample *s) {
 static void check_setting(const cJSON *j, const sample *s, const char *label, double worst[3]) {
   static const int voigt[6] = {0, 4, 8, 5, 2, 1};
   double energy, forces[3 * MOST], stress[6], off[3] = {0};
-  dispersion d = pbe();
+  const cJSON *triples = cJSON_GetObjectItem(j, "cutoff_disp3_bohr");
+  dispersion d = triples ? pbe_triples() : pbe();
+  if (triples) numbers(triples, &d.triple_cutoff, 1);
   numbers(cJSON_GetObjectItem(j, "cutoff_disp2_bohr"), &d.pair_cutoff, 1);
   numbers(cJSON_GetObjectItem(j, "cutoff_cn_bohr"), &d.cn_cutoff, 1);
   numbers(cJSON_GetObjectItem(j, "energy"), &energy, 1);
   cr_assert_eq(numbers(cJSON_GetObjectItem(j, "forces"), forces, 3 * MOST), 3 * s->n);
-  cr_assert_eq(numbers(cJSON_GetObjectItem(j, "stress"), stress, 6), 6);
+  if (s->pbc[0]) cr_assert_eq(numbers(cJSON_GetObjectItem(j, "stress"), stress, 6), 6);
   answer a = must_evaluate(&d, s, 1);
   off[0] = fabs(a.energy - energy);
   for (int k = 0; k < 3 * s->n; k++) off[1] = fmax(off[1], fabs(a.forces[k] - forces[k]));
@@ -128,7 +139,7 @@ static void check_setting(const cJSON *j, const sample *s, const char *label, do
   for (int k = 0; k < 3; k++) worst[k] = fmax(worst[k], off[k]);
 }
 
-static void check_folder(const char *folder, int least) {
+static void check_folder(const char *folder, const char *method, int least) {
   static sample s;
   char names[FILES][REFERENCE_NAME], path[2 * REFERENCE_PATH];
   int n = reference_list(folder, ".json", names, FILES), settings = 0;
@@ -137,28 +148,29 @@ static void check_folder(const char *folder, int least) {
     snprintf(path, sizeof path, "%s/%s.json", folder, names[k]);
     cJSON *json = read_file(path, &s);
     const cJSON *j;
-    cJSON_ArrayForEach(j, cJSON_GetObjectItem(json, "d3bj_pbe")) {
+    cJSON_ArrayForEach(j, cJSON_GetObjectItem(json, method)) {
       check_setting(j, &s, names[k], worst);
       settings++;
     }
     cJSON_Delete(json);
   }
   cr_expect_geq(settings, least, "only %d cases in %s", settings, folder);
-  fprintf(stderr, "D3: %d cases, energy within %.1e eV, forces %.1e, stress %.1e\n", settings,
-          worst[0], worst[1], worst[2]);
+  fprintf(stderr, "%s: %d cases, energy within %.1e eV, forces %.1e, stress %.1e\n", method,
+          settings, worst[0], worst[1], worst[2]);
 }
 
 Test(dispersion, small_references) {
   char folder[REFERENCE_PATH];
   cr_assert(reference_data("reference/dispersion", folder));
-  check_folder(folder, 12);
+  check_folder(folder, "d3bj_pbe", 12);
+  check_folder(folder, "d3bj_atm_pbe", 9);
 }
 
 Test(dispersion, large_references) {
   char folder[REFERENCE_PATH];
   if (!reference_shared("reference/sevennet", folder))
     reference_skip("no reference/sevennet: set EQS_SHARED");
-  check_folder(folder, 12);
+  check_folder(folder, "d3bj_pbe", 12);
 }
 
 /* ---- its own definition */
@@ -173,10 +185,9 @@ static const sample skew = {.n = 6,
 /* The cutoffs are sharp: the steps are so small that no pair of these cells crosses one. */
 static const double step = 1e-5;
 
-Test(dispersion, forces_are_derivatives) {
+static void check_forces(dispersion d) {
   for (int periodic = 0; periodic < 4; periodic++) {
     sample s = skew;
-    dispersion d = pbe();
     double worst = 0;
     d.pair_cutoff = 60;
     for (int k = 0; k < 3; k++) s.pbc[k] = k < periodic;
@@ -192,13 +203,17 @@ Test(dispersion, forces_are_derivatives) {
   }
 }
 
+Test(dispersion, forces_are_derivatives) {
+  check_forces(pbe());
+  check_forces(pbe_triples());
+}
+
 static void strain(sample *s, int a, int b, double h) {
   for (int i = 0; i < s->n; i++) s->position[3 * i + b] += h * skew.position[3 * i + a];
   for (int k = 0; k < 3; k++) s->cell[3 * k + b] += h * skew.cell[3 * k + a];
 }
 
-Test(dispersion, virial_is_a_derivative) {
-  dispersion d = pbe();
+static void check_virial(dispersion d) {
   d.pair_cutoff = 60;
   answer a = must_evaluate(&d, &skew, 1);
   for (int k = 0; k < 9; k++) {
@@ -208,6 +223,11 @@ Test(dispersion, virial_is_a_derivative) {
     double w = (must_evaluate(&d, &p, 0).energy - must_evaluate(&d, &m, 0).energy) / (step / 5);
     cr_expect_lt(fabs(w - a.virial[k]), 2e-7, "%d: %.10f, want %.10f", k, a.virial[k], w);
   }
+}
+
+Test(dispersion, virial_is_a_derivative) {
+  check_virial(pbe());
+  check_virial(pbe_triples());
 }
 
 /* The same lattice as cells of 3 x 2 x 1, some atoms moved by whole lattice vectors. */
@@ -227,8 +247,7 @@ static sample supercell(const sample *s) {
   return t;
 }
 
-Test(dispersion, supercells_agree) {
-  dispersion d = pbe();
+static void check_supercell(dispersion d) {
   sample big = supercell(&skew);
   answer a = must_evaluate(&d, &skew, 1), b = must_evaluate(&d, &big, 1);
   cr_expect_lt(fabs(b.energy - 6 * a.energy), 1e-11 * big.n, "%.13f, want %.13f", b.energy / 6,
@@ -239,6 +258,33 @@ Test(dispersion, supercells_agree) {
       cr_expect_lt(fabs(b.forces[3 * i + c] - a.forces[3 * (i % skew.n) + c]), 1e-11);
   }
   for (int k = 0; k < 9; k++) cr_expect_lt(fabs(b.virial[k] - 6 * a.virial[k]), 1e-9);
+}
+
+Test(dispersion, supercells_agree) {
+  check_supercell(pbe());
+  check_supercell(pbe_triples());
+}
+
+static sample reversed(const sample *s) {
+  sample t = *s;
+  for (int i = 0; i < s->n; i++) {
+    t.number[i] = s->number[s->n - 1 - i];
+    memcpy(t.position + 3 * i, s->position + 3 * (s->n - 1 - i), 3 * sizeof(double));
+  }
+  return t;
+}
+
+Test(dispersion, order_of_atoms) {
+  dispersion d = pbe_triples();
+  sample other = reversed(&skew);
+  answer a = must_evaluate(&d, &skew, 1), b = must_evaluate(&d, &other, 1);
+  for (int i = 0; i < skew.n; i++) {
+    int k = skew.n - 1 - i;
+    cr_expect_lt(fabs(a.energies[i] - b.energies[k]), 1e-13);
+    for (int c = 0; c < 3; c++)
+      cr_expect_lt(fabs(a.forces[3 * i + c] - b.forces[3 * k + c]), 1e-12);
+  }
+  for (int k = 0; k < 9; k++) cr_expect_lt(fabs(a.virial[k] - b.virial[k]), 1e-11);
 }
 
 /* Brute force over images, for a cell much wider than a bin and one that is periodic in part. */
@@ -316,8 +362,59 @@ Test(dispersion, brute_force) {
   }
 }
 
-Test(dispersion, same_bits_for_any_threads) {
-  dispersion d = pbe();
+static double distance2(const sample *s, int i, int j) {
+  double r2 = 0;
+  for (int c = 0; c < 3; c++) {
+    double v = (s->position[3 * j + c] - s->position[3 * i + c]) / 0.529177210903;
+    r2 += v * v;
+  }
+  return r2;
+}
+
+static double pair_radius(int a, int b) {
+  int z = a > b ? a : b, y = a > b ? b : a;
+  return 1e-4 * dispersion_pair_radius[z * (z - 1) / 2 + y - 1] / 0.529177210903;
+}
+
+/* By angles and roots, each triple once; C6 of every pair in c6[n][n]. */
+static double brute_triple(const sample *s, const double *c6, int i, int j, int k) {
+  double x = distance2(s, i, j), y = distance2(s, i, k), z = distance2(s, j, k);
+  double a = sqrt(x), b = sqrt(y), c = sqrt(z);
+  double angles = (x + y - z) / (2 * a * b) * (x + z - y) / (2 * a * c) * (y + z - x) / (2 * b * c);
+  double c9 = sqrt(c6[i * s->n + j] * c6[i * s->n + k] * c6[j * s->n + k]);
+  const int *n = s->number;
+  double mean = cbrt(a * b * c),
+         radius = 4.0 / 3 *
+                  cbrt(pair_radius(n[i], n[j]) * pair_radius(n[i], n[k]) * pair_radius(n[j], n[k]));
+  return c9 * (1 + 3 * angles) / pow(a * b * c, 3) / (1 + 6 * pow(radius / mean, 16));
+}
+
+Test(dispersion, brute_force_of_triples) {
+  static sample s = {.n = 60};
+  static const int z[4] = {1, 6, 92, 30};
+  static double c6[60 * 60];
+  double want = 0;
+  unsigned seed = 11;
+  dispersion d = pbe_triples(), pairs = pbe();
+  d.triple_cutoff = 20;
+  for (int i = 0; i < 3 * s.n; i++) {
+    seed = seed * 1664525u + 1013904223u;
+    s.number[i / 3] = z[i / 3 % 4];
+    s.position[i] = (seed >> 8) * 0x1p-24 * 16;
+  }
+  for (int i = 0; i < s.n * s.n; i++) c6[i] = brute_c6(&s, &d, i / s.n, i % s.n);
+  for (int i = 0; i < s.n; i++)
+    for (int j = 0; j < i; j++)
+      for (int k = 0; k < j; k++)
+        if (fmax(distance2(&s, i, j), fmax(distance2(&s, i, k), distance2(&s, j, k))) <= 400)
+          want += brute_triple(&s, c6, i, j, k);
+  want *= 27.211386245988;
+  double got = must_evaluate(&d, &s, 0).energy - must_evaluate(&pairs, &s, 0).energy;
+  cr_expect_gt(fabs(want), 1e-3);
+  cr_expect_lt(fabs(got - want), 1e-11, "%.14f, want %.14f", got, want);
+}
+
+static void check_threads(dispersion d) {
   sample big = supercell(&skew);
   answer a, b;
   for (int threads = 1; threads <= 3; threads++) {
@@ -329,15 +426,22 @@ Test(dispersion, same_bits_for_any_threads) {
   }
 }
 
+Test(dispersion, same_bits_for_any_threads) {
+  check_threads(pbe());
+  check_threads(pbe_triples());
+}
+
 /* Systems of different sizes in one call: work is shared out over all of them. */
-Test(dispersion, batch_is_one_by_one) {
+static void check_batch(dispersion d) {
   enum { SYSTEMS = 4, ATOMS = 36 + 6 + 1 };
   static sample part[SYSTEMS], one;
   static double position[3 * ATOMS], cell[9 * SYSTEMS], energies[ATOMS], forces[3 * ATOMS],
       virial[9 * SYSTEMS];
   static answer a;
   int first[SYSTEMS + 1] = {0}, number[ATOMS], pbc[3 * SYSTEMS];
-  dispersion d = pbe();
+  memset(energies, 0, sizeof energies);
+  memset(forces, 0, sizeof forces);
+  memset(virial, 0, sizeof virial);
   part[0] = skew;
   part[1] = supercell(&skew);
   part[2] = skew;
@@ -374,6 +478,11 @@ Test(dispersion, batch_is_one_by_one) {
   workspace_free(&w);
 }
 
+Test(dispersion, batch_is_one_by_one) {
+  check_batch(pbe());
+  check_batch(pbe_triples());
+}
+
 /* The set first published: uranium has two references there (seven in the set of 2022). */
 Test(dispersion, first_published_references) {
   int u = dispersion_first[92], helium = dispersion_first[2];
@@ -398,6 +507,13 @@ Test(dispersion, refusals) {
   s = skew;
   s.n = 0;
   cr_expect_eq(evaluate(&d, &w, &s, 1, &a), EQS_OK, "%s", eqs_error());
+  d = pbe_triples();
+  d.triple_cutoff = 40;
+  cr_expect_eq(evaluate(&d, &w, &s, 1, &a), EQS_OK, "%s", eqs_error());
+  s.n = 1;
+  for (int k = 0; k < 9; k++) s.cell[k] *= 0.15; /* neighbours by the ten thousand */
+  cr_expect_eq(evaluate(&d, &w, &s, 1, &a), EQS_ERR_UNSUPPORTED);
+  cr_expect(strstr(eqs_error(), "system 1: an atom has more than"), "%s", eqs_error());
   workspace_free(&w);
 }
 
@@ -407,6 +523,18 @@ Test(dispersion, names) {
   cr_expect_str_eq(d.name, "d3bj:pbe");
   cr_expect_eq(dispersion_parse("d3bj:B3-LYP", "PBE", &d), EQS_OK, "%s", eqs_error());
   cr_expect_str_eq(d.name, "d3bj:b3lyp");
+  cr_expect_eq(d.s9, 0);
+  cr_expect_eq(dispersion_parse("d3bj-atm", "PBE", &d), EQS_OK, "%s", eqs_error());
+  cr_expect_str_eq(d.name, "d3bj-atm:pbe");
+  cr_expect_eq(d.s9, 1);
+  cr_expect_eq(d.triple_cutoff, 40);
+  cr_expect_eq(dispersion_parse("d3bj-atm:r2SCAN", NULL, &d), EQS_OK, "%s", eqs_error());
+  cr_expect_str_eq(d.name, "d3bj-atm:r2scan");
+  cr_expect_eq(dispersion_parse("d3bj-atm", NULL, &d), EQS_ERR_ARGUMENT);
+  cr_expect(strstr(eqs_error(), "d3bj-atm:pbe"), "%s", eqs_error());
+  cr_expect_eq(dispersion_parse("d3bj-atmo", "PBE", &d), EQS_ERR_ARGUMENT);
+  cr_expect_eq(dispersion_parse("d3bj-", "PBE", &d), EQS_ERR_ARGUMENT);
+  cr_expect_eq(dispersion_parse("d3bj-atm:pbe", "wB97M-D3(BJ)", &d), EQS_ERR_ARGUMENT);
   cr_expect_eq(dispersion_parse("d3bj", NULL, &d), EQS_ERR_ARGUMENT);
   cr_expect_eq(dispersion_parse("d3bj:lda", "PBE", &d), EQS_ERR_ARGUMENT);
   cr_expect(strstr(eqs_error(), "r2scan"), "%s", eqs_error());

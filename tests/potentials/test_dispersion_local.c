@@ -352,5 +352,8 @@ Test(dispersion_local, refusals) {
   cr_expect_lt(fabs(tried(l, &w, &alone) - whole(&d, &w, &none)), 1e-13);
   dispersion_local_free(&l);
   dispersion_local_free(&l);
+  cr_assert_eq(dispersion_parse("d3bj-atm:pbe", NULL, &d), EQS_OK);
+  cr_expect_eq(dispersion_local_open(&d, &l), EQS_ERR_UNSUPPORTED);
+  cr_expect(strstr(eqs_error(), "d3bj-atm:pbe"), "%s", eqs_error());
   workspace_free(&w);
 }
