@@ -145,7 +145,7 @@ static double guess(double x) {
 static void meet(neighborhood *h, int j, int begin, int n, const double row[REFERENCES],
                  double damp) {
   double most = h->t->d->triple_cutoff * h->t->d->triple_cutoff;
-  double z[CHUNK], w[CHUNK], e[CHUNK], by_x[CHUNK], by_y[CHUNK];
+  double z[CHUNK] = {0}, w[CHUNK], e[CHUNK], by_x[CHUNK], by_y[CHUNK];
   double x = h->r2[j], per_x = 1 / x, root_x = h->t->d->s9 * h->root[j],
          damp_x = 6 * damp * h->damp[j];
   int near[CHUNK], m = 0;
