@@ -111,7 +111,7 @@ static eqs_status reserve_atoms(eqs_local *l, int n) {
   void *number = realloc(l->number, want * sizeof *l->number);
   if (number) l->number = number;
   void *species = realloc(l->species, want * sizeof *l->species);
-  if (species) l->species = species;
+  if (species) l->base.species = l->species = species;
   void *position = realloc(l->position, want * sizeof *l->position);
   if (position) l->position = position;
   void *place = realloc(l->base.place, want * sizeof *l->base.place);

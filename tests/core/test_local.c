@@ -331,6 +331,31 @@ Test(local, changes_that_are_made) {
   for_models(EQS_DOUBLE, walk);
 }
 
+/* More atoms than a state has room for at first. */
+Test(local, grows) {
+  static sample now;
+  static change one;
+  uint64_t index = 13000000;
+  eqs_context *c = reference_context();
+  eqs_model *m = open_model(c, 0, EQS_DOUBLE);
+  fill(&now, 4, 4.5, 1);
+  eqs_local *l = open_local(c, m, &now);
+  long double before = full(c, m, &now, NULL), after = before;
+  for (int i = 0; i < 32; i++) {
+    double made;
+    make_change(&now, 0, &index, &one);
+    wire(&one, 1);
+    cr_assert_eq(eqs_local_commit(l, &one.c, &made), EQS_OK, "%s", eqs_error());
+    apply(&now, &one);
+    after += made;
+  }
+  cr_assert_eq(now.n, 64 + 96);
+  cr_assert_float_eq((double)(after - before), (double)(full(c, m, &now, NULL) - before), 1e-9);
+  eqs_local_free(&l);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
+
 /* Put in and taken out again: the differences cancel. */
 static void there_and_back(eqs_context *c, const eqs_model *m, const char *name, double tolerance) {
   static change in;
