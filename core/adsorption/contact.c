@@ -8,6 +8,7 @@
 #include "core/adsorption/contact.h"
 
 #include "core/neighbors.h"
+#include "io/elements.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -34,6 +35,16 @@ eqs_status contacts_build(contacts *c, int n, const double *position, const doub
   if (n) memcpy(c->radius, radius, (size_t)n * sizeof *radius);
 done:
   if (status != EQS_OK) contacts_free(c);
+  return status;
+}
+
+eqs_status contacts_of_elements(contacts *c, int n, const double *position, const int *number,
+                                const double cell[9]) {
+  double *radius = NULL;
+  EQS_TRY(alloc_array(&radius, (size_t)n, sizeof *radius, "framework radii"));
+  for (int i = 0; i < n; i++) radius[i] = element_radius(number[i]);
+  eqs_status status = contacts_build(c, n, position, radius, cell);
+  free(radius);
   return status;
 }
 

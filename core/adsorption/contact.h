@@ -15,6 +15,9 @@ typedef struct contacts {
 /* Fully periodic framework. EQS_ERR_ARGUMENT: singular cell. EQS_ERR_MEMORY. */
 eqs_status contacts_build(contacts *c, int n, const double *position, const double *radius,
                           const double cell[9]) EQS_CHECK;
+/* The same with the covalent radii of the elements. */
+eqs_status contacts_of_elements(contacts *c, int n, const double *position, const int *number,
+                                const double cell[9]) EQS_CHECK;
 void contacts_free(contacts *c);
 
 /* 1 if any of the m sites is closer to an image of a framework atom than

@@ -12,6 +12,7 @@
 #include "core/adsorption/model_energy.h"
 #include "core/adsorption/pockets.h"
 #include "core/adsorption/subject.h"
+#include "core/clock.h"
 #include "core/engine.h"
 #include "core/locale_c.h"
 #include "io/elements.h"
@@ -46,12 +47,6 @@ typedef struct job {
   eqs_widom_watch watch;
   void *user;
 } job;
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* ---- callbacks: the context is the job */
 
@@ -115,13 +110,8 @@ static int grid_progress(void *context, int64_t done, int64_t of) {
 
 static eqs_status open_contacts(job *j) {
   const structure *cell = &j->host.cell;
-  double *radius = NULL;
-  EQS_TRY(alloc_array(&radius, (size_t)cell->n, sizeof *radius, "radii"));
-  for (int i = 0; i < cell->n; i++) radius[i] = element_radius(cell->number[i]);
   for (int i = 0; i < j->molecule.n; i++) j->site_radius[i] = element_radius(j->molecule.number[i]);
-  eqs_status status = contacts_build(&j->contacts, cell->n, cell->position[0], radius, cell->cell);
-  free(radius);
-  return status;
+  return contacts_of_elements(&j->contacts, cell->n, cell->position[0], cell->number, cell->cell);
 }
 
 static int pores_progress(void *context, double share) {
@@ -283,7 +273,7 @@ static eqs_status fill_result(job *j, double start, eqs_widom_result *r) {
   snprintf(b->status, sizeof b->status, "ok");
   b->n_frame = 1;
   b->seed = (int64_t)j->options.seed;
-  b->seconds = seconds() - start;
+  b->seconds = clock_seconds() - start;
   time_t now = time(NULL);
   struct tm utc;
   if (gmtime_r(&now, &utc)) strftime(b->finished, sizeof b->finished, "%Y-%m-%dT%H:%M:%SZ", &utc);
@@ -314,7 +304,7 @@ static eqs_status check_options(const eqs_widom_options *given, eqs_widom_option
 }
 
 static eqs_status run(job *j, const char *path, eqs_widom_result *r) {
-  double start = seconds();
+  double start = clock_seconds();
   EQS_TRY(alloc_array(&j->base, 1, sizeof *j->base, "a result"));
   record_blank(j->base);
   record_subject(j->base, &j->info, &j->molecule, j->options.replicate_strict);

@@ -22,15 +22,9 @@ eqs_status insertion_gas_energy(eqs_context *c, const eqs_model *m, const gas *g
 
 static eqs_status build_contacts(insertion *in) {
   const structure *cell = &in->host->cell;
-  double *radius = NULL;
-  EQS_TRY(alloc_array(&radius, (size_t)cell->n, sizeof *radius, "radii"));
-  for (int i = 0; i < cell->n; i++) radius[i] = element_radius(cell->number[i]);
   for (int j = 0; j < in->molecule.n; j++)
     in->site_radius[j] = element_radius(in->molecule.number[j]);
-  eqs_status status =
-      contacts_build(&in->contacts, cell->n, &cell->position[0][0], radius, cell->cell);
-  free(radius);
-  return status;
+  return contacts_of_elements(&in->contacts, cell->n, cell->position[0], cell->number, cell->cell);
 }
 
 eqs_status insertion_open(insertion *in) {

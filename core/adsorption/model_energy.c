@@ -78,19 +78,9 @@ static eqs_status open_components(model_energy *e, eqs_context *c, const eqs_mod
   return EQS_OK;
 }
 
-static eqs_status touch_atoms(contacts *c, int n, const int *number, const double *position,
-                              const double *cell) {
-  double *radius = NULL;
-  EQS_TRY(alloc_array(&radius, (size_t)n, sizeof *radius, "radii"));
-  for (int i = 0; i < n; i++) radius[i] = element_radius(number[i]);
-  eqs_status status = contacts_build(c, n, position, radius, cell);
-  free(radius);
-  return status;
-}
-
 static eqs_status open_contacts(model_energy *e, const framework *host) {
   const structure *cell = &host->cell;
-  EQS_TRY(touch_atoms(&e->host, cell->n, cell->number, cell->position[0], cell->cell));
+  EQS_TRY(contacts_of_elements(&e->host, cell->n, cell->position[0], cell->number, cell->cell));
   return contacts_build(&e->box, 0, NULL, NULL, host->box.cell);
 }
 
@@ -351,7 +341,7 @@ static eqs_status take_positions(model_energy *e, const hybrid_system *y, const 
     for (int i = 0; i < c->gas.n; i++) memcpy(x[g->atom[i]], g->position[i], sizeof *x);
   }
   contacts_free(&e->host);
-  EQS_TRY_DONE(touch_atoms(&e->host, e->n_framework, m->number, x[0], m->cell));
+  EQS_TRY_DONE(contacts_of_elements(&e->host, e->n_framework, x[0], m->number, m->cell));
   EQS_TRY_DONE(eqs_local_place(e->local, x[0]));
 done:
   free(x);

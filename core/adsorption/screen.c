@@ -9,6 +9,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/insertion.h"
 #include "core/adsorption/subject.h"
+#include "core/clock.h"
 #include "core/locale_c.h"
 #include "io/report.h"
 #include "io/sha256.h"
@@ -46,17 +47,11 @@ typedef struct session {
   double start; /* s */
 } session;
 
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 static int look(session *s, int64_t draws) {
   if (!s->watch) return 0;
   double share = (double)draws / (double)s->options.insertions;
   double done = s->n_computed + share, left = s->n - s->i - share;
-  double spent = seconds() - s->start;
+  double spent = clock_seconds() - s->start;
   eqs_screen_progress p = {.size = sizeof p,
                            .framework = s->i + 1,
                            .n_framework = s->n,
@@ -152,7 +147,7 @@ static eqs_status finish_row(session *s, screen_record *r, eqs_status outcome, d
   r->error = outcome;
   snprintf(r->status, sizeof r->status, "%s", outcome == EQS_OK ? "ok" : "failed");
   if (outcome != EQS_OK) { snprintf(r->reason, sizeof r->reason, "%s", eqs_error()); }
-  r->seconds = seconds() - start;
+  r->seconds = clock_seconds() - start;
   time_t now = time(NULL);
   struct tm utc;
   if (gmtime_r(&now, &utc)) strftime(r->finished, sizeof r->finished, "%Y-%m-%dT%H:%M:%SZ", &utc);
@@ -207,7 +202,7 @@ static eqs_status screen_frames(session *s, const eqs_structures *frames, uint32
       snprintf(r->name + end, sizeof r->name - end, "#%d", i + 1);
     }
     s->name = r->name;
-    double start = seconds();
+    double start = clock_seconds();
     eqs_status outcome =
         look(s, 0) ? status_fail(EQS_ERR_INTERRUPTED, "stopped before %s", r->name)
                    : screen_structure(s, structures_frame(frames, i), stream + (uint32_t)i, r);
@@ -217,7 +212,7 @@ static eqs_status screen_frames(session *s, const eqs_structures *frames, uint32
 }
 
 static eqs_status screen_file(session *s, const char *path, screen_record *r) {
-  double start = seconds();
+  double start = clock_seconds();
   *r = s->base;
   record_blank(r);
   record_name(r, path);
@@ -294,7 +289,7 @@ eqs_status eqs_screen(eqs_context *c, const eqs_model *m, const char *const *pat
   EQS_TRY(gas_find(s.options.gas, &s.molecule));
   EQS_TRY(eqs_model_info_get(m, &s.info));
   eqs_status status = EQS_OK;
-  s.start = seconds();
+  s.start = clock_seconds();
   EQS_TRY(alloc_array(&s.result, 1, sizeof *s.result, "the results"));
   EQS_TRY_DONE(alloc_array(&r, 1, sizeof *r, "a result"));
   EQS_TRY_DONE(store_open(path, &s.result->store));

@@ -2,6 +2,7 @@
  * pressure to uptakes. SPDX-License-Identifier: MIT */
 #include "core/adsorption/uptake.h"
 #include "core/adsorption/gcmc.h"
+#include "core/clock.h"
 #include "core/engine.h"
 #include "core/locale_c.h"
 #include "io/sha256.h"
@@ -10,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* weights of moves; those of chain_defaults add up to 1 */
 #define HYBRID_SHARE   0.05
@@ -23,12 +23,6 @@ struct eqs_gcmc_result {
   gas gases[SETUP_GASES];
   char label[UPTAKE_LABEL], note[UPTAKE_NOTE];
 };
-
-static double seconds(void) {
-  struct timespec t;
-  clock_gettime(CLOCK_MONOTONIC, &t);
-  return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static eqs_status check_flexible(const eqs_gcmc_options *o) {
   if (!o->flexible) return EQS_OK;
@@ -99,7 +93,8 @@ static int look(void *context, const cycle_progress *p) {
                            .n_guest = p->n_guest,
                            .energy = p->energy,
                            .energies = p->energies,
-                           .seconds_left = done > 0 ? (seconds() - r->start) / done * left : NAN};
+                           .seconds_left =
+                               done > 0 ? (clock_seconds() - r->start) / done * left : NAN};
   return r->watch(&out, r->user);
 }
 
@@ -114,7 +109,7 @@ eqs_status uptake_open(uptake_run *r, eqs_context *c, const eqs_model *m,
                        const eqs_structures *frames, int i, const eqs_gcmc_options *options,
                        int pressed) {
   const structure *s = frames ? structures_frame(frames, i) : NULL;
-  r->start = seconds();
+  r->start = clock_seconds();
   r->first_cycle = -1;
   if (!c || !s) EQS_FAIL(EQS_ERR_ARGUMENT, "no context, or no such structure");
   EQS_TRY(check_options(options, pressed, &r->options));
