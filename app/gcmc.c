@@ -147,13 +147,6 @@ static int option_pressures(const char *text, arguments *a) {
   return EXIT_OK;
 }
 
-static int option_count(const char *option, const char *text, int64_t *out) {
-  int value;
-  if (option_int(name, option, text, 1, 2000000000, &value)) return EXIT_USAGE;
-  *out = value;
-  return EXIT_OK;
-}
-
 static int option_own(int option, const char *text, arguments *a) {
   eqs_gcmc_options *o = &a->gcmc;
   switch (option) {
@@ -166,24 +159,17 @@ static int option_own(int option, const char *text, arguments *a) {
   case OPTION_SCALE: return option_double(name, "--scale", text, -1e6, 1e6, &o->scale);
   case OPTION_FIELD: o->force_field = text; return EXIT_OK;
   case OPTION_NO_SURROGATE: o->no_surrogate = 1; return EXIT_OK;
-  case OPTION_CYCLES: return option_count("--cycles", text, &o->production);
-  case OPTION_EQUILIBRATION: return option_count("--equilibration", text, &o->equilibration);
+  case OPTION_CYCLES: return option_count(name, "--cycles", text, 1, &o->production);
+  case OPTION_EQUILIBRATION:
+    return option_count(name, "--equilibration", text, 1, &o->equilibration);
   case OPTION_MOVES: return option_int(name, "--moves", text, 1, 1000000, &o->cycle_moves);
   case OPTION_TRIALS: return option_int(name, "--trials", text, 1, 4096, &o->trials);
   case OPTION_SEED: return option_uint64(name, "--seed", text, &o->seed);
   case OPTION_CHECKPOINT: a->checkpoint = text; return EXIT_OK;
   case OPTION_CSV: a->csv = text; return EXIT_OK;
   case OPTION_JSON: a->json = 1; return EXIT_OK;
-  case OPTION_REPLICATE:
-    if (strcmp(text, "strict") != 0 && strcmp(text, "shell") != 0)
-      return app_usage(name, "--replicate is shell or strict, not '%s'", text);
-    o->replicate_strict = strcmp(text, "strict") == 0;
-    return EXIT_OK;
-  case OPTION_POCKETS:
-    if (strcmp(text, "block") != 0 && strcmp(text, "keep") != 0)
-      return app_usage(name, "--pockets is block or keep, not '%s'", text);
-    o->keep_pockets = strcmp(text, "keep") == 0;
-    return EXIT_OK;
+  case OPTION_REPLICATE: return option_replicate(name, text, &o->replicate_strict);
+  case OPTION_POCKETS: return option_pockets(name, text, &o->keep_pockets);
   case OPTION_FLEXIBLE: o->flexible = 1; return EXIT_OK;
   case OPTION_TIMESTEP: return option_double(name, "--timestep", text, 1e-6, 100, &o->timestep);
   case OPTION_MD_STEPS: return option_int(name, "--md-steps", text, 1, 1000000, &o->md_steps);
@@ -264,16 +250,12 @@ typedef struct point {
 
 static int watch(const eqs_gcmc_progress *p, void *user) {
   point *at = user;
-  char left[48] = "";
+  char left[48];
   if (p->n_cycle == 0) {
     progress_show(&at->line, "pressure %d of %d: pores", at->k, at->n);
     return app_stopped() != 0;
   }
-  if (p->seconds_left < 100) snprintf(left, sizeof left, ", about %.0f s left", p->seconds_left);
-  else if (p->seconds_left < 6000)
-    snprintf(left, sizeof left, ", about %.0f min left", p->seconds_left / 60);
-  else if (p->seconds_left < INFINITY)
-    snprintf(left, sizeof left, ", about %.1f h left", p->seconds_left / 3600);
+  seconds_left_text(p->seconds_left, left, sizeof left);
   progress_show(
       &at->line, "pressure %d of %d: %s cycle %lld of %lld, %d guests, %.3f eV, %lld energies%s",
       at->k, at->n, p->equilibrating ? "equilibration," : "production,", (long long)p->cycle,

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COUNT_MOST 1000000000000
+
 int option_int(const char *command, const char *name, const char *text, int least, int most,
                int *out) {
   char *end;
@@ -42,6 +44,46 @@ int option_double(const char *command, const char *name, const char *text, doubl
   return EXIT_OK;
 }
 
+int option_count(const char *command, const char *name, const char *text, int64_t least,
+                 int64_t *out) {
+  uint64_t value = 0;
+  if (option_uint64(command, name, text, &value)) return EXIT_USAGE;
+  if (value < (uint64_t)least || value > COUNT_MOST)
+    return app_usage(command, "%s wants %lld to 10^12, not '%s'", name, (long long)least, text);
+  *out = (int64_t)value;
+  return EXIT_OK;
+}
+
+int option_share(const char *command, const char *name, const char *text, double *out) {
+  char number[32];
+  size_t n = strlen(text);
+  int percent = n > 0 && text[n - 1] == '%';
+  n -= (size_t)percent;
+  if (n >= sizeof number) return app_usage(command, "%s wants 5%% or 0.05, not '%s'", name, text);
+  memcpy(number, text, n);
+  number[n] = 0;
+  if (option_double(command, name, number, percent ? 0.01 : 1e-4, percent ? 99 : 0.99, out))
+    return EXIT_USAGE;
+  if (percent) *out /= 100;
+  return EXIT_OK;
+}
+
+/* One of two words: *out = 1 for the second. */
+static int option_second(const char *command, const char *name, const char *text, const char *first,
+                         const char *second, int *out) {
+  *out = strcmp(text, second) == 0;
+  if (*out || strcmp(text, first) == 0) return EXIT_OK;
+  return app_usage(command, "%s is %s or %s, not '%s'", name, first, second, text);
+}
+
+int option_replicate(const char *command, const char *text, int *strict) {
+  return option_second(command, "--replicate", text, "shell", "strict", strict);
+}
+
+int option_pockets(const char *command, const char *text, int *keep) {
+  return option_second(command, "--pockets", text, "block", "keep", keep);
+}
+
 int option_energy(const char *command, const char *text, eqs_energy *out) {
   static const char *const kinds[] = {"model", "classical", "sum"};
   for (int k = 0; k < 3; k++)
@@ -62,18 +104,15 @@ int option_model(const char *command, int option, const char *text, model_argume
     a->dispersion = text;
     return EXIT_OK;
   case OPTION_THREADS: return option_int(command, "--threads", text, 0, 4096, &a->threads);
-  case OPTION_PRECISION:
-    if (!strcmp(text, "single") || !strcmp(text, "double")) {
-      a->precision = *text == 'd' ? EQS_DOUBLE : EQS_SINGLE;
-      return EXIT_OK;
-    }
-    return app_usage(command, "--precision is single or double, not '%s'", text);
+  case OPTION_PRECISION: {
+    int is_double;
+    if (option_second(command, "--precision", text, "single", "double", &is_double))
+      return EXIT_USAGE;
+    a->precision = is_double ? EQS_DOUBLE : EQS_SINGLE;
+    return EXIT_OK;
+  }
   case OPTION_DISORDER:
-    if (!strcmp(text, "refuse") || !strcmp(text, "major")) {
-      a->disorder_major = *text == 'm';
-      return EXIT_OK;
-    }
-    return app_usage(command, "--disorder is refuse or major, not '%s'", text);
+    return option_second(command, "--disorder", text, "refuse", "major", &a->disorder_major);
   default: return -1;
   }
 }
@@ -93,4 +132,13 @@ int model_open(const char *command, const model_arguments *a, eqs_context **cont
   if (eqs_model_load(*context, a->model, &options, model))
     return app_fail(command, "%s", eqs_error());
   return EXIT_OK;
+}
+
+void seconds_left_text(double s, char *out, size_t size) {
+  out[0] = 0;
+  if (!(s >= 0) || isinf(s)) return;
+  if (s < 100) snprintf(out, size, ", about %.0f s left", s);
+  else if (s < 6000) snprintf(out, size, ", about %.0f min left", s / 60);
+  else if (s < 360000) snprintf(out, size, ", about %.1f h left", s / 3600);
+  else snprintf(out, size, ", about %.1f days left", s / 86400);
 }

@@ -13,7 +13,14 @@ int option_int(const char *command, const char *name, const char *text, int leas
 int option_double(const char *command, const char *name, const char *text, double least,
                   double most, double *out);
 int option_uint64(const char *command, const char *name, const char *text, uint64_t *out);
+/* From `least` to 10^12. */
+int option_count(const char *command, const char *name, const char *text, int64_t least,
+                 int64_t *out);
+/* "5%" or "0.05", from 0.0001 to 0.99. */
+int option_share(const char *command, const char *name, const char *text, double *out);
 int option_energy(const char *command, const char *text, eqs_energy *out);
+int option_replicate(const char *command, const char *text, int *strict); /* shell, strict */
+int option_pockets(const char *command, const char *text, int *keep);     /* block, keep */
 
 /* --model --head --modal --precision --dispersion --threads --disorder: the same everywhere. */
 typedef struct model_arguments {
@@ -58,5 +65,8 @@ int option_model(const char *command, int option, const char *text, model_argume
  * The caller frees both, whatever is returned. */
 int model_open(const char *command, const model_arguments *a, eqs_context **context,
                eqs_model **model);
+
+/* ", about 5 min left"; "" while that is not known. */
+void seconds_left_text(double s, char *out, size_t size);
 
 #endif

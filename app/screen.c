@@ -10,7 +10,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -83,7 +82,6 @@ typedef struct file_list {
 } file_list;
 
 static int option_own(int option, const char *text, arguments *a) {
-  uint64_t value;
   switch (option) {
   case OPTION_HELP: a->help = 1; return EXIT_OK;
   case OPTION_OUTPUT: a->output = text; return EXIT_OK;
@@ -96,16 +94,8 @@ static int option_own(int option, const char *text, arguments *a) {
   case OPTION_RETRY: a->screen.retry_failed = 1; return EXIT_OK;
   case OPTION_SEED: return option_uint64("screen", "--seed", text, &a->screen.seed);
   case OPTION_INSERTIONS:
-    if (option_uint64("screen", "--insertions", text, &value)) return EXIT_USAGE;
-    if (value < 100 || value > 1000000000000)
-      return app_usage("screen", "--insertions wants 100 to 10^12, not '%s'", text);
-    a->screen.insertions = (int64_t)value;
-    return EXIT_OK;
-  case OPTION_REPLICATE:
-    if (strcmp(text, "strict") != 0 && strcmp(text, "shell") != 0)
-      return app_usage("screen", "--replicate is shell or strict, not '%s'", text);
-    a->screen.replicate_strict = strcmp(text, "strict") == 0;
-    return EXIT_OK;
+    return option_count("screen", "--insertions", text, 100, &a->screen.insertions);
+  case OPTION_REPLICATE: return option_replicate("screen", text, &a->screen.replicate_strict);
   default: return app_usage("screen", "that option is not known, or its value is missing");
   }
 }
@@ -190,17 +180,9 @@ static int list_files(int argc, char **argv, file_list *list) {
   return code;
 }
 
-static void duration(double s, char *out, size_t size) {
-  if (!(s >= 0)) out[0] = 0;
-  else if (s < 100) snprintf(out, size, ", about %.0f s left", s);
-  else if (s < 6000) snprintf(out, size, ", about %.0f min left", s / 60);
-  else if (s < 360000) snprintf(out, size, ", about %.1f h left", s / 3600);
-  else snprintf(out, size, ", about %.1f days left", s / 86400);
-}
-
 static int watch(const eqs_screen_progress *p, void *user) {
   char left[48];
-  duration(p->seconds_left, left, sizeof left);
+  seconds_left_text(p->seconds_left, left, sizeof left);
   progress_show(user, "framework %d of %d: %.32s, %lld of %lld insertions%s", p->framework,
                 p->n_framework, p->name, (long long)p->insertion, (long long)p->n_insertion, left);
   return app_stopped() != 0;

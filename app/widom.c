@@ -6,7 +6,6 @@
 
 #include <errno.h>
 #include <getopt.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -100,31 +99,6 @@ static int option_temperatures(const char *text, arguments *a) {
   return EXIT_OK;
 }
 
-/* "5%" or "0.05". */
-static int option_error(const char *text, double *out) {
-  char number[32];
-  size_t n = strlen(text);
-  int percent = n > 0 && text[n - 1] == '%';
-  n -= (size_t)percent;
-  if (n >= sizeof number) return app_usage("widom", "--error wants 5%% or 0.05, not '%s'", text);
-  memcpy(number, text, n);
-  number[n] = 0;
-  if (option_double("widom", "--error", number, percent ? 0.01 : 1e-4, percent ? 99 : 0.99, out))
-    return EXIT_USAGE;
-  if (percent) *out /= 100;
-  return EXIT_OK;
-}
-
-static int option_count(const char *name, const char *text, uint64_t least, int64_t *out) {
-  uint64_t value;
-  if (option_uint64("widom", name, text, &value)) return EXIT_USAGE;
-  if (value < least || value > 1000000000000)
-    return app_usage("widom", "%s wants %llu to 10^12, not '%s'", name, (unsigned long long)least,
-                     text);
-  *out = (int64_t)value;
-  return EXIT_OK;
-}
-
 static int option_own(int option, const char *text, arguments *a) {
   eqs_widom_options *w = &a->widom;
   switch (option) {
@@ -133,9 +107,10 @@ static int option_own(int option, const char *text, arguments *a) {
   case OPTION_CSV: a->csv = text; return EXIT_OK;
   case OPTION_GAS: w->gas = text; return EXIT_OK;
   case OPTION_TEMPERATURE: return option_temperatures(text, a);
-  case OPTION_ERROR: return option_error(text, &w->error);
-  case OPTION_MAX_ENERGIES: return option_count("--max-energies", text, 100, &w->max_energies);
-  case OPTION_TABLE: return option_count("--table", text, 100, &w->table);
+  case OPTION_ERROR: return option_share("widom", "--error", text, &w->error);
+  case OPTION_MAX_ENERGIES:
+    return option_count("widom", "--max-energies", text, 100, &w->max_energies);
+  case OPTION_TABLE: return option_count("widom", "--table", text, 100, &w->table);
   case OPTION_METHOD:
     if (strcmp(text, "plain") != 0 && strcmp(text, "importance") != 0)
       return app_usage("widom", "--method is importance or plain, not '%s'", text);
@@ -147,16 +122,8 @@ static int option_own(int option, const char *text, arguments *a) {
   case OPTION_SCALE: return option_double("widom", "--scale", text, -1e6, 1e6, &w->scale);
   case OPTION_SEED: return option_uint64("widom", "--seed", text, &w->seed);
   case OPTION_STATE: w->state = text; return EXIT_OK;
-  case OPTION_REPLICATE:
-    if (strcmp(text, "strict") != 0 && strcmp(text, "shell") != 0)
-      return app_usage("widom", "--replicate is shell or strict, not '%s'", text);
-    w->replicate_strict = strcmp(text, "strict") == 0;
-    return EXIT_OK;
-  case OPTION_POCKETS:
-    if (strcmp(text, "block") != 0 && strcmp(text, "keep") != 0)
-      return app_usage("widom", "--pockets is block or keep, not '%s'", text);
-    w->keep_pockets = strcmp(text, "keep") == 0;
-    return EXIT_OK;
+  case OPTION_REPLICATE: return option_replicate("widom", text, &w->replicate_strict);
+  case OPTION_POCKETS: return option_pockets("widom", text, &w->keep_pockets);
   default: return app_usage("widom", "that option is not known, or its value is missing");
   }
 }
