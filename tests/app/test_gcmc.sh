@@ -2,37 +2,7 @@
 # `equisorb gcmc`: options, refusals, the same rows for any number of threads and over a kill.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
-equisorb=${EQUISORB:?the path of the command}
-data=${EQS_SOURCE_DIR:?}/tests/data
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-checks=0
-
-# check CODE WHAT COMMAND...: the exit code.
-check() {
-  local want=$1 what=$2 code=0
-  shift 2
-  "$@" > out 2> err < /dev/null || code=$?
-  checks=$((checks + 1))
-  [ "$code" = "$want" ] && return
-  echo "FAILED: $what: exit code $code, not $want"
-  cat out err
-  exit 1
-}
-says() {
-  checks=$((checks + 1))
-  grep -qF -- "$2" "$1" && return
-  echo "FAILED: '$2' is not in $1:"
-  cat "$1"
-  exit 1
-}
-same() {
-  checks=$((checks + 1))
-  cmp "$1" "$2" && return
-  echo "FAILED: $3"
-  exit 1
-}
+. "$(dirname "$0")/checks.sh"
 
 host=$data/cif/sodalite.cif
 model=$data/models/tiny_L1.model
@@ -62,10 +32,10 @@ short=("${classical[@]}" --pockets keep --cycles 20 --moves 10 --trials 4 --seed
 check 0 "a mixture" "${short[@]}" --gas CO2:0.15,N2:0.85 --pressure 1e5,1e6 --csv mix.csv
 says out "CO2"
 says out "N2"
-[ "$(wc -l < mix.csv)" = 5 ] || { echo "FAILED: rows of mix.csv"; cat mix.csv; exit 1; }
+[ "$(wc -l < mix.csv)" = 5 ] || { cat mix.csv; fail "rows of mix.csv"; }
 check 0 "json" "${short[@]}" --gas CH4 --pressure 1e5 --json
 python3 -c 'import json; r = json.load(open("out")); assert r["n_moves"] == 400, r' ||
-  { echo "FAILED: the JSON"; exit 1; }
+  fail "the JSON"
 
 # Closed boxes of carbon: all is pocket, and by default empty. The excess is then minus the gas
 # outside: rho V_helium / m.
@@ -84,7 +54,7 @@ check 0 "pockets blocked" "${box[@]}" --csv blocked.csv
 says err "no channel"
 says err "1 pocket"
 "$equisorb" pores box.xyz --csv pores.csv > out 2> err
-python3 - << 'PYTHON' || { echo "FAILED: pockets or excess"; cat kept.csv blocked.csv; exit 1; }
+python3 - << 'PYTHON' || { cat kept.csv blocked.csv; fail "pockets or excess"; }
 import csv
 kept, blocked = (next(csv.DictReader(open(n))) for n in ("kept.csv", "blocked.csv"))
 pores = next(csv.DictReader(open("pores.csv")))
@@ -109,7 +79,7 @@ for _ in 1 2 3 4 5 6 7 8; do
   timeout --signal=INT 0.7 "${long[@]}" --csv part.csv --checkpoint part.state \
     > out 2> err < /dev/null || code=$?
   [ "$code" = 0 ] && break
-  { [ "$code" = 124 ] || [ "$code" = 130 ]; } || { echo "FAILED: code $code"; cat err; exit 1; }
+  { [ "$code" = 124 ] || [ "$code" = 130 ]; } || { cat err; fail "code $code"; }
 done
 check 0 "continued" "${long[@]}" --csv part.csv --checkpoint part.state
 same whole.csv part.csv "a run that was stopped and continued"
@@ -136,7 +106,7 @@ done
 moving=("$equisorb" gcmc host.xyz --model "$model" --gas H2O --temperature 600 --pressure 1e6
   --cycles 20 --moves 10 --trials 2)
 check 0 "flexible" "${moving[@]}" --flexible --timestep 0.2 --md-steps 3 --json
-python3 - << 'PYTHON' || { echo "FAILED: hybrid moves"; cat out; exit 1; }
+python3 - << 'PYTHON' || { cat out; fail "hybrid moves"; }
 import json
 r = json.load(open("out"))
 moves = r["moves"]["hybrid"]

@@ -2,31 +2,7 @@
 # `equisorb isotherm` on made-up data: text, JSON, CSV, refusals.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
-equisorb=${EQUISORB:?the path of the command}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-checks=0
-
-# check CODE WHAT COMMAND...: the exit code.
-check() {
-  local want=$1 what=$2 code=0
-  shift 2
-  "$@" > out 2> err < /dev/null || code=$?
-  checks=$((checks + 1))
-  [ "$code" = "$want" ] && return
-  echo "FAILED: $what: exit code $code, not $want"
-  cat out err
-  exit 1
-}
-# says FILE TEXT: the file holds it.
-says() {
-  checks=$((checks + 1))
-  grep -qE -- "$2" "$1" && return
-  echo "FAILED: '$2' is not in $1:"
-  cat "$1"
-  exit 1
-}
+. "$(dirname "$0")/checks.sh"
 
 # n = 3 b P / (1 + b P) at 298.15 K: b = 1e-4/Pa for CO2, 2e-6/Pa for N2; kPa, every factor of two.
 {
@@ -42,41 +18,41 @@ says() {
 run=("$equisorb" isotherm data.csv --temperature 298.15)
 
 check 0 "help" "$equisorb" isotherm --help
-says out example
+matches out example
 check 2 "no file" "$equisorb" isotherm
 check 2 "two files" "$equisorb" isotherm data.csv data.csv
 check 2 "unknown option" "$equisorb" isotherm --nonsense
 check 2 "sites" "${run[@]}" --sites 3
 check 2 "temperature" "$equisorb" isotherm data.csv --temperature cold
 check 1 "no such file" "$equisorb" isotherm none.csv
-says err none.csv
+matches err none.csv
 check 1 "no temperature" "$equisorb" isotherm data.csv
-says err "--temperature"
+matches err "--temperature"
 check 1 "heat of an unknown gas" "${run[@]}" --heat H2=3
-says err "'H2', which is not in data.csv"
+matches err "'H2', which is not in data.csv"
 check 1 "heat without a value" "${run[@]}" --heat CO2
-says err "GAS=VALUE"
+matches err "GAS=VALUE"
 check 1 "no place for the CSV" "${run[@]}" --csv no/such/o.csv
 sed 's/^CO2,0.2,.*/CO2,0.2,lots/' data.csv > bad.csv
 check 1 "a bad cell" "$equisorb" isotherm bad.csv --temperature 298
-says err "bad.csv:4: the loading 'lots'"
+matches err "bad.csv:4: the loading 'lots'"
 head -4 data.csv > short.csv
 check 1 "too few points" "$equisorb" isotherm short.csv --temperature 298
-says err "short.csv, gas CO2: 2 points are too few"
+matches err "short.csv, gas CO2: 2 points are too few"
 
 check 0 "text" "${run[@]}" --csv o.csv
-says out "q1 +3 "
-says out "b1 +0.0001 "
-says out "note: TSA: other temperatures"
-says o.csv "^isotherm,CO2,sites,1,"
-says o.csv "^isotherm,N2,Henry coefficient,(6e-06|5\.9999|6\.0000)"
-says o.csv "^process,TSA,working capacity,,"
+matches out "q1 +3 "
+matches out "b1 +0.0001 "
+matches out "note: TSA: other temperatures"
+matches o.csv "^isotherm,CO2,sites,1,"
+matches o.csv "^isotherm,N2,Henry coefficient,(6e-06|5\.9999|6\.0000)"
+matches o.csv "^process,TSA,working capacity,,"
 check 0 "JSON" "${run[@]}" --heat CO2=35,N2=15 --json
-says out '"E1": \{"value": 35, '
-says out '"notes": \['
+matches out '"E1": \{"value": 35, '
+matches out '"notes": \['
 # 0.15 bar CO2 alone: 3 x 1.5 / 2.5 = 1.8; 0.05 bar: 3 x 0.5 / 1.5 = 1
-says out '"adsorbed alone": \{"value": 1.(8|79999|80000)'
-says out '"working capacity": \{"value": 0.(8|79999|80000)'
+matches out '"adsorbed alone": \{"value": 1.(8|79999|80000)'
+matches out '"working capacity": \{"value": 0.(8|79999|80000)'
 check 0 "Henry coefficient held" "${run[@]}" --henry CO2=2.9e-4 --sites 2 --csv o.csv
-says o.csv "^isotherm,CO2,Henry coefficient,0.00029,"
+matches o.csv "^isotherm,CO2,Henry coefficient,0.00029,"
 echo "isotherm: $checks checks"

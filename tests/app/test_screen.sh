@@ -3,40 +3,8 @@
 # The model has random weights: its numbers mean nothing here, their sameness does.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
-equisorb=${EQUISORB:?the path of the command}
-model=${EQS_SOURCE_DIR:?}/tests/data/models/tiny_L1.model
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-checks=0
-
-# check CODE WHAT COMMAND...: the exit code.
-check() {
-  local want=$1 what=$2 code=0
-  shift 2
-  "$@" > out 2> err < /dev/null || code=$?
-  checks=$((checks + 1))
-  [ "$code" = "$want" ] && return
-  echo "FAILED: $what: exit code $code, not $want"
-  cat out err
-  exit 1
-}
-# says FILE TEXT: the file holds it.
-says() {
-  checks=$((checks + 1))
-  grep -qF -- "$2" "$1" && return
-  echo "FAILED: '$2' is not in $1:"
-  cat "$1"
-  exit 1
-}
-# same FILE FILE WHAT
-same() {
-  checks=$((checks + 1))
-  cmp "$1" "$2" && return
-  echo "FAILED: $3"
-  diff "$1" "$2" || true
-  exit 1
-}
+. "$(dirname "$0")/checks.sh"
+model=$data/models/tiny_L1.model
 
 # host FILE X: a made-up host with one atom moved by X.
 host() {
@@ -74,7 +42,7 @@ check 1 "no such model" "$equisorb" screen cifs --model none.model --gas CO2 --t
   --output r.db
 
 check 0 "a run" "${all[@]}" cifs --output r.db --csv r.csv
-[ ! -s err ] || { echo "FAILED: not quiet without a terminal"; cat err; exit 1; }
+[ ! -s err ] || fail "not quiet without a terminal: $(cat err)"
 cp out first
 says first "host-6"
 says first "gas-unchecked"
@@ -92,8 +60,7 @@ grep host-4 first | cut -c 7- > among
 same alone among "company changes the result"
 check 0 "another seed" "${all[@]}" cifs --seed 8 --output r.db
 if cmp -s out first; then
-  echo "FAILED: the seed changes nothing"
-  exit 1
+  fail "the seed changes nothing"
 fi
 check 0 "water" "${all[@]}" cifs/host-1.xyz --gas H2O --output r.db --pressure 100
 says out "mol/kg at 100 Pa"
@@ -129,10 +96,7 @@ for signal in INT TERM; do
   kill -$signal $job
   code=0
   wait $job || code=$?
-  [ "$code" = 130 ] || [ "$code" = 143 ] || {
-    echo "FAILED: exit code $code after $signal"
-    exit 1
-  }
+  [ "$code" = 130 ] || [ "$code" = 143 ] || fail "exit code $code after $signal"
   says err "the same command continues"
 done
 

@@ -3,40 +3,9 @@
 # The model has random weights: its numbers mean nothing here, their sameness does.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
-equisorb=${EQUISORB:?the path of the command}
-model=${EQS_SOURCE_DIR:?}/tests/data/models/tiny_L1.model
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-checks=0
+. "$(dirname "$0")/checks.sh"
+model=$data/models/tiny_L1.model
 
-# check CODE WHAT COMMAND...: the exit code.
-check() {
-  local want=$1 what=$2 code=0
-  shift 2
-  "$@" > out 2> err < /dev/null || code=$?
-  checks=$((checks + 1))
-  [ "$code" = "$want" ] && return
-  echo "FAILED: $what: exit code $code, not $want"
-  cat out err
-  exit 1
-}
-# says FILE TEXT: the file holds it.
-says() {
-  checks=$((checks + 1))
-  grep -qF -- "$2" "$1" && return
-  echo "FAILED: '$2' is not in $1:"
-  cat "$1"
-  exit 1
-}
-# same FILE FILE WHAT
-same() {
-  checks=$((checks + 1))
-  cmp "$1" "$2" && return
-  echo "FAILED: $3"
-  diff "$1" "$2" || true
-  exit 1
-}
 # column FILE NAME: of the first row of a CSV file without quoted fields before it.
 column() {
   awk -F, -v name="$2" 'NR == 1 { for (i = 1; i <= NF; i++) if ($i == name) k = NF - i }
@@ -79,7 +48,7 @@ check 1 "two frames" "$equisorb" widom two.xyz --model "$model" --gas CO2 --temp
 says err "2 frames"
 
 check 0 "a run" "${fast[@]}" --csv a.csv
-[ ! -s err ] || { echo "FAILED: not quiet without a terminal"; cat err; exit 1; }
+[ ! -s err ] || fail "not quiet without a terminal: $(cat err)"
 cp out first
 says first "298.00"
 says first "350.00"
@@ -101,8 +70,7 @@ if command -v python3 > /dev/null; then
 fi
 check 0 "another seed" "${fast[@]}" --seed 8
 if cmp -s out first; then
-  echo "FAILED: the seed changes nothing"
-  exit 1
+  fail "the seed changes nothing"
 fi
 
 # Energies are kept: the second time none is computed, and the result is the same.
@@ -128,8 +96,7 @@ for name in henry henry_sigma qst ess n_overlap; do
   # the screening row ends with pressure, uptake, uptake_linear; names find their column
   awk -v a="$(column plain.csv $name)" -v b="$(column screen.csv $name)" \
     'BEGIN { d = a - b; if (d < 0) d = -d; if (b < 0) b = -b; exit !(d <= 1e-7 * b) }' || {
-    echo "FAILED: $name: $(column plain.csv $name), by screening $(column screen.csv $name)"
-    exit 1
+    fail "$name: $(column plain.csv $name), by screening $(column screen.csv $name)"
   }
 done
 
@@ -145,11 +112,7 @@ for signal in INT TERM INT; do
   kill -$signal $job 2> /dev/null || true
   code=0
   wait $job || code=$?
-  [ "$code" = 130 ] || [ "$code" = 143 ] || [ "$code" = 0 ] || {
-    echo "FAILED: exit code $code after $signal"
-    cat err
-    exit 1
-  }
+  [ "$code" = 130 ] || [ "$code" = 143 ] || [ "$code" = 0 ] || fail "exit code $code after $signal"
   [ "$code" = 0 ] || says err "goes on from slow.state"
 done
 "${slow[@]}" --state slow.state > out 2> err &
