@@ -6,7 +6,6 @@
 #include "core/adsorption/model_energy.h"
 
 #include "core/adsorption/contact.h"
-#include "core/adsorption/insertion.h"
 #include "io/elements.h"
 
 #include <math.h>
@@ -59,6 +58,15 @@ static const guest_energy_ops model_energy_ops;
 
 /* ---- opening */
 
+eqs_status model_energy_of_gas(eqs_context *c, const eqs_model *m, const gas *g,
+                               const double (*x)[3], double *energy) {
+  const int first[2] = {0, g->n};
+  eqs_systems in = {
+      .size = sizeof in, .n_system = 1, .first = first, .number = g->number, .position = x[0]};
+  eqs_result out = {.size = sizeof out, .energy = energy};
+  return eqs_compute(c, m, &in, &out);
+}
+
 static eqs_status open_components(model_energy *e, eqs_context *c, const eqs_model *m, int n,
                                   const gas *gases) {
   EQS_TRY(alloc_array(&e->components, (size_t)n, sizeof *e->components, "gases"));
@@ -66,7 +74,7 @@ static eqs_status open_components(model_energy *e, eqs_context *c, const eqs_mod
   for (int k = 0; k < n; k++) {
     component *g = e->components + k;
     g->gas = gases[k];
-    eqs_status status = insertion_gas_energy(c, m, gases + k, gases[k].position, &g->energy);
+    eqs_status status = model_energy_of_gas(c, m, gases + k, gases[k].position, &g->energy);
     if (status != EQS_OK) return status_prefix(status, "the molecule %s", gases[k].name);
     double mass[GAS_MAX_ATOMS];
     for (int i = 0; i < g->gas.n; i++) {

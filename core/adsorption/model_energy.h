@@ -6,6 +6,11 @@
 #include "core/adsorption/energy.h"
 #include "core/adsorption/framework.h"
 
+/* Energy of the molecule alone, eV, open boundaries, with its atoms at x: g->position, or
+ * g->reference_position. Errors of the model. */
+eqs_status model_energy_of_gas(eqs_context *c, const eqs_model *m, const gas *g,
+                               const double (*x)[3], double *energy) EQS_CHECK;
+
 /* The empty box host->box with guests of the given gases to come. Closer than overlap_share of the
  * sum of covalent radii, to the framework or to another guest, is an overlap that the model is not
  * asked about. Context, model and host must outlive *out. Errors as eqs_local_open, and

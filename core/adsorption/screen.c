@@ -7,7 +7,7 @@
  * company.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/adsorption/insertion.h"
+#include "core/adsorption/henry_job.h"
 #include "core/adsorption/subject.h"
 #include "core/clock.h"
 #include "core/locale_c.h"
@@ -20,7 +20,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { INSERTIONS = 10000, BATCH = 64 };
+enum { INSERTIONS = 10000 };
 #define INSERTIONS_MAX 1000000000000
 
 struct eqs_screen_result {
@@ -41,7 +41,6 @@ typedef struct session {
   eqs_screen_result *result;
   eqs_screen_watch watch;
   void *user;
-  insertion *insertion; /* of the framework in work */
   int i, n, n_computed;
   const char *name;
   double start; /* s */
@@ -62,51 +61,32 @@ static int look(session *s, int64_t draws) {
   return s->watch(&p, s->user);
 }
 
-/* ---- callbacks of widom.h: the context is the session */
-
-static eqs_status energy_of(void *context, int n, const pose *poses, double *u) {
-  return insertion_energy(((session *)context)->insertion, n, poses, u);
-}
-
-static int overlap_of(void *context, const pose *p) {
-  return insertion_overlap(((session *)context)->insertion, p);
-}
-
-static double contact_of(void *context, const pose *p) {
-  return insertion_contact(((session *)context)->insertion, p);
-}
-
-static int progress_of(void *context, int64_t done) { return look(context, done); }
-
 /* ---- one framework */
 
-static eqs_status insert(session *s, const framework *f, uint32_t stream, screen_record *r) {
-  insertion in = {.context = s->context,
-                  .model = s->model,
-                  .molecule = s->molecule,
-                  .gas_energy = s->base.gas_energy_ev,
-                  .overlap_share = SETUP_OVERLAP_SHARE,
-                  .host = f,
-                  .batch = BATCH};
-  EQS_TRY(insertion_open(&in));
-  s->insertion = &in;
-  widom_settings settings = {.n = s->options.insertions,
-                             .seed = s->options.seed,
-                             .stream = stream,
-                             .cell = f->cell.cell,
-                             .temperature = s->options.temperature,
-                             .batch = in.batch,
-                             .context = s,
-                             .energy = energy_of,
-                             .overlap = overlap_of,
-                             .contact = contact_of,
+static int watch_draws(const eqs_widom_progress *p, void *user) { return look(user, p->done); }
+
+static int progress_of(void *context, int64_t done) {
+  return henry_job_look(context, "insertions", done, 0);
+}
+
+static eqs_status insert(henry_job *j, const eqs_screen_options *o, screen_record *r) {
+  EQS_TRY(henry_job_target(j));
+  widom_settings settings = {.n = o->insertions,
+                             .seed = o->seed,
+                             .stream = j->stream,
+                             .cell = j->host.cell.cell,
+                             .temperature = o->temperature,
+                             .batch = HENRY_BATCH,
+                             .context = j,
+                             .energy = henry_job_energy,
+                             .overlap = henry_job_overlap,
+                             .contact = henry_job_contact,
                              .progress = progress_of};
   widom_result w;
-  eqs_status status = widom_run(&settings, &w);
-  if (status == EQS_OK) record_widom(r, &w, s->options.temperature);
-  s->insertion = NULL;
-  insertion_close(&in);
-  return status;
+  EQS_TRY(widom_run(&settings, &w));
+  record_widom(r, &w, o->temperature);
+  r->molecules_per_cell = r->henry * j->host.primitive_mass / 1000;
+  return EQS_OK;
 }
 
 static eqs_status screen_structure(session *s, const structure *given, uint32_t stream,
@@ -114,12 +94,17 @@ static eqs_status screen_structure(session *s, const structure *given, uint32_t 
   record_warnings(r, given);
   if (r->warnings[0]) record_flag(r, "warnings");
   EQS_TRY(model_knows(&s->info, given->n, given->number));
-  framework f;
-  EQS_TRY(framework_prepare(given, s->needed, &f));
-  eqs_status status = record_framework(r, &f);
-  if (status == EQS_OK) status = insert(s, &f, stream, r);
-  if (status == EQS_OK) r->molecules_per_cell = r->henry * f.primitive_mass / 1000;
-  framework_free(&f);
+  henry_job j = {.context = s->context,
+                 .model = s->model,
+                 .info = s->info,
+                 .molecule = s->molecule,
+                 .stream = stream,
+                 .watch = watch_draws,
+                 .user = s};
+  EQS_TRY(framework_prepare(given, s->needed, &j.host));
+  eqs_status status = record_framework(r, &j.host);
+  if (status == EQS_OK) status = insert(&j, &s->options, r);
+  henry_job_close(&j);
   return status;
 }
 

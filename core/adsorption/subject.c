@@ -6,7 +6,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/subject.h"
 
-#include "core/adsorption/insertion.h"
+#include "core/adsorption/model_energy.h"
 #include "core/engine.h"
 #include "core/locale_c.h"
 #include "io/elements.h"
@@ -80,9 +80,9 @@ eqs_status record_gas(screen_record *r, eqs_context *c, const eqs_model *m,
   int known = is_pbe(info->functional) && !isnan(g->reference);
   r->gas_reference_ev = known ? g->reference : NAN;
   r->gas_check_ev = NAN;
-  if (status == EQS_OK) status = insertion_gas_energy(c, m, g, g->position, &r->gas_energy_ev);
+  if (status == EQS_OK) status = model_energy_of_gas(c, m, g, g->position, &r->gas_energy_ev);
   if (status == EQS_OK && known)
-    status = insertion_gas_energy(c, m, g, g->reference_position, &r->gas_check_ev);
+    status = model_energy_of_gas(c, m, g, g->reference_position, &r->gas_check_ev);
   if (status == EQS_OK && known) status = add_dispersion(c, m, g, &r->gas_reference_ev);
   if (status != EQS_OK) return status_prefix(status, "the molecule %s", g->name);
   if (!known) record_flag(r, "gas-unchecked");

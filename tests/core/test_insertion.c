@@ -6,7 +6,7 @@
  * not change when the box grows.
  *
  * SPDX-License-Identifier: MIT */
-#include "core/adsorption/insertion.h"
+#include "core/adsorption/model_energy.h"
 #include "core/neighbors.h"
 
 #include <criterion/criterion.h>
@@ -41,9 +41,9 @@ static void open_world(world *w) {
             "%s", eqs_error());
   cr_assert(eqs_model_info_get(w->model, &w->info) == EQS_OK);
   cr_assert(gas_find("CO2", &w->molecule) == EQS_OK);
-  cr_assert(insertion_gas_energy(w->context, w->model, &w->molecule,
-                                 (const double(*)[3])w->molecule.position,
-                                 &w->gas_energy) == EQS_OK);
+  cr_assert(model_energy_of_gas(w->context, w->model, &w->molecule,
+                                (const double(*)[3])w->molecule.position,
+                                &w->gas_energy) == EQS_OK);
   add(&w->host, 8, 0.3, 0.2, 0.1);
   add(&w->host, 6, 1.5, 0.4, 0.1);
   add(&w->host, 1, 2.2, 1.2, 0.3);
@@ -58,21 +58,27 @@ static void close_world(world *w) {
   eqs_context_free(&w->context);
 }
 
-static insertion new_insertion(const world *w, const framework *f) {
-  return (insertion){.context = w->context,
-                     .model = w->model,
-                     .molecule = w->molecule,
-                     .gas_energy = w->gas_energy,
-                     .overlap_share = 0.8,
-                     .host = f};
+static guest_energy *new_energy(const world *w, const framework *f) {
+  guest_energy *e;
+  cr_assert(model_energy_open(w->context, w->model, f, 1, &w->molecule, 0.8, &e) == EQS_OK, "%s",
+            eqs_error());
+  return e;
+}
+
+static void insert(guest_energy *e, int n, const pose *poses, double *u) {
+  guest_change change[N_POSE];
+  for (int i = 0; i < n; i++) change[i] = (guest_change){.remove = -1, .pose = poses[i]};
+  cr_assert(e->ops->trial(e, n, change, u) == EQS_OK, "%s", eqs_error());
 }
 
 /* The first poses that do not overlap. */
-static void some_poses(insertion *in, pose *poses) {
+static void some_poses(guest_energy *e, const framework *f, pose *poses) {
   for (uint64_t i = 0, n = 0; n < N_POSE; i++) {
+    double u;
     cr_assert(i < 1000);
-    pose_draw(4, 4, i, in->host->cell.cell, &poses[n]);
-    n += !insertion_overlap(in, &poses[n]);
+    pose_draw(4, 4, i, f->cell.cell, &poses[n]);
+    insert(e, 1, &poses[n], &u);
+    n += u < INFINITY;
   }
 }
 
@@ -92,13 +98,11 @@ Test(insertion, is_the_difference_of_totals_in_any_batch) {
   double u[N_POSE], alone[N_POSE], largest = 0;
   open_world(&w);
   cr_assert(framework_prepare(&w.host, 2 * w.info.cutoff + 2.32, &f) == EQS_OK, "%s", eqs_error());
-  insertion in = new_insertion(&w, &f);
-  in.batch = 4;
-  cr_assert(insertion_open(&in) == EQS_OK, "%s", eqs_error());
-  some_poses(&in, poses);
-  cr_assert(insertion_energy(&in, N_POSE, poses, u) == EQS_OK, "%s", eqs_error());
+  guest_energy *e = new_energy(&w, &f);
+  some_poses(e, &f, poses);
+  insert(e, N_POSE, poses, u);
   for (int i = 0; i < N_POSE; i++) {
-    cr_assert(insertion_energy(&in, 1, &poses[i], &alone[i]) == EQS_OK);
+    insert(e, 1, &poses[i], &alone[i]);
     cr_assert(fabs(u[i] - alone[i]) < 1e-10);
     structure both = {0};
     double x[GAS_MAX_ATOMS][3];
@@ -112,7 +116,7 @@ Test(insertion, is_the_difference_of_totals_in_any_batch) {
     structure_free(&both);
   }
   cr_assert(largest > 1e-3, "the guest feels the host");
-  insertion_close(&in);
+  e->ops->free(e);
   framework_free(&f);
   close_world(&w);
 }
@@ -127,14 +131,13 @@ Test(insertion, strict_rule_shuts_out_the_images) {
   cr_assert(framework_prepare(&w.host, needed, &f) == EQS_OK);
   cr_assert(framework_prepare(&w.host, needed + 9, &larger) == EQS_OK);
   for (int k = 0; k < 3; k++) cr_assert(larger.replica[k] > f.replica[k]);
-  insertion a = new_insertion(&w, &f), b = new_insertion(&w, &larger);
-  cr_assert(insertion_open(&a) == EQS_OK && insertion_open(&b) == EQS_OK);
-  some_poses(&a, poses);
-  cr_assert(insertion_energy(&a, N_POSE, poses, u) == EQS_OK);
-  cr_assert(insertion_energy(&b, N_POSE, poses, v) == EQS_OK);
+  guest_energy *a = new_energy(&w, &f), *b = new_energy(&w, &larger);
+  some_poses(a, &f, poses);
+  insert(a, N_POSE, poses, u);
+  insert(b, N_POSE, poses, v);
   for (int i = 0; i < N_POSE; i++) cr_assert(fabs(u[i] - v[i]) < 1e-9, "%g %g", u[i], v[i]);
-  insertion_close(&a);
-  insertion_close(&b);
+  a->ops->free(a);
+  b->ops->free(b);
   framework_free(&f);
   framework_free(&larger);
   close_world(&w);

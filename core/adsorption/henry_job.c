@@ -1,0 +1,200 @@
+/* henry_job.c -- what insertion into one framework is made of: pockets, surrogate, model.
+ *
+ * The model's energies are trial insertions into the empty framework (guest_energy: only what the
+ * guest reaches is computed); the surrogate is the classical potential on a grid, corrected by what
+ * the pilots show.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/adsorption/henry_job.h"
+
+#include "core/adsorption/energy_sum.h"
+#include "core/adsorption/model_energy.h"
+#include "core/adsorption/pockets.h"
+#include "core/adsorption/subject.h"
+#include "core/engine.h"
+#include "io/elements.h"
+
+#include <math.h>
+#include <stdio.h>
+
+#define POCKET_SHARE  1e-3 /* of the weight, in pockets: worth a flag */
+#define CONTACT_REACH 5.0  /* angstrom: beyond it a hole's contact is of no interest */
+
+/* ---- callbacks: the context is the henry_job */
+
+eqs_status henry_job_energy(void *context, int n, const pose *poses, double *u) {
+  const henry_job *j = context;
+  guest_change change[HENRY_BATCH];
+  for (int done = 0; done < n;) {
+    int m = n - done < HENRY_BATCH ? n - done : HENRY_BATCH;
+    for (int i = 0; i < m; i++)
+      change[i] = (guest_change){.remove = -1, .insert = 0, .pose = poses[done + i]};
+    EQS_TRY(j->target->ops->trial(j->target, m, change, u + done));
+    done += m;
+  }
+  return EQS_OK;
+}
+
+int henry_job_overlap(void *context, const pose *p) {
+  const henry_job *j = context;
+  double x[GAS_MAX_ATOMS][3];
+  pose_place(p, &j->molecule, x);
+  return contacts_overlap(&j->contacts, j->molecule.n, (const double(*)[3])x, j->site_radius,
+                          SETUP_OVERLAP_SHARE);
+}
+
+double henry_job_contact(void *context, const pose *p) {
+  const henry_job *j = context;
+  double x[GAS_MAX_ATOMS][3];
+  pose_place(p, &j->molecule, x);
+  return contacts_shortest(&j->contacts, j->molecule.n, (const double(*)[3])x, CONTACT_REACH);
+}
+
+int henry_job_blocked(void *context, const pose *p) {
+  return pores_blocked(((henry_job *)context)->pores, p->position);
+}
+
+int henry_job_look(const henry_job *j, const char *phase, int64_t done, int64_t of) {
+  eqs_widom_progress p = {.size = sizeof p, .phase = phase, .done = done, .of = of, .error = NAN};
+  return j->watch ? j->watch(&p, j->user) : 0;
+}
+
+static eqs_status cheap(void *context, int n, const pose *poses, double *u) {
+  return energy_grid_poses(((henry_job *)context)->grid, n, poses, u);
+}
+
+static int progress(void *context, const importance_progress *p) {
+  static const char *const names[] = {"classical energies", "pilot", "sampling", "check"};
+  const henry_job *j = context;
+  if (!j->watch) return 0;
+  eqs_widom_progress q = {.size = sizeof q,
+                          .phase = names[p->phase],
+                          .done = p->done,
+                          .of = p->of,
+                          .n_energy = p->n_energy,
+                          .error = p->error};
+  return j->watch(&q, j->user);
+}
+
+static int grid_progress(void *context, int64_t done, int64_t of) {
+  return henry_job_look(context, "energy grid", done, of);
+}
+
+static int pores_progress(void *context, double share) {
+  return henry_job_look(context, "pockets", (int64_t)(100 * share), 100);
+}
+
+/* ---- the parts */
+
+eqs_status henry_job_pockets(henry_job *j) {
+  return pockets_find(&j->host.cell, &j->molecule, &j->context->work, pores_progress, j, &j->pores);
+}
+
+eqs_status henry_job_surrogate(henry_job *j, eqs_widom_result *r) {
+  const structure *cell = &j->host.cell;
+  classical_settings settings = {.set = j->options.surrogate};
+  classical_description what;
+  energy_grid_description grid;
+  eqs_status status =
+      classical_energy_open(&j->host, 1, &j->molecule, &settings, &j->context->work, &j->classical);
+  if (status == EQS_ERR_UNSUPPORTED)
+    return status_prefix(status, "the surrogate (method \"plain\" needs none)");
+  EQS_TRY(status);
+  EQS_TRY(energy_grid_build(j->classical, 0, 0, grid_progress, j, &j->grid));
+  if (!j->options.no_fit)
+    EQS_TRY(surrogate_fit_open(cell->n, cell->number, (const double(*)[3])cell->position,
+                               cell->cell, &j->molecule, j->context->work.threads, &j->fit));
+  classical_energy_describe(j->classical, &what);
+  energy_grid_describe(j->grid, &grid);
+  snprintf(r->surrogate, sizeof r->surrogate, "%s", settings.set ? settings.set : "uff+trappe");
+  snprintf(r->charges, sizeof r->charges, "%s", what.charges);
+  r->grid_spacing = grid.spacing;
+  r->grid_rms = grid.rms * EV_KJ_MOL;
+  return EQS_OK;
+}
+
+static eqs_status open_contacts(henry_job *j) {
+  const structure *cell = &j->host.cell;
+  for (int i = 0; i < j->molecule.n; i++) j->site_radius[i] = element_radius(j->molecule.number[i]);
+  return contacts_of_elements(&j->contacts, cell->n, cell->position[0], cell->number, cell->cell);
+}
+
+eqs_status henry_job_target(henry_job *j) {
+  classical_settings settings = {.set = j->options.surrogate};
+  guest_energy *classical = NULL, *sum = NULL;
+  EQS_TRY(open_contacts(j));
+  EQS_TRY(model_energy_open(j->context, j->model, &j->host, 1, &j->molecule, SETUP_OVERLAP_SHARE,
+                            &j->target));
+  if (j->options.energy == EQS_ENERGY_MODEL) return EQS_OK;
+  EQS_TRY(
+      classical_energy_open(&j->host, 1, &j->molecule, &settings, &j->context->work, &classical));
+  eqs_status status = energy_sum_open(classical, j->target, j->options.scale, &sum);
+  if (status == EQS_OK) j->target = sum;
+  else classical->ops->free(classical);
+  return status;
+}
+
+void henry_job_close(henry_job *j) {
+  pores_free(&j->pores);
+  surrogate_fit_free(&j->fit);
+  energy_grid_free(&j->grid);
+  if (j->classical) j->classical->ops->free(j->classical);
+  if (j->target) j->target->ops->free(j->target);
+  contacts_free(&j->contacts);
+  framework_free(&j->host);
+}
+
+/* ---- sampling */
+
+eqs_status henry_job_sample(henry_job *j, eqs_widom_result *r) {
+  const eqs_widom_options *o = &j->options;
+  importance_settings s = {.seed = o->seed,
+                           .stream = j->stream,
+                           .cell = j->host.cell.cell,
+                           .n_temperature = o->n_temperature,
+                           .temperature = o->temperature,
+                           .error = o->error,
+                           .max_energy = o->max_energies,
+                           .table = o->table,
+                           .batch = HENRY_BATCH,
+                           .context = j,
+                           .expensive = henry_job_energy,
+                           .cheap = j->plain ? NULL : cheap,
+                           .overlap = henry_job_overlap,
+                           .blocked = j->pores ? henry_job_blocked : NULL,
+                           .contact = henry_job_contact,
+                           .fit = j->fit,
+                           .progress = progress,
+                           .state = o->state,
+                           .condition = j->base->condition};
+  return widom_importance_run(&s, &r->sampling);
+}
+
+void henry_job_row(screen_record *r, const importance_result *s, int t) {
+  const widom_point *p = &s->point[t];
+  widom_result w = {.n_proposed = s->n_draw,
+                    .n_overlap = s->n_overlap,
+                    .n_evaluated = s->n_draw - s->n_overlap,
+                    .n_hole = s->n_hole,
+                    .ln_w = p->ln_w,
+                    .w = p->w,
+                    .w_sigma = p->w_sigma,
+                    .u = p->u,
+                    .u_sigma = p->u_sigma,
+                    .ess = p->ess,
+                    .max_share = p->max_share,
+                    .discarded_share = p->discarded_share,
+                    .hole_energy = s->hole_energy,
+                    .hole_contact = s->hole_contact,
+                    .not_converged = p->not_converged,
+                    .holes_flagged = p->holes_flagged};
+  r->temperature = p->temperature;
+  r->insertions = s->n_draw;
+  record_widom(r, &w, p->temperature);
+  if (s->target_missed) record_flag(r, "error-not-reached");
+  if (s->table_limited) record_flag(r, "table-too-small");
+  if (s->surrogate_poor) record_flag(r, "poor-surrogate");
+  if (s->outside_flagged) record_flag(r, "weight-outside");
+  if (s->none_open) record_flag(r, "none-open");
+  if (p->w_unblocked > (1 + POCKET_SHARE) * p->w) record_flag(r, "pockets");
+}
