@@ -135,24 +135,14 @@ static int option_gases(const char *text, arguments *a) {
   return EXIT_OK;
 }
 
-static int option_pressures(const char *text, arguments *a) {
-  char part[64];
-  for (a->n_pressure = 0; text; a->n_pressure++) {
-    if (a->n_pressure == MOST_PRESSURES)
-      return app_usage(name, "--pressure lists more than %d values", MOST_PRESSURES);
-    text = next_part(text, part, sizeof part);
-    if (option_double(name, "--pressure", part, 1e-30, 1e12, a->pressure + a->n_pressure))
-      return EXIT_USAGE;
-  }
-  return EXIT_OK;
-}
-
 static int option_own(int option, const char *text, arguments *a) {
   eqs_gcmc_options *o = &a->gcmc;
   switch (option) {
   case OPTION_HELP: a->help = 1; return EXIT_OK;
   case OPTION_GAS: return option_gases(text, a);
-  case OPTION_PRESSURE: return option_pressures(text, a);
+  case OPTION_PRESSURE:
+    return option_list(name, "--pressure", text, 1e-30, 1e12, MOST_PRESSURES, a->pressure,
+                       &a->n_pressure);
   case OPTION_TEMPERATURE:
     return option_double(name, "--temperature", text, 1, 10000, &o->temperature);
   case OPTION_ENERGY: return option_energy(name, text, &o->energy);

@@ -68,6 +68,23 @@ int option_share(const char *command, const char *name, const char *text, double
   return EXIT_OK;
 }
 
+int option_list(const char *command, const char *name, const char *text, double least,
+                double greatest, int most, double *out, int *n) {
+  *n = 0;
+  for (const char *at = text;; at++) {
+    char one[32];
+    size_t length = strcspn(at, ",");
+    if (length >= sizeof one || *n == most)
+      return app_usage(command, "%s wants up to %d numbers with commas, not '%s'", name, most,
+                       text);
+    memcpy(one, at, length);
+    one[length] = 0;
+    if (option_double(command, name, one, least, greatest, out + (*n)++)) return EXIT_USAGE;
+    at += length;
+    if (!*at) return EXIT_OK;
+  }
+}
+
 /* One of two words: *out = 1 for the second. */
 static int option_second(const char *command, const char *name, const char *text, const char *first,
                          const char *second, int *out) {

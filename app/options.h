@@ -18,6 +18,9 @@ int option_count(const char *command, const char *name, const char *text, int64_
                  int64_t *out);
 /* "5%" or "0.05", from 0.0001 to 0.99. */
 int option_share(const char *command, const char *name, const char *text, double *out);
+/* "1e3,1e4": up to `most` numbers, each within the range. */
+int option_list(const char *command, const char *name, const char *text, double least,
+                double greatest, int most, double *out, int *n);
 int option_energy(const char *command, const char *text, eqs_energy *out);
 int option_replicate(const char *command, const char *text, int *strict); /* shell, strict */
 int option_pockets(const char *command, const char *text, int *keep);     /* block, keep */

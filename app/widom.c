@@ -78,27 +78,6 @@ typedef struct arguments {
   int json, help;
 } arguments;
 
-/* "298.15,313": each a number of its own. */
-static int option_temperatures(const char *text, arguments *a) {
-  a->widom.n_temperature = 0;
-  for (const char *at = text;; at++) {
-    char one[32];
-    size_t n = strcspn(at, ",");
-    if (n >= sizeof one || a->widom.n_temperature == TEMPERATURES)
-      return app_usage("widom", "--temperature wants up to %d numbers with commas, not '%s'",
-                       TEMPERATURES, text);
-    memcpy(one, at, n);
-    one[n] = 0;
-    if (option_double("widom", "--temperature", one, 1, 10000,
-                      &a->temperature[a->widom.n_temperature++]))
-      return EXIT_USAGE;
-    at += n;
-    if (!*at) break;
-  }
-  a->widom.temperature = a->temperature;
-  return EXIT_OK;
-}
-
 static int option_own(int option, const char *text, arguments *a) {
   eqs_widom_options *w = &a->widom;
   switch (option) {
@@ -106,7 +85,10 @@ static int option_own(int option, const char *text, arguments *a) {
   case OPTION_JSON: a->json = 1; return EXIT_OK;
   case OPTION_CSV: a->csv = text; return EXIT_OK;
   case OPTION_GAS: w->gas = text; return EXIT_OK;
-  case OPTION_TEMPERATURE: return option_temperatures(text, a);
+  case OPTION_TEMPERATURE:
+    w->temperature = a->temperature;
+    return option_list("widom", "--temperature", text, 1, 10000, TEMPERATURES, a->temperature,
+                       &w->n_temperature);
   case OPTION_ERROR: return option_share("widom", "--error", text, &w->error);
   case OPTION_MAX_ENERGIES:
     return option_count("widom", "--max-energies", text, 100, &w->max_energies);

@@ -209,25 +209,55 @@ EQS_API eqs_status eqs_extxyz_write(const char *path, int append, const eqs_syst
 
 /* --------------------------------------------------------------------------------- screening */
 
-/* A Widom insertion run over many frameworks: Henry coefficient and heat of adsorption of a rigid
- * gas at zero loading. Frameworks are rigid and periodic in three directions. */
+/* What the energy of guests is made of. */
+typedef enum eqs_energy {
+  EQS_ENERGY_MODEL = 0,     /* the force field of the model */
+  EQS_ENERGY_CLASSICAL = 1, /* Lennard-Jones and point charges; no model is needed */
+  EQS_ENERGY_SUM = 2        /* classical + scale * model */
+} eqs_energy;
+
+/* A funnel over many frameworks, each stage for those that the one before lets through: "pores";
+ * "classical", Henry coefficient and heat of adsorption by Lennard-Jones and charges; "model", the
+ * same by the force field; "isotherm", uptake at some pressures by grand canonical Monte Carlo.
+ * Rigid gas, rigid frameworks that are periodic in three directions. */
 typedef struct eqs_screen_options {
   size_t size;
-  const char *gas;      /* CO2, N2, H2O, CH4, Ar, He */
-  double temperature;   /* K */
-  int64_t insertions;   /* draws per framework, all of which count in the mean; 0 = 10000 */
+  const char *gas;    /* CO2, N2, H2O, CH4, Ar, He */
+  double temperature; /* K */
+  /* Of the model: uniform draws per framework, all of which count in the mean; 0 = as many draws as
+   * `error` asks for, from the classical potential (eqs_widom) */
+  int64_t insertions;
   uint64_t seed;        /* below 2^63 */
   int disorder_major;   /* as in eqs_read_options */
   int replicate_strict; /* 1: no message-passing path between a guest and its image at all */
   int retry_failed;     /* 1: frameworks whose failure is in the store are tried again */
+  /* The last stage; NULL = "model", with EQS_ENERGY_CLASSICAL "classical". */
+  const char *stage;
+  /* Frameworks whose free sphere (Df, angstrom) is smaller end after the pores; 0 = the gas's
+   * kinetic diameter, negative = none do. */
+  double min_diameter;
+  double min_henry; /* mol/kg/Pa: with less, classically, they end there; 0 = none do */
+  int64_t best;     /* so many, the best by the classical Henry coefficient, reach the model; 0 =
+                       all */
+  double error;     /* 95 %, relative, of the model's Henry coefficient; 0 = 0.05 */
+  int64_t max_energies; /* of the model for that, per framework at most; 0 = 20000 */
+  int64_t isotherms;    /* so many, the best by the Henry coefficient, get an isotherm; 0 = 5 */
+  int n_pressure;
+  const double *pressure; /* [n_pressure] Pa, of isotherms; NULL = 10^3, 10^4, 10^5 */
+  int64_t cycles;         /* of equilibration and of production, per pressure; 0 = 2000 */
+  /* of the stages after "classical"; EQS_ENERGY_CLASSICAL leaves out the stage "model" */
+  eqs_energy energy;
+  double scale;     /* of the model in EQS_ENERGY_SUM */
+  int keep_pockets; /* 1: guests may sit in pockets that the gas cannot get to */
 } eqs_screen_options;
 
 typedef struct eqs_screen_progress {
   size_t size;
-  int framework, n_framework;     /* counted from 1 */
-  const char *name;               /* of the framework in work */
-  int64_t insertion, n_insertion; /* draws done of all, in this framework */
-  double seconds_left;            /* of the whole run, estimated; NAN while unknown */
+  int framework, n_framework; /* of this pass, counted from 1 */
+  const char *name;           /* of the framework in work */
+  const char *phase;          /* the stage, or "pockets", "insertions" and the like */
+  int64_t done, of;           /* of the phase */
+  double seconds_left;        /* of this pass, estimated; NAN while unknown */
 } eqs_screen_progress;
 
 /* Called often. Non-zero stops the run; what is in the store stays there. */
@@ -237,23 +267,27 @@ typedef struct eqs_screen_result eqs_screen_result;
 
 typedef struct eqs_screen_counts {
   size_t size;
-  int n_ok, n_failed; /* rows of this call, those found in the store included */
-  int n_found;        /* rows that were already in the store */
+  int n_ok, n_failed; /* frameworks that are done, those found in the store included */
+  int n_found;        /* frameworks all of whose rows were already in the store */
 } eqs_screen_counts;
 
-/* Screens the files, one row per framework in the SQLite file `store`, committed as each ends; rows
- * that are there already (same file content, model and settings) are not computed again. A
- * framework that fails is a row with its reason. watch may be NULL. *out is set on success and with
- * EQS_ERR_INTERRUPTED, else NULL. EQS_ERR_ARGUMENT: settings, or a gas the model does not know.
- * EQS_ERR_FILE, EQS_ERR_FORMAT: the store. */
+/* Screens the files: a pass over all for pores and classical energies, one for the model and one
+ * for isotherms, the best first. The SQLite file `store` gets a row per framework and stage (per
+ * pressure of an isotherm), committed as each ends; rows that are there already (same file content,
+ * model and settings) are not computed again. What a long row has got so far is kept in a file
+ * beside the store, named after it, until the row is in. A framework that fails is a row with its
+ * reason. m may be NULL where no model is asked; watch may be NULL. *out is set on success and with
+ * EQS_ERR_INTERRUPTED, else NULL. EQS_ERR_ARGUMENT: settings, or a gas that the model does not
+ * know. EQS_ERR_FILE, EQS_ERR_FORMAT: the store. */
 EQS_API eqs_status eqs_screen(eqs_context *c, const eqs_model *m, const char *const *paths, int n,
                               const eqs_screen_options *options, const char *store,
                               eqs_screen_watch watch, void *user,
                               eqs_screen_result **out) EQS_CHECK;
 EQS_API eqs_status eqs_screen_counts_get(const eqs_screen_result *r,
                                          eqs_screen_counts *out) EQS_CHECK;
-/* The rows of this call, best Henry coefficient first, as text to read; uptake at `pressure` Pa.
- * Warnings stand above the table. Freed with eqs_string_free. */
+/* The last row of each framework, those that got furthest and the best Henry coefficient first,
+ * then isotherms, as text to read; uptake at `pressure` Pa. Warnings stand above the table. Freed
+ * with eqs_string_free. */
 EQS_API eqs_status eqs_screen_table(const eqs_screen_result *r, double pressure,
                                     char **text) EQS_CHECK;
 /* The same rows with every column of the store. */
@@ -262,13 +296,6 @@ EQS_API eqs_status eqs_screen_csv(const eqs_screen_result *r, double pressure,
 EQS_API void eqs_screen_result_free(eqs_screen_result **r);
 
 /* -------------------------------------------------------------- grand canonical Monte Carlo */
-
-/* What the energy of guests is made of. */
-typedef enum eqs_energy {
-  EQS_ENERGY_MODEL = 0,     /* the force field of the model */
-  EQS_ENERGY_CLASSICAL = 1, /* Lennard-Jones and point charges; no model is needed */
-  EQS_ENERGY_SUM = 2        /* classical + scale * model */
-} eqs_energy;
 
 /* Rigid gases at equilibrium with one framework. */
 typedef struct eqs_gcmc_options {

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { APPLICATION = 0x45515342 /* "EQSB" */, SCHEMA = 1, BUSY_MS = 10000 };
+enum { APPLICATION = 0x45515342 /* "EQSB" */, SCHEMA = 2, BUSY_MS = 10000 };
 
 struct store {
   sqlite3 *db;
@@ -103,6 +103,53 @@ const store_column store_columns[] = {
     TEXT(warnings),
     REAL(seconds),
     TEXT(finished),
+    TEXT(stage),
+    REAL(cpu_seconds),
+    REAL(pore_probe),
+    REAL(di),
+    REAL(df),
+    INTEGER(n_channel),
+    INTEGER(n_pocket),
+    REAL(void_fraction),
+    REAL(channel_fraction),
+    REAL(pocket_fraction),
+    REAL(channel_volume),
+    REAL(helium_void_fraction),
+    TEXT(surrogate),
+    TEXT(surrogate_charges),
+    TEXT(classical_missing),
+    INTEGER(classical_n),
+    REAL(classical_henry),
+    REAL(classical_henry_95),
+    REAL(classical_qst),
+    REAL(classical_qst_95),
+    REAL(classical_ess),
+    REAL(classical_henry_with_pockets),
+    TEXT(method),
+    REAL(error_asked),
+    INTEGER(n_energy),
+    INTEGER(n_blocked),
+    REAL(henry_with_pockets),
+    REAL(henry_with_pockets_95),
+    REAL(qst_with_pockets),
+    REAL(outside_share),
+    REAL(surrogate_rms),
+    REAL(isotherm_pressure),
+    REAL(isotherm_fugacity),
+    REAL(isotherm_uptake),
+    REAL(isotherm_uptake_95),
+    REAL(isotherm_excess),
+    REAL(isotherm_excess_95),
+    REAL(isotherm_molecules),
+    REAL(isotherm_qst),
+    REAL(isotherm_qst_95),
+    INTEGER(isotherm_moves),
+    INTEGER(isotherm_energies),
+    INTEGER(isotherm_surrogate_energies),
+    INTEGER(isotherm_overlaps),
+    INTEGER(isotherm_holes),
+    REAL(isotherm_discarded_share),
+    REAL(isotherm_independent),
 };
 const size_t store_n_column = sizeof store_columns / sizeof store_columns[0];
 
@@ -181,8 +228,10 @@ static eqs_status check(const store *s) {
   if (application != APPLICATION)
     EQS_FAIL(EQS_ERR_FORMAT, "%s is an SQLite file of another program; give another name", s->path);
   if (schema != SCHEMA)
-    EQS_FAIL(EQS_ERR_FORMAT, "%s has result schema %d, this program knows %d; give another name",
-             s->path, schema, SCHEMA);
+    EQS_FAIL(EQS_ERR_FORMAT,
+             "%s was written by %s version (result schema %d, this program's is %d); give another "
+             "name",
+             s->path, schema < SCHEMA ? "an older" : "a newer", schema, SCHEMA);
   /* a write that changes nothing: a file or folder that cannot be written fails now, not after the
    * first framework's hours */
   char sql[64];

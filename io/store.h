@@ -1,4 +1,4 @@
-/* store.h -- screening results in one SQLite file: a row per framework and condition.
+/* store.h -- screening results in one SQLite file: a row per framework, stage and condition.
  *
  * A row is written in one transaction with a rollback journal, so a kill at any moment loses at
  * most the framework in flight. The table's columns, their order in CSV and the struct below are
@@ -15,7 +15,7 @@ typedef struct screen_record {
   /* what was screened */
   char name[256], path[1024], file_sha256[65];
   int64_t frame, n_frame; /* frame of the file, from 0, and how many it has */
-  char condition[512];    /* everything the result depends on besides the file, as text */
+  char condition[768];    /* everything the result depends on besides the file, as text */
   char status[8];         /* "ok" or "failed" */
   int64_t error;          /* the eqs_status behind it */
   char reason[1024];
@@ -51,12 +51,43 @@ typedef struct screen_record {
   char warnings[2048]; /* of the reader, separated by "; " */
   double seconds;
   char finished[32]; /* UTC, ISO 8601 */
+  /* of screening alone: what follows is not in the reports of a single framework */
+  char stage[16];     /* what this row got to: "pores", "classical", "model", "isotherm" */
+  double cpu_seconds; /* of this stage, all threads */
+  double pore_probe;  /* radius, angstrom: half of the gas's kinetic diameter */
+  double di, df;      /* largest sphere, and largest that can travel: diameters, angstrom */
+  int64_t n_channel, n_pocket;
+  double void_fraction, channel_fraction, pocket_fraction; /* shares of the cell, as in pores.h */
+  double channel_volume;                                   /* cm^3/g */
+  double helium_void_fraction;
+  char surrogate[32], surrogate_charges[16]; /* the classical potential */
+  char classical_missing[256];               /* why there are no classical energies; "" */
+  int64_t classical_n;                       /* draws, all of which count */
+  double classical_henry, classical_henry_95, classical_qst, classical_qst_95, classical_ess;
+  double classical_henry_with_pockets;
+  char method[16];    /* of the model: "importance", "plain" */
+  double error_asked; /* relative, of henry */
+  int64_t n_energy;   /* of the model, pilots included */
+  int64_t n_blocked;  /* draws in pockets: weight 0 in henry and qst */
+  double henry_with_pockets, henry_with_pockets_95, qst_with_pockets;
+  double outside_share, surrogate_rms; /* as eqs_widom reports them */
+  /* one point of an isotherm; an interval is a half width at 95 % */
+  double isotherm_pressure, isotherm_fugacity; /* Pa */
+  double isotherm_uptake, isotherm_uptake_95;  /* mol/kg, absolute */
+  double isotherm_excess, isotherm_excess_95;  /* mol/kg */
+  double isotherm_molecules;                   /* per cell of the box's replicas */
+  double isotherm_qst, isotherm_qst_95;        /* kJ/mol, by fluctuations */
+  int64_t isotherm_moves, isotherm_energies, isotherm_surrogate_energies;
+  int64_t isotherm_overlaps, isotherm_holes;
+  double isotherm_discarded_share, isotherm_independent; /* of the weight; samples */
+  /* not in the store: why this run took the framework no further; "" */
+  char stopped[96];
 } screen_record;
 
 typedef struct store store;
 
 /* Opens or creates. EQS_ERR_FILE: cannot be opened or written. EQS_ERR_FORMAT: not an SQLite file,
- * damaged, another program's, or of a newer version. */
+ * damaged, another program's, or of another version. */
 eqs_status store_open(const char *path, store **out) EQS_CHECK;
 void store_close(store **s);
 /* Reads the row of a file's frame under a condition; *found = 0 if there is none. */

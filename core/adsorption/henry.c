@@ -1,6 +1,6 @@
 /* henry.c -- eqs_widom: one framework, one gas, Henry coefficients to an asked error.
  *
- * The stream of random numbers is the start of the file's hash, as in screening.
+ * The numbers are those of the model's stage of a screening with the same file and seed.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/henry_job.h"
@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define ERROR 0.05
 
@@ -22,11 +21,9 @@
 static eqs_status open_framework(henry_job *j, const char *path) {
   eqs_structures *frames = NULL;
   eqs_read_options options = {.size = sizeof options, .disorder_major = j->options.disorder_major};
-  char head[9] = {0};
   record_name(j->base, path);
   EQS_TRY(file_sha256(path, j->base->file_sha256));
-  memcpy(head, j->base->file_sha256, 8);
-  j->stream = (uint32_t)strtoul(head, NULL, 16);
+  j->stream = stream_of(j->base->file_sha256);
   EQS_TRY(eqs_structures_read(path, &options, &frames));
   eqs_status status = EQS_OK;
   const structure *s = structures_frame(frames, 0);
@@ -67,9 +64,7 @@ static eqs_status fill_result(henry_job *j, double start, eqs_widom_result *r) {
   b->n_frame = 1;
   b->seed = (int64_t)j->options.seed;
   b->seconds = clock_seconds() - start;
-  time_t now = time(NULL);
-  struct tm utc;
-  if (gmtime_r(&now, &utc)) strftime(b->finished, sizeof b->finished, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  record_time(b);
   for (int t = 0; t < r->n; t++) {
     r->row[t] = *b;
     henry_job_row(&r->row[t], &r->sampling, t);
@@ -108,7 +103,10 @@ static eqs_status run(henry_job *j, const char *path, eqs_widom_result *r) {
     EQS_TRY(henry_job_pockets(j));
     r->probe = pockets_probe(&j->molecule);
   }
-  if (!j->plain) EQS_TRY(henry_job_surrogate(j, r));
+  eqs_status status = j->plain ? EQS_OK : henry_job_surrogate(j, r);
+  if (status == EQS_ERR_UNSUPPORTED)
+    return status_prefix(status, "the surrogate (method \"plain\" needs none)");
+  EQS_TRY(status);
   EQS_TRY(henry_job_target(j));
   EQS_TRY(henry_job_sample(j, r));
   return fill_result(j, start, r);

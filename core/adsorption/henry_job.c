@@ -95,11 +95,8 @@ eqs_status henry_job_surrogate(henry_job *j, eqs_widom_result *r) {
   classical_settings settings = {.set = j->options.surrogate};
   classical_description what;
   energy_grid_description grid;
-  eqs_status status =
-      classical_energy_open(&j->host, 1, &j->molecule, &settings, &j->context->work, &j->classical);
-  if (status == EQS_ERR_UNSUPPORTED)
-    return status_prefix(status, "the surrogate (method \"plain\" needs none)");
-  EQS_TRY(status);
+  EQS_TRY(classical_energy_open(&j->host, 1, &j->molecule, &settings, &j->context->work,
+                                &j->classical));
   EQS_TRY(energy_grid_build(j->classical, 0, 0, grid_progress, j, &j->grid));
   if (!j->options.no_fit)
     EQS_TRY(surrogate_fit_open(cell->n, cell->number, (const double(*)[3])cell->position,
@@ -170,6 +167,10 @@ eqs_status henry_job_sample(henry_job *j, eqs_widom_result *r) {
   return widom_importance_run(&s, &r->sampling);
 }
 
+void henry_job_flag_pockets(screen_record *r, double w, double w_unblocked) {
+  if (w_unblocked > (1 + POCKET_SHARE) * w) record_flag(r, "pockets");
+}
+
 void henry_job_row(screen_record *r, const importance_result *s, int t) {
   const widom_point *p = &s->point[t];
   widom_result w = {.n_proposed = s->n_draw,
@@ -196,5 +197,5 @@ void henry_job_row(screen_record *r, const importance_result *s, int t) {
   if (s->surrogate_poor) record_flag(r, "poor-surrogate");
   if (s->outside_flagged) record_flag(r, "weight-outside");
   if (s->none_open) record_flag(r, "none-open");
-  if (p->w_unblocked > (1 + POCKET_SHARE) * p->w) record_flag(r, "pockets");
+  henry_job_flag_pockets(r, p->w, p->w_unblocked);
 }

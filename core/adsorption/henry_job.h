@@ -52,6 +52,8 @@ int henry_job_look(const henry_job *j, const char *phase, int64_t done, int64_t 
 
 /* Runs widom_importance with the parts that are open; the condition is that of j->base. */
 eqs_status henry_job_sample(henry_job *j, eqs_widom_result *r) EQS_CHECK;
+/* The flag `pockets` where they hold more than a thousandth of the weight. */
+void henry_job_flag_pockets(screen_record *r, double w, double w_unblocked);
 /* The averages at temperature t and their flags. Needs r->density. */
 void henry_job_row(screen_record *r, const importance_result *s, int t);
 

@@ -17,6 +17,9 @@
 
 /* ---- the columns of the store */
 
+/* Columns that only screening fills come last. */
+static int is_own(const store_column *c) { return c->offset < offsetof(screen_record, stage); }
+
 /* What the temperatures share; the rest is per temperature. */
 static int is_shared(const store_column *c) {
   if (c->offset >= offsetof(screen_record, n_proposed) &&
@@ -103,12 +106,14 @@ static void put_csv(FILE *f, const eqs_widom_result *r) {
   extra run[EXTRAS], point[POINT_EXTRAS];
   run_extras(r, run);
   point_extras(r, 0, point);
-  for (size_t k = 0; k < store_n_column; k++) fprintf(f, "%s,", store_columns[k].name);
+  for (size_t k = 0; k < store_n_column; k++)
+    if (is_own(&store_columns[k])) fprintf(f, "%s,", store_columns[k].name);
   for (int k = 0; k < POINT_EXTRAS; k++) fprintf(f, "%s,", point[k].name);
   for (int k = 0; k < EXTRAS; k++) fprintf(f, "%s,", run[k].name);
   fputs("method,surrogate,surrogate_charges\n", f);
   for (int t = 0; t < r->n; t++) {
     for (size_t k = 0; k < store_n_column; k++) {
+      if (!is_own(&store_columns[k])) continue;
       put_field(f, &r->row[t], &store_columns[k], csv_text, csv_number);
       fputc(',', f);
     }
@@ -129,7 +134,7 @@ static void put_extras(FILE *f, int n, const extra *e, const char *indent) {
 static void put_columns(FILE *f, const screen_record *r, int shared, const char *indent) {
   for (size_t k = 0; k < store_n_column; k++) {
     const store_column *c = &store_columns[k];
-    if (is_shared(c) != shared) continue;
+    if (!is_own(c) || is_shared(c) != shared) continue;
     fprintf(f, "%s\"%s\": ", indent, c->name);
     put_field(f, r, c, json_text, json_number);
     fputs(",\n", f);

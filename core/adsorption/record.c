@@ -11,6 +11,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 void record_flag(screen_record *r, const char *flag) {
   size_t n = strlen(r->flags);
@@ -76,36 +77,17 @@ void record_warnings(screen_record *r, const structure *s) {
 }
 
 void record_blank(screen_record *r) {
-  double *const reals[] = {&r->a,
-                           &r->b,
-                           &r->c,
-                           &r->alpha,
-                           &r->beta,
-                           &r->gamma,
-                           &r->volume,
-                           &r->density,
-                           &r->width_a,
-                           &r->width_b,
-                           &r->width_c,
-                           &r->shortest_contact,
-                           &r->w,
-                           &r->w_sigma,
-                           &r->ln_w,
-                           &r->henry,
-                           &r->henry_sigma,
-                           &r->henry_95,
-                           &r->u_b,
-                           &r->u_b_sigma,
-                           &r->qst,
-                           &r->qst_sigma,
-                           &r->qst_95,
-                           &r->ess,
-                           &r->max_share,
-                           &r->discarded_share,
-                           &r->hole_energy,
-                           &r->hole_contact,
-                           &r->molecules_per_cell};
-  for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) *reals[i] = NAN;
+  const double undefined = NAN;
+  *r = (screen_record){0};
+  for (size_t k = 0; k < store_n_column; k++)
+    if (store_columns[k].kind == STORE_REAL)
+      memcpy((char *)r + store_columns[k].offset, &undefined, sizeof undefined);
+}
+
+void record_time(screen_record *r) {
+  time_t now = time(NULL);
+  struct tm utc;
+  if (gmtime_r(&now, &utc)) strftime(r->finished, sizeof r->finished, "%Y-%m-%dT%H:%M:%SZ", &utc);
 }
 
 void record_name(screen_record *r, const char *path) {

@@ -8,8 +8,10 @@
 #include "io/store.h"
 
 void record_flag(screen_record *r, const char *flag);
-/* Every number that a framework which failed does not have becomes NAN. */
+/* An empty record: real numbers are NAN. */
 void record_blank(screen_record *r);
+/* When it was finished: now. */
+void record_time(screen_record *r);
 /* The path, and the name: the file's without folder and suffix. */
 void record_name(screen_record *r, const char *path);
 void record_warnings(screen_record *r, const structure *s);

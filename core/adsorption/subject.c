@@ -54,6 +54,12 @@ eqs_status file_sha256(const char *path, char sha[65]) {
   return EQS_OK;
 }
 
+uint32_t stream_of(const char sha[65]) {
+  char head[9] = {0};
+  memcpy(head, sha, 8);
+  return (uint32_t)strtoul(head, NULL, 16);
+}
+
 /* "PBE", "PBE+U" and the like, but not "PBEsol" or "PBE0". */
 static int is_pbe(const char *functional) {
   return functional && strncmp(functional, "PBE", 3) == 0 && !isalnum((unsigned char)functional[3]);
@@ -94,13 +100,19 @@ double subject_width(const eqs_model_info *info, const gas *g, int strict) {
   return (strict ? 2 * info->n_layer : 2) * info->cutoff + setup_length(g);
 }
 
-void record_subject(screen_record *r, const eqs_model_info *info, const gas *g, int strict) {
+void record_molecule(screen_record *r, const gas *g) {
   LOCALE_C();
-  r->width_needed = subject_width(info, g, strict);
-  snprintf(r->replica_rule, sizeof r->replica_rule, "width >= %s r_max + D", strict ? "2 L" : "2");
   snprintf(r->gas, sizeof r->gas, "%s", g->name);
   snprintf(r->gas_geometry, sizeof r->gas_geometry, "experimental, rigid, length %.4f angstrom",
            setup_length(g));
+  snprintf(r->device, sizeof r->device, "host");
+  snprintf(r->version, sizeof r->version, "%s", eqs_version());
+}
+
+void record_subject(screen_record *r, const eqs_model_info *info, const gas *g, int strict) {
+  record_molecule(r, g);
+  r->width_needed = subject_width(info, g, strict);
+  snprintf(r->replica_rule, sizeof r->replica_rule, "width >= %s r_max + D", strict ? "2 L" : "2");
   snprintf(r->model_family, sizeof r->model_family, "%s", info->family);
   snprintf(r->model_sha256, sizeof r->model_sha256, "%s", info->sha256);
   snprintf(r->head, sizeof r->head, "%s", info->head ? info->head : "");
@@ -108,8 +120,6 @@ void record_subject(screen_record *r, const eqs_model_info *info, const gas *g, 
   snprintf(r->precision, sizeof r->precision, "%s",
            info->precision == EQS_DOUBLE ? "double" : "single");
   snprintf(r->dispersion, sizeof r->dispersion, "%s", info->dispersion ? info->dispersion : "none");
-  snprintf(r->device, sizeof r->device, "host");
-  snprintf(r->version, sizeof r->version, "%s", eqs_version());
   r->overlap_share = SETUP_OVERLAP_SHARE;
   r->hole_limit = -HOLE_KJ_MOL;
 }

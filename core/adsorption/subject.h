@@ -11,10 +11,14 @@
 eqs_status model_knows(const eqs_model_info *info, int n, const int *number) EQS_CHECK;
 /* SHA-256 of a regular file's content. EQS_ERR_FILE, EQS_ERR_FORMAT: too large. */
 eqs_status file_sha256(const char *path, char sha[65]) EQS_CHECK;
+/* The stream of random numbers of a file: the start of its hash. */
+uint32_t stream_of(const char sha[65]);
 
 /* Width that a box needs (angstrom): 2 r_max + D, strict: 2 L r_max + D. */
 double subject_width(const eqs_model_info *info, const gas *g, int strict);
-/* Model, gas, rules and device in the record. */
+/* Gas, device and version in the record. */
+void record_molecule(screen_record *r, const gas *g);
+/* The same, and the model and the rules. */
 void record_subject(screen_record *r, const eqs_model_info *info, const gas *g, int strict);
 /* The energies of the isolated molecule in the record, and the flags gas-unchecked or gas-energy
  * where they differ from the stored reference. Errors of the model, after the molecule's name. */

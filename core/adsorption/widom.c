@@ -17,7 +17,7 @@ enum { LOOK_EVERY = 65536 };
 typedef struct run {
   const widom_settings *s;
   widom_result *out;
-  statistics kept;
+  statistics kept, all; /* without and with the pockets */
   log_sum discarded;
   int n_nan; /* holes without a finite energy: their weight is unknown */
   pose *poses;
@@ -35,12 +35,12 @@ static eqs_status check(const widom_settings *s) {
   return EQS_OK;
 }
 
-static void add_hole(run *r, const pose *p, double u, double kt) {
+static void add_hole(run *r, const pose *p, double u, double kt, int blocked) {
   widom_result *out = r->out;
   out->n_hole++;
-  if (u > -INFINITY) /* false for NAN */
+  if (!blocked && u > -INFINITY) /* false for NAN */
     log_sum_add(&r->discarded, u < INFINITY ? -u / kt : -INFINITY);
-  if (!isfinite(u) && !(u > 0)) r->n_nan++;
+  if (!blocked && !isfinite(u) && !(u > 0)) r->n_nan++;
   if (isfinite(u) && !(u >= out->hole_energy)) out->hole_energy = u;
   if (!r->s->contact) return;
   double d = r->s->contact(r->s->context, p);
@@ -53,10 +53,15 @@ static eqs_status evaluate(run *r, int n) {
   double kt = BOLTZMANN_EV * r->s->temperature;
   for (int i = 0; i < n; i++) {
     double u = r->u[i];
+    int blocked = r->s->blocked && r->s->blocked(r->s->context, &r->poses[i]);
     r->out->n_evaluated++;
-    if (isfinite(u) && u >= -HOLE_KJ_MOL / EV_KJ_MOL)
-      statistics_add(&r->kept, r->index[i], -u / kt, u);
-    else add_hole(r, &r->poses[i], u, kt);
+    r->out->n_blocked += blocked;
+    if (!(isfinite(u) && u >= -HOLE_KJ_MOL / EV_KJ_MOL)) {
+      add_hole(r, &r->poses[i], u, kt, blocked);
+      continue;
+    }
+    statistics_add(&r->all, r->index[i], -u / kt, u);
+    if (!blocked) statistics_add(&r->kept, r->index[i], -u / kt, u);
   }
   return EQS_OK;
 }
@@ -94,13 +99,17 @@ static eqs_status insert_all(run *r) {
 
 static void finish(run *r) {
   widom_result *out = r->out;
-  estimates e;
+  estimates e, all;
   statistics_finish(&r->kept, &e);
   out->ln_w = e.ln_mean;
   out->w = exp(e.ln_mean);
   out->w_sigma = out->w * e.mean_relative;
   out->u = e.energy;
   out->u_sigma = e.energy_sigma;
+  statistics_finish(&r->all, &all);
+  out->w_unblocked = exp(all.ln_mean);
+  out->w_unblocked_sigma = out->w_unblocked * all.mean_relative;
+  out->u_unblocked = all.energy;
   out->ess = e.ess;
   out->max_share = e.max_share;
   double lost = log_sum_value(&r->discarded) - log((double)r->s->n);
@@ -116,6 +125,7 @@ eqs_status widom_run(const widom_settings *s, widom_result *out) {
   *out = (widom_result){.hole_energy = NAN, .hole_contact = NAN};
   run r = {.s = s, .out = out};
   statistics_start(&r.kept, s->n);
+  statistics_start(&r.all, s->n);
   log_sum_start(&r.discarded);
   eqs_status status = EQS_OK;
   size_t n = (size_t)s->batch;

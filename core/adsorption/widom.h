@@ -34,6 +34,8 @@ typedef struct widom_settings {
   widom_energy energy;
   /* 1 where the pose overlaps the framework: weight 0 without asking the model. May be NULL. */
   int (*overlap)(void *context, const pose *p);
+  /* 1 in a pocket: counts only in what is called unblocked. May be NULL. */
+  int (*blocked)(void *context, const pose *p);
   /* Shortest distance to the framework, angstrom, for the record of holes. May be NULL. */
   double (*contact)(void *context, const pose *p);
   /* After every batch; non-zero stops with EQS_ERR_INTERRUPTED. May be NULL. */
@@ -45,8 +47,10 @@ enum { WIDOM_MIN = 100 };
 /* Energies eV, sigma = one standard error; NAN = undefined. */
 typedef struct widom_result {
   int64_t n_proposed, n_overlap, n_evaluated, n_hole; /* evaluated = proposed - overlap */
+  int64_t n_blocked;                                  /* of the evaluated ones */
   double ln_w, w, w_sigma;
   double u, u_sigma; /* U_B */
+  double w_unblocked, w_unblocked_sigma, u_unblocked; /* with the pockets */
   double ess, max_share;
   double discarded_share; /* of the weight, had holes been kept; 1 if one was not a number */
   double hole_energy;     /* lowest finite energy among holes; NAN if none */

@@ -74,6 +74,12 @@ static int hard_overlap(void *context, const pose *p) {
   return from_centre(p) < ((const world *)context)->radius;
 }
 
+/* Half of the cube. */
+static int left_half(void *context, const pose *p) {
+  (void)context;
+  return p->position[0] < 5;
+}
+
 static int stop_early(void *context, int64_t done) {
   return done >= ((const world *)context)->stop_after;
 }
@@ -193,6 +199,31 @@ Test(widom, holes_are_counted_and_flagged) {
   w = (world){.hole_every = 5000, .hole = NAN};
   cr_assert(widom_run(&s, &r) == EQS_OK);
   cr_assert(r.n_hole == 2 && r.holes_flagged && isnan(r.hole_energy) && isfinite(r.w));
+}
+
+/* Half of a well and half of its holes are shut in: half of W, the same U, the whole beside it. */
+Test(widom, pockets_count_only_beside) {
+  enum { N = 200000 };
+  world w = {.k = 0.05, .depth = 0.1};
+  widom_result all, half, none;
+  widom_settings s = settings(&w, well, N);
+  cr_assert(widom_run(&s, &all) == EQS_OK);
+  cr_assert(all.w_unblocked == all.w && all.u_unblocked == all.u && all.n_blocked == 0);
+  s.blocked = left_half;
+  cr_assert(widom_run(&s, &half) == EQS_OK);
+  cr_assert(half.w_unblocked == all.w && half.w_unblocked_sigma == all.w_sigma);
+  cr_assert(half.u_unblocked == all.u && half.n_evaluated == N);
+  cr_assert(fabs((double)half.n_blocked / N - 0.5) < 4 * 0.5 / sqrt(N));
+  double want = 0.5 * pow(2 * PI * w.kt / w.k, 1.5) * exp(w.depth / w.kt) / 1000;
+  cr_assert(fabs(half.w - want) < 4 * half.w_sigma, "W = %g +- %g, exact %g", half.w, half.w_sigma,
+            want);
+  cr_assert(fabs(half.u - (1.5 * w.kt - w.depth)) < 4 * half.u_sigma);
+  /* every pose a hole of -3 eV: in a pocket it has no weight to lose */
+  world holes = {.hole_every = 1, .hole = -3};
+  s = settings(&holes, no_energy, 1000);
+  s.blocked = left_half;
+  cr_assert(widom_run(&s, &none) == EQS_OK);
+  cr_assert(none.n_hole == 1000 && none.discarded_share == 1 && none.w_unblocked == 0);
 }
 
 Test(widom, all_rejected) {

@@ -93,7 +93,8 @@ static eqs_status one_row(const void *context, size_t i, screen_record *out) {
 
 Test(locale, csv_and_table) {
   with_comma();
-  screen_record r = {.name = "frame", .status = "ok", .henry = 0.5, .temperature = 298.5};
+  screen_record r = {
+      .name = "frame", .status = "ok", .stage = "model", .henry = 0.5, .temperature = 298.5};
   char *table;
   cr_assert_eq(report_csv(1, one_row, &r, 40.5, "locale.csv"), EQS_OK, "%s", eqs_error());
   const char *text = read_all("locale.csv");

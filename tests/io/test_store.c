@@ -136,6 +136,14 @@ Test(store, newer_schema_is_refused) {
   refused(EQS_ERR_FORMAT, "schema 99");
 }
 
+Test(store, older_schema_is_refused) {
+  store *s;
+  cr_assert(store_open(path, &s) == EQS_OK);
+  store_close(&s);
+  run_sql("PRAGMA user_version = 1");
+  refused(EQS_ERR_FORMAT, "an older version");
+}
+
 Test(store, empty_file_is_new) {
   store *s;
   write_bytes("", 0);
@@ -236,6 +244,7 @@ static void make_rows(void) {
     fill(&rows[k], k);
     snprintf(rows[k].name, sizeof rows[k].name, "frame-%d", k);
     rows[k].flags[0] = rows[k].warnings[0] = 0;
+    snprintf(rows[k].stage, sizeof rows[k].stage, "model");
     rows[k].henry = k == 1 ? 3e-5 : k == 2 ? 8e-5 : 1e-6;
     rows[k].molecules_per_cell = 1e-5;
   }
@@ -256,7 +265,8 @@ Test(report, table_is_ranked_and_warns) {
   const char *first = strstr(text, "frame-2"), *second = strstr(text, "frame-1"),
              *third = strstr(text, "frame-0"), *failed = strstr(text, "frame-3");
   cr_assert(first && first < second && second < third && third < failed);
-  cr_assert(strstr(failed, "failed: broken?[31m") && !strchr(text, 27), "no control characters");
+  cr_assert(strstr(failed, "failed at the stage model: broken?[31m") && !strchr(text, 27),
+            "no control characters");
   cr_assert(strstr(first, "gas-energy not-converged") != NULL);
   cr_assert(strstr(first, "3.200e-03") != NULL, "uptake is K_H p");
   cr_assert(strstr(text, "1 of 4 frameworks failed") != NULL);
@@ -265,6 +275,35 @@ Test(report, table_is_ranked_and_warns) {
   cr_assert(report_table(3, row_of, NULL, 40, &text) == EQS_OK);
   const char *warning = strstr(text, "WARNING");
   cr_assert(warning && warning < strstr(text, "rank"), "the warning stands above the table");
+  free(text);
+}
+
+/* Those that got further stand first; the uptake is that of the stage a row got to; points of
+ * isotherms have a table of their own and are no frameworks; why a row ended is said. */
+Test(report, stages_are_ranked_apart) {
+  char *text = NULL;
+  make_rows();
+  snprintf(rows[0].stage, sizeof rows[0].stage, "isotherm");
+  rows[0].isotherm_pressure = 12500;
+  rows[0].isotherm_uptake = 3.25;
+  snprintf(rows[0].flags, sizeof rows[0].flags, "few-samples");
+  snprintf(rows[1].stage, sizeof rows[1].stage, "pores");
+  rows[1].henry = rows[1].classical_henry = rows[1].molecules_per_cell = NAN;
+  snprintf(rows[1].stopped, sizeof rows[1].stopped, "Df 2.5 angstrom");
+  snprintf(rows[1].flags, sizeof rows[1].flags, "narrow");
+  snprintf(rows[2].stage, sizeof rows[2].stage, "classical");
+  rows[2].henry = NAN;
+  rows[2].classical_henry = 5e-3;
+  cr_assert(report_table(4, row_of, NULL, 40, &text) == EQS_OK);
+  const char *classical = strstr(text, "frame-2"), *pores = strstr(text, "frame-1"),
+             *failed = strstr(text, "frame-3"), *points = strstr(text, "isotherms"),
+             *point = strstr(text, "frame-0"), *stop = strstr(text, "went no further");
+  cr_assert(classical && classical < pores && pores < failed && failed < points, "%s", text);
+  cr_assert(points < point && point < stop && strstr(stop, "Df 2.5 angstrom"), "%s", text);
+  cr_assert(strstr(classical, "2.000e-01") != NULL, "uptake is the classical K_H times p");
+  cr_assert(strstr(point, "1.250e+04") && strstr(point, "3.25") && strstr(point, "few-samples"));
+  cr_assert(strstr(pores, "narrow") && !strstr(text, "nonlinear"), "%s", text);
+  cr_assert(strstr(text, "1 of 3 frameworks failed") != NULL, "%s", text);
   free(text);
 }
 
@@ -304,6 +343,6 @@ Test(report, csv_has_one_line_per_row_and_quotes) {
   }
   fclose(f);
   remove(name);
-  cr_assert(n == 5 && quoted == 1 && commas == store_n_column + 2);
+  cr_assert(n == 5 && quoted == 1 && commas == store_n_column + 3);
   cr_assert(report_csv(4, row_of, NULL, 40, "/no/such/folder/x.csv") == EQS_ERR_FILE);
 }
