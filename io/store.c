@@ -212,6 +212,25 @@ static eqs_status create(const store *s) {
   return status;
 }
 
+/* Schema 1 had the columns up to `finished`; its rows stay. */
+static eqs_status extend(const store *s) {
+  char *sql = NULL;
+  size_t size = 0, first = 0;
+  FILE *text = open_memstream(&sql, &size);
+  if (!text) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for %s", s->path);
+  while (store_columns[first].offset < offsetof(screen_record, stage)) first++;
+  static const char *kind[] = {"TEXT NOT NULL DEFAULT ''", "INTEGER NOT NULL DEFAULT 0", "REAL"};
+  fputs("BEGIN IMMEDIATE; ", text);
+  for (size_t i = first; i < store_n_column; i++)
+    fprintf(text, "ALTER TABLE result ADD COLUMN %s %s; ", store_columns[i].name,
+            kind[store_columns[i].kind]);
+  fprintf(text, "PRAGMA user_version = %d; COMMIT", SCHEMA);
+  eqs_status status = fclose(text) ? status_fail(EQS_ERR_MEMORY, "out of memory for %s", s->path)
+                                   : run_sql(s, sql, "extend its table");
+  free(sql);
+  return status;
+}
+
 /* Ours, empty, or refused. */
 static eqs_status check(const store *s) {
   char text[256];
@@ -227,11 +246,10 @@ static eqs_status check(const store *s) {
   if (application == 0 && schema == 0 && strcmp(text, "0") == 0) return create(s);
   if (application != APPLICATION)
     EQS_FAIL(EQS_ERR_FORMAT, "%s is an SQLite file of another program; give another name", s->path);
+  if (schema == 1) return extend(s);
   if (schema != SCHEMA)
-    EQS_FAIL(EQS_ERR_FORMAT,
-             "%s was written by %s version (result schema %d, this program's is %d); give another "
-             "name",
-             s->path, schema < SCHEMA ? "an older" : "a newer", schema, SCHEMA);
+    EQS_FAIL(EQS_ERR_FORMAT, "%s has result schema %d, this program knows %d; give another name",
+             s->path, schema, SCHEMA);
   /* a write that changes nothing: a file or folder that cannot be written fails now, not after the
    * first framework's hours */
   char sql[64];

@@ -87,7 +87,8 @@ typedef struct screen_record {
 typedef struct store store;
 
 /* Opens or creates. EQS_ERR_FILE: cannot be opened or written. EQS_ERR_FORMAT: not an SQLite file,
- * damaged, another program's, or of another version. */
+ * damaged, another program's, or of a newer version. One of the version before the stages is
+ * extended; its rows stay. */
 eqs_status store_open(const char *path, store **out) EQS_CHECK;
 void store_close(store **s);
 /* Reads the row of a file's frame under a condition; *found = 0 if there is none. */

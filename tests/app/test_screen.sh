@@ -121,16 +121,23 @@ says d3.csv "dispersion=d3bj:pbe"
 says plain.csv "dispersion=none"
 
 # The funnel. cell FILE STAGE NAME COLUMN: of the first row of that framework with that stage, from
-# the CSV file; rows STAGE: how many it has.
-cell() {
+# the CSV file; rows FILE STAGE: how many it has. Both read FILE.cells: stage, name, column, value.
+flatten() {
+  [ "$1.cells" -nt "$1" ] && return
   python3 -c 'import csv, sys
 for r in csv.DictReader(open(sys.argv[1])):
-    if (r["stage"], r["name"]) == (sys.argv[2], sys.argv[3]):
-        print(r[sys.argv[4]])
-        break' "$@"
+    for k, v in r.items():
+        print(r.get("stage", "one"), r["name"], k, v, sep="\t")' "$1" > "$1.cells"
 }
-rows() { python3 -c 'import csv, sys
-print(sum(r["stage"] == sys.argv[2] for r in csv.DictReader(open(sys.argv[1]))))' "$@"; }
+cell() {
+  flatten "$1"
+  awk -F '\t' -v s="$2" -v n="$3" -v k="$4" '$1 == s && $2 == n && $3 == k { print $4; exit }' \
+    "$1.cells"
+}
+rows() {
+  flatten "$1"
+  awk -F '\t' -v s="$2" '$1 == s && $3 == "name"' "$1.cells" | wc -l
+}
 # equal GOT WANT WHAT
 equal() {
   checks=$((checks + 1))
@@ -142,15 +149,14 @@ cubic() {
     "$2" "$2" "$2" > "$1"
 }
 mkdir funnel
-for i in 1 2 3; do cp "cifs/host-$i.xyz" funnel; done
+cp cifs/host-1.xyz cifs/host-2.xyz funnel
 cubic funnel/wide.xyz 8
 cubic funnel/narrow.xyz 4.5
-cp "$data/cif/sodalite.cif" funnel
 printf 'data_x\n_cell_length_a nonsense\n' > funnel/corrupt.cif
 check 1 "pores" "${classical[@]}" funnel --stage pores --output funnel.db --csv pores.csv
-equal "$(rows pores.csv pores)" 7 "frameworks after the pores"
+equal "$(rows pores.csv pores)" 5 "frameworks after the pores"
 says out "failed at the stage pores: "
-says out "1 of 7 frameworks failed"
+says out "1 of 5 frameworks failed"
 equal "$(cell pores.csv pores narrow flags)" narrow "the flag of a framework without a channel"
 # Simple cubic spheres of UFF's carbon (3.4309 angstrom): Df = sqrt(2) a - sigma, Di = sqrt(3) a - sigma.
 awk -v df="$(cell pores.csv pores wide df)" -v di="$(cell pores.csv pores wide di)" 'BEGIN {
@@ -158,7 +164,7 @@ awk -v df="$(cell pores.csv pores wide df)" -v di="$(cell pores.csv pores wide d
   exit !(a * a < 4e-4 && b * b < 1e-4) }' || fail "the pores of a cubic array"
 
 check 1 "classical" "${classical[@]}" funnel --stage classical --output funnel.db --csv c.csv
-equal "$(rows c.csv classical)" 4 "frameworks after the classical stage"
+equal "$(rows c.csv classical)" 3 "frameworks after the classical stage"
 equal "$(cell c.csv pores narrow stopped | sed -E 's/2\.9[0-9]+/2.9/')" "Df 2.9 angstrom, at least 3.300 go on" \
   "why it ended"
 says out "narrow"
@@ -166,12 +172,10 @@ equal "$(cell c.csv classical wide surrogate_charges)" EQeq "where charges come 
 equal "$(cell c.csv classical wide df)" "$(cell pores.csv pores wide df)" "pores of the next stage"
 check 1 "any diameter" "${classical[@]}" funnel --stage classical --min-diameter 0 \
   --output funnel.db --csv any.csv
-equal "$(rows any.csv classical)" 6 "frameworks with any diameter"
+equal "$(rows any.csv classical)" 4 "frameworks with any diameter"
 equal "$(cell any.csv classical wide classical_henry)" "$(cell c.csv classical wide classical_henry)" \
   "a row in company"
-# Sodalite's cages are shut: a pocket, not blocked where there is no channel at all.
-says out "narrow"
-equal "$(cell any.csv classical sodalite n_channel)" 0 "channels of sodalite for CO2"
+equal "$(cell any.csv classical narrow n_channel)" 0 "channels where the gas finds none"
 
 # Thresholds, and what is left: reasons name the number and the limit.
 best=("${run[@]}" funnel --insertions 200 --output funnel.db)
@@ -213,8 +217,7 @@ check 0 "importance" "${run[@]}" funnel/wide.xyz --error 30% --max-energies 600 
 check 0 "widom" "$equisorb" widom funnel/wide.xyz --model "$model" "${settings[@]}" --error 30% \
   --max-energies 600 --csv w.csv
 for name in henry henry_95 qst ess n_hole discarded_share henry_with_pockets n_energy; do
-  equal "$(cell i.csv model wide "$name")" "$(python3 -c 'import csv, sys
-print(next(csv.DictReader(open("w.csv")))[sys.argv[1]])' $name)" "$name by widom"
+  equal "$(cell i.csv model wide "$name")" "$(cell w.csv one wide "$name")" "$name by widom"
 done
 
 # Isotherms of the best; classically no model is needed.
@@ -231,8 +234,7 @@ assert {r["name"] for r in p} == {max(c, key=c.get)}
 assert [float(r["isotherm_pressure"]) for r in p] == [1e4, 1e5]
 assert float(p[1]["isotherm_fugacity"]) < 1e5 and float(p[1]["isotherm_uptake"]) >= 0
 PYTHON
-best=$(python3 -c 'import csv
-print(next(r["name"] for r in csv.DictReader(open("points.csv")) if r["stage"] == "isotherm"))')
+best=$(awk -F '\t' '$1 == "isotherm" { print $2; exit }' points.csv.cells)
 check 0 "gcmc" "$equisorb" gcmc funnel/$best.* "${settings[@]}" --energy classical --pressure 1e5 \
   --cycles 40 --csv g.csv
 python3 - << 'PYTHON' || fail "a point is not what gcmc gives"
@@ -244,7 +246,7 @@ PYTHON
 
 # Killed in the middle of a row, of either long stage, and wherever: the rows of an uninterrupted
 # run, and no file left beside the store.
-whole=("${run[@]}" cifs/host-1.xyz cifs/host-2.xyz cifs/host-3.xyz --best 2 --error 40%
+whole=("${run[@]}" cifs/host-1.xyz cifs/host-2.xyz --best 1 --error 40%
   --max-energies 600 --isotherms 1 --pressures 1e4,1e5 --cycles 300)
 plain_rows() { python3 -c 'import csv, sys
 for r in csv.DictReader(open(sys.argv[1])):
