@@ -49,7 +49,7 @@ typedef struct widom_result {
   int64_t n_proposed, n_overlap, n_evaluated, n_hole; /* evaluated = proposed - overlap */
   int64_t n_blocked;                                  /* of the evaluated ones */
   double ln_w, w, w_sigma;
-  double u, u_sigma; /* U_B */
+  double u, u_sigma;                                  /* U_B */
   double w_unblocked, w_unblocked_sigma, u_unblocked; /* with the pockets */
   double ess, max_share;
   double discarded_share; /* of the weight, had holes been kept; 1 if one was not a number */

@@ -222,7 +222,7 @@ done
 
 # Isotherms of the best; classically no model is needed.
 points=("${classical[@]}" --energy classical funnel --isotherms 1 --pressures 1e4,1e5 --cycles 40)
-check 1 "isotherms" "${points[@]}" --output points.db --csv points.csv
+check 1 "isotherms" "${points[@]}" --output funnel.db --csv points.csv
 equal "$(rows points.csv isotherm)" 2 "points"
 says out "isotherms"
 says out "number 2 by classical K_H, 1 go on"
