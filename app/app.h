@@ -19,6 +19,7 @@ int info_main(int argc, char **argv);
 int evaluate_main(int argc, char **argv);
 int screen_main(int argc, char **argv);
 int gcmc_main(int argc, char **argv);
+int tmmc_main(int argc, char **argv);
 int pores_main(int argc, char **argv);
 int widom_main(int argc, char **argv);
 int isotherm_main(int argc, char **argv);

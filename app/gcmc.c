@@ -2,9 +2,8 @@
  * several.
  *
  * SPDX-License-Identifier: MIT */
-#include "app/options.h"
+#include "app/sampling.h"
 
-#include <ctype.h>
 #include <getopt.h>
 #include <math.h>
 #include <stdlib.h>
@@ -69,97 +68,14 @@ static const char help_text[] =
     "  equisorb gcmc IRMOF-1.cif --gas CO2 --temperature 298 --pressure 1e4,1e5,1e6 \\\n"
     "      --energy classical --csv co2.csv\n";
 
-enum { MOST_GASES = 8, MOST_PRESSURES = 256, GAS_NAME = 16, PATH_SIZE = 4096 };
-enum {
-  OPTION_GAS = OPTION_OWN,
-  OPTION_TEMPERATURE,
-  OPTION_PRESSURE,
-  OPTION_ENERGY,
-  OPTION_SCALE,
-  OPTION_FIELD,
-  OPTION_NO_SURROGATE,
-  OPTION_CYCLES,
-  OPTION_EQUILIBRATION,
-  OPTION_MOVES,
-  OPTION_TRIALS,
-  OPTION_SEED,
-  OPTION_CHECKPOINT,
-  OPTION_CSV,
-  OPTION_REPLICATE,
-  OPTION_POCKETS,
-  OPTION_FLEXIBLE,
-  OPTION_TIMESTEP,
-  OPTION_MD_STEPS
-};
-
-typedef struct arguments {
-  model_arguments model;
-  eqs_gcmc_options gcmc;
-  char gas[MOST_GASES][GAS_NAME];
-  const char *gases[MOST_GASES];
-  double fraction[MOST_GASES], pressure[MOST_PRESSURES];
-  int n_pressure, json, help;
-  const char *framework, *checkpoint, *csv;
-} arguments;
+enum { PATH_SIZE = 4096 };
+enum { OPTION_FLEXIBLE = SAMPLING_OWN, OPTION_TIMESTEP, OPTION_MD_STEPS };
 
 /* ---- the command line */
 
-/* One part of a list: up to the comma. Returns what follows, or NULL at the end. */
-static const char *next_part(const char *text, char *part, size_t size) {
-  size_t n = strcspn(text, ",");
-  size_t kept = n < size ? n : size - 1;
-  memcpy(part, text, kept);
-  part[kept] = 0;
-  return text[n] ? text + n + 1 : NULL;
-}
-
-static int option_gases(const char *text, arguments *a) {
-  int with_fraction = 0;
-  char part[64];
-  for (a->gcmc.n_gas = 0; text; a->gcmc.n_gas++) {
-    int k = a->gcmc.n_gas;
-    if (k == MOST_GASES) return app_usage(name, "--gas names more than %d gases", MOST_GASES);
-    text = next_part(text, part, sizeof part);
-    char *colon = strchr(part, ':');
-    if (colon) *colon = 0;
-    if (!*part || strlen(part) >= GAS_NAME)
-      return app_usage(name, "--gas: '%s' is no name of a gas", part);
-    snprintf(a->gas[k], GAS_NAME, "%s", part);
-    a->gases[k] = a->gas[k];
-    a->fraction[k] = 1;
-    with_fraction += colon != NULL;
-    if (colon && option_double(name, "--gas", colon + 1, 0, 1, a->fraction + k)) return EXIT_USAGE;
-  }
-  if (a->gcmc.n_gas > 1 && with_fraction < a->gcmc.n_gas)
-    return app_usage(name, "a mixture needs mole fractions, as in --gas CO2:0.15,N2:0.85");
-  return EXIT_OK;
-}
-
-static int option_own(int option, const char *text, arguments *a) {
-  eqs_gcmc_options *o = &a->gcmc;
+static int option_own(int option, const char *text, sampling *a) {
+  eqs_gcmc_options *o = &a->run;
   switch (option) {
-  case OPTION_HELP: a->help = 1; return EXIT_OK;
-  case OPTION_GAS: return option_gases(text, a);
-  case OPTION_PRESSURE:
-    return option_list(name, "--pressure", text, 1e-30, 1e12, MOST_PRESSURES, a->pressure,
-                       &a->n_pressure);
-  case OPTION_TEMPERATURE:
-    return option_double(name, "--temperature", text, 1, 10000, &o->temperature);
-  case OPTION_ENERGY: return option_energy(name, text, &o->energy);
-  case OPTION_SCALE: return option_double(name, "--scale", text, -1e6, 1e6, &o->scale);
-  case OPTION_FIELD: o->force_field = text; return EXIT_OK;
-  case OPTION_NO_SURROGATE: o->no_surrogate = 1; return EXIT_OK;
-  case OPTION_CYCLES: return option_count(name, "--cycles", text, 1, &o->production);
-  case OPTION_EQUILIBRATION:
-    return option_count(name, "--equilibration", text, 1, &o->equilibration);
-  case OPTION_MOVES: return option_int(name, "--moves", text, 1, 1000000, &o->cycle_moves);
-  case OPTION_TRIALS: return option_int(name, "--trials", text, 1, 4096, &o->trials);
-  case OPTION_SEED: return option_uint64(name, "--seed", text, &o->seed);
-  case OPTION_CHECKPOINT: a->checkpoint = text; return EXIT_OK;
-  case OPTION_CSV: a->csv = text; return EXIT_OK;
-  case OPTION_JSON: a->json = 1; return EXIT_OK;
-  case OPTION_REPLICATE: return option_replicate(name, text, &o->replicate_strict);
-  case OPTION_POCKETS: return option_pockets(name, text, &o->keep_pockets);
   case OPTION_FLEXIBLE: o->flexible = 1; return EXIT_OK;
   case OPTION_TIMESTEP: return option_double(name, "--timestep", text, 1e-6, 100, &o->timestep);
   case OPTION_MD_STEPS: return option_int(name, "--md-steps", text, 1, 1000000, &o->md_steps);
@@ -167,8 +83,13 @@ static int option_own(int option, const char *text, arguments *a) {
   }
 }
 
-static int complete_flexible(const arguments *a) {
-  const eqs_gcmc_options *o = &a->gcmc;
+static int complete(int argc, char **argv, sampling *a) {
+  eqs_gcmc_options *o = &a->run;
+  int code = sampling_complete(name, argc, argv, a);
+  if (code != EXIT_OK) return code;
+  if (a->n_temperature > 1)
+    return app_usage(name, "one --temperature at a time; tmmc gives isotherms at several");
+  if (o->production && !o->equilibration) o->equilibration = o->production;
   if (!o->flexible && (o->timestep > 0 || o->md_steps))
     return app_usage(name, "--timestep and --md-steps are of --flexible");
   if (o->flexible && o->energy != EQS_ENERGY_MODEL)
@@ -179,56 +100,19 @@ static int complete_flexible(const arguments *a) {
   return EXIT_OK;
 }
 
-static int complete(arguments *a) {
-  if (!a->framework) return app_usage(name, "no framework was named");
-  if (!a->gcmc.n_gas) return app_usage(name, "--gas G is missing");
-  if (!a->n_pressure) return app_usage(name, "--pressure PA is missing");
-  if (!(a->gcmc.temperature > 0)) return app_usage(name, "--temperature K is missing");
-  if (a->gcmc.energy != EQS_ENERGY_CLASSICAL && !a->model.model)
-    return app_usage(name, "--model FILE is missing (--energy classical does without)");
-  if (a->gcmc.energy == EQS_ENERGY_CLASSICAL && a->model.model)
-    return app_usage(name, "--energy classical does not use a --model");
-  if (a->gcmc.production && !a->gcmc.equilibration) a->gcmc.equilibration = a->gcmc.production;
-  a->model.optional = a->gcmc.energy == EQS_ENERGY_CLASSICAL;
-  a->gcmc.gases = a->gases;
-  a->gcmc.fraction = a->gcmc.n_gas > 1 ? a->fraction : NULL;
-  return complete_flexible(a);
-}
-
-static int parse(int argc, char **argv, arguments *a) {
-  static const struct option table[] = {
-      MODEL_OPTIONS,
-      {"gas", required_argument, NULL, OPTION_GAS},
-      {"temperature", required_argument, NULL, OPTION_TEMPERATURE},
-      {"pressure", required_argument, NULL, OPTION_PRESSURE},
-      {"energy", required_argument, NULL, OPTION_ENERGY},
-      {"scale", required_argument, NULL, OPTION_SCALE},
-      {"field", required_argument, NULL, OPTION_FIELD},
-      {"no-surrogate", no_argument, NULL, OPTION_NO_SURROGATE},
-      {"cycles", required_argument, NULL, OPTION_CYCLES},
-      {"equilibration", required_argument, NULL, OPTION_EQUILIBRATION},
-      {"moves", required_argument, NULL, OPTION_MOVES},
-      {"trials", required_argument, NULL, OPTION_TRIALS},
-      {"seed", required_argument, NULL, OPTION_SEED},
-      {"checkpoint", required_argument, NULL, OPTION_CHECKPOINT},
-      {"csv", required_argument, NULL, OPTION_CSV},
-      {"json", no_argument, NULL, OPTION_JSON},
-      {"replicate", required_argument, NULL, OPTION_REPLICATE},
-      {"pockets", required_argument, NULL, OPTION_POCKETS},
-      {"flexible", no_argument, NULL, OPTION_FLEXIBLE},
-      {"timestep", required_argument, NULL, OPTION_TIMESTEP},
-      {"md-steps", required_argument, NULL, OPTION_MD_STEPS},
-      {NULL, 0, NULL, 0}};
+static int parse(int argc, char **argv, sampling *a) {
+  static const struct option table[] = {SAMPLING_OPTIONS,
+                                        {"flexible", no_argument, NULL, OPTION_FLEXIBLE},
+                                        {"timestep", required_argument, NULL, OPTION_TIMESTEP},
+                                        {"md-steps", required_argument, NULL, OPTION_MD_STEPS},
+                                        {NULL, 0, NULL, 0}};
   int option;
   while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
-    int code = option_model(name, option, optarg, &a->model);
+    int code = sampling_option(name, option, optarg, a);
     if (code == -1) code = option_own(option, optarg, a);
     if (code != EXIT_OK || a->help) return code;
   }
-  if (optind + 1 < argc)
-    return app_usage(name, "one framework at a time: what is %s?", argv[optind + 1]);
-  a->framework = argv[optind];
-  return complete(a);
+  return complete(argc - optind, argv + optind, a);
 }
 
 /* ---- the runs */
@@ -240,17 +124,9 @@ typedef struct point {
 
 static int watch(const eqs_gcmc_progress *p, void *user) {
   point *at = user;
-  char left[48];
-  if (p->n_cycle == 0) {
-    progress_show(&at->line, "pressure %d of %d: pores", at->k, at->n);
-    return app_stopped() != 0;
-  }
-  seconds_left_text(p->seconds_left, left, sizeof left);
-  progress_show(
-      &at->line, "pressure %d of %d: %s cycle %lld of %lld, %d guests, %.3f eV, %lld energies%s",
-      at->k, at->n, p->equilibrating ? "equilibration," : "production,", (long long)p->cycle,
-      (long long)p->n_cycle, p->n_guest, p->energy, (long long)p->energies, left);
-  return app_stopped() != 0;
+  char what[48];
+  snprintf(what, sizeof what, "pressure %d of %d: ", at->k, at->n);
+  return sampling_show(&at->line, what, p);
 }
 
 static int print_text(const eqs_gcmc_result *r, double pressure) {
@@ -259,34 +135,26 @@ static int print_text(const eqs_gcmc_result *r, double pressure) {
   for (int k = 0; k < s.n_gas; k++) {
     eqs_gcmc_value v = {.size = sizeof v};
     if (eqs_gcmc_value_get(r, k, &v)) return app_fail(name, "%s", eqs_error());
-    printf("%10.4g %10.4g  %-4s %10.4g +- %-8.2g", pressure, v.fugacity, v.gas, v.uptake,
-           v.uptake_error);
+    printf("%10.4g %10.4g  %-4s", pressure, v.fugacity, v.gas);
+    sampling_print(10, v.uptake, v.uptake_error);
     if (isfinite(v.excess)) printf(" %10.4g", v.excess);
     else printf(" %10s", "-");
-    printf(" %10.4g +- %-8.2g", v.molecules, v.molecules_error);
-    if (isfinite(v.heat)) printf(" %7.2f +- %-6.2g", v.heat, v.heat_error);
-    else printf(" %7s    %-6s", "-", "");
+    sampling_print(10, v.molecules, v.molecules_error);
+    sampling_print(7, v.heat, v.heat_error);
     printf(" %s%s%s\n", s.not_settled ? "not-settled " : "", s.few_samples ? "few-samples " : "",
            s.holes_flagged ? "holes" : "");
   }
-  fprintf(stderr,
-          "equisorb gcmc: %lld moves, %lld energies of the %s, %lld of the surrogate, %.0f "
-          "independent samples\n",
-          (long long)s.moves, (long long)s.energies, "target", (long long)s.surrogate_energies,
-          s.independent);
-  if (s.n_pocket)
-    fprintf(stderr, "equisorb gcmc: %d pocket%s per cell blocked\n", s.n_pocket,
-            s.n_pocket == 1 ? "" : "s");
-  if (*s.note) fprintf(stderr, "equisorb gcmc: %s\n", s.note);
+  sampling_print_spent(name, s.moves, s.energies, s.surrogate_energies, s.n_pocket, s.note);
+  fprintf(stderr, "equisorb gcmc: %.0f independent samples\n", s.independent);
   return EXIT_OK;
 }
 
-static int print_result(const arguments *a, const eqs_gcmc_result *r, int k, FILE *csv) {
+static int print_result(const sampling *a, const eqs_gcmc_result *r, int k, FILE *csv) {
   char *text = NULL;
   int code = EXIT_OK;
   if (csv) {
     if (eqs_gcmc_csv(r, k == 0, &text)) return app_fail(name, "%s", eqs_error());
-    if (fputs(text, csv) < 0 || fflush(csv)) code = app_fail(name, "cannot write %s", a->csv);
+    code = sampling_write(name, a, text, csv);
     eqs_string_free(&text);
   }
   if (code != EXIT_OK || !a->json) return code == EXIT_OK ? print_text(r, a->pressure[k]) : code;
@@ -296,10 +164,10 @@ static int print_result(const arguments *a, const eqs_gcmc_result *r, int k, FIL
   return EXIT_OK;
 }
 
-static int run_point(const arguments *a, eqs_context *c, const eqs_model *m,
+static int run_point(const sampling *a, eqs_context *c, const eqs_model *m,
                      const eqs_structures *frames, int k, FILE *csv) {
   char path[PATH_SIZE];
-  eqs_gcmc_options options = a->gcmc;
+  eqs_gcmc_options options = a->run;
   eqs_gcmc_result *result = NULL;
   point at = {.k = k + 1, .n = a->n_pressure, .line = progress_start()};
   options.pressure = a->pressure[k];
@@ -322,39 +190,26 @@ static int run_point(const arguments *a, eqs_context *c, const eqs_model *m,
   return code;
 }
 
-static int run(const arguments *a, eqs_context *c, const eqs_model *m) {
-  eqs_structures *frames = NULL;
-  eqs_read_options options = {.size = sizeof options, .disorder_major = a->model.disorder_major};
-  if (eqs_structures_read(a->framework, &options, &frames))
-    return app_fail(name, "%s", eqs_error());
-  FILE *csv = a->csv ? fopen(a->csv, "w") : NULL;
+static int run(const sampling *a, eqs_context *c, const eqs_model *m, const eqs_structures *frames,
+               FILE *csv) {
   int code = EXIT_OK;
-  if (a->csv && !csv) code = app_fail(name, "cannot write %s", a->csv);
-  app_catch_signals();
-  if (code == EXIT_OK && !a->json)
-    printf("%10s %10s  %-4s %10s    %-8s %10s %10s    %-8s %7s    %-6s flags\n", "p / Pa", "f / Pa",
+  if (!a->json)
+    printf("%10s %10s  %-4s %10s    %-8s %10s %10s    %-8s %7s    %-8s flags\n", "p / Pa", "f / Pa",
            "gas", "mol/kg", "", "excess", "per cell", "", "kJ/mol", "");
   for (int k = 0; k < a->n_pressure && code == EXIT_OK; k++) {
     code = run_point(a, c, m, frames, k, csv);
     fflush(stdout);
   }
-  if (csv && fclose(csv) && code == EXIT_OK) code = app_fail(name, "cannot write %s", a->csv);
-  eqs_structures_free(&frames);
   return code;
 }
 
 int gcmc_main(int argc, char **argv) {
-  arguments a = {.gcmc = {.size = sizeof a.gcmc, .seed = 1, .scale = 1}};
-  eqs_context *context = NULL;
-  eqs_model *model = NULL;
+  sampling a;
+  sampling_start(&a);
   int code = parse(argc, argv, &a);
   if (a.help) {
     fputs(help_text, stdout);
     return EXIT_OK;
   }
-  if (code == EXIT_OK) code = model_open(name, &a.model, &context, &model);
-  if (code == EXIT_OK) code = run(&a, context, model);
-  eqs_model_free(&model);
-  eqs_context_free(&context);
-  return code;
+  return code == EXIT_OK ? sampling_main(name, &a, run) : code;
 }

@@ -22,6 +22,7 @@ static const entry commands[] = {
     {"evaluate", "energies, forces and stress of structures", evaluate_main},
     {"screen", "rank frameworks by gas uptake", screen_main},
     {"gcmc", "uptake of gases at a pressure, by grand canonical Monte Carlo", gcmc_main},
+    {"tmmc", "whole isotherms from one run, by transition-matrix Monte Carlo", tmmc_main},
     {"pores", "diameters, channels, pockets, volume and surface of frameworks", pores_main},
     {"widom", "Henry coefficient of one framework to an asked error", widom_main},
     {"isotherm", "fits, selectivities and working capacities from loadings", isotherm_main},

@@ -332,6 +332,7 @@ typedef struct eqs_gcmc_progress {
   double energy;       /* eV, of the guests now */
   int64_t energies;    /* of the model, so far */
   double seconds_left; /* NAN while unknown */
+  int pilot;           /* 1: eqs_tmmc is finding out how many guests there may be */
 } eqs_gcmc_progress;
 
 typedef int (*eqs_gcmc_watch)(const eqs_gcmc_progress *p, void *user); /* non-zero stops */
@@ -375,6 +376,71 @@ EQS_API eqs_status eqs_gcmc_summary_get(const eqs_gcmc_result *r, eqs_gcmc_summa
 EQS_API eqs_status eqs_gcmc_json(const eqs_gcmc_result *r, char **text) EQS_CHECK;
 EQS_API eqs_status eqs_gcmc_csv(const eqs_gcmc_result *r, int heading, char **text) EQS_CHECK;
 EQS_API void eqs_gcmc_result_free(eqs_gcmc_result **r);
+
+/* -------------------------------------------------------- transition-matrix Monte Carlo */
+
+/* Where the isotherm of a transition-matrix run is wanted. */
+typedef struct eqs_tmmc_conditions {
+  size_t size;
+  int n_pressure;
+  const double *pressure;    /* [n_pressure] Pa, of the gas outside */
+  int n_temperature;         /* 0 = that of the run alone */
+  const double *temperature; /* [n_temperature] K; from that of the run by reweighting */
+  /* In the box. 0: a grand canonical run at the lowest temperature and the highest pressure, as
+   * long as the equilibration, tells; with a checkpoint its state is in the file named
+   * CHECKPOINT.pilot. */
+  int max_guests;
+} eqs_tmmc_conditions;
+
+typedef struct eqs_tmmc_result eqs_tmmc_result;
+
+/* At one temperature and pressure. Errors are half widths of 95 % intervals; NAN = undefined. */
+typedef struct eqs_tmmc_value {
+  size_t size;
+  double temperature, pressure, fugacity; /* K, Pa, Pa */
+  double molecules, molecules_error;      /* per cell, as of eqs_gcmc */
+  double uptake, uptake_error;            /* mol/kg, absolute */
+  double excess, excess_error;            /* mol/kg */
+  double heat, heat_error;                /* kJ/mol, isosteric */
+  double tail;                            /* probability of max_guests */
+  double reach; /* |1/kT' - 1/kT| sigma(U): the temperature may be too far away beyond 2 */
+  int tail_flagged, reach_flagged;
+} eqs_tmmc_value;
+
+typedef struct eqs_tmmc_summary {
+  size_t size;
+  int n_value;               /* n_temperature n_pressure, pressures of a temperature together */
+  int max_guests, highest;   /* of the box: allowed, seen */
+  int64_t round_trips;       /* 0 -> max_guests -> 0 */
+  double temperature;        /* of the run, K */
+  double henry, henry_error; /* mol/kg/Pa, at the run's temperature */
+  int64_t moves, energies, surrogate_energies, n_overlap, n_hole; /* energies: pilot included */
+  double discarded_share;
+  int few_trips, holes_flagged;
+  /* Two phases between the lowest and the highest pressure, at the run's temperature: where both
+   * have the same weight, Pa, and the molecules per cell of both. */
+  int transition;
+  double transition_fugacity, transition_error, low, high;
+  double helium_void_fraction;
+  int n_pocket;
+  const char *note;
+} eqs_tmmc_summary;
+
+/* The isotherms of one gas from the distribution of the number of guests, by one run at
+ * options->temperature and a fugacity of the highest pressure. options->pressure is not used;
+ * production = 0 means 10000 cycles. Errors as of eqs_gcmc; EQS_ERR_UNSUPPORTED: a mixture,
+ * a flexible framework. */
+EQS_API eqs_status eqs_tmmc(eqs_context *c, const eqs_model *m, const eqs_structures *frames, int i,
+                            const eqs_gcmc_options *options, const eqs_tmmc_conditions *conditions,
+                            eqs_gcmc_watch watch, void *user, eqs_tmmc_result **out) EQS_CHECK;
+EQS_API eqs_status eqs_tmmc_value_get(const eqs_tmmc_result *r, int k,
+                                      eqs_tmmc_value *out) EQS_CHECK;
+EQS_API eqs_status eqs_tmmc_summary_get(const eqs_tmmc_result *r, eqs_tmmc_summary *out) EQS_CHECK;
+/* Everything, the distribution included, as a line of JSON; the isotherms as CSV, a line per
+ * temperature and pressure after a heading. Freed with eqs_string_free. */
+EQS_API eqs_status eqs_tmmc_json(const eqs_tmmc_result *r, char **text) EQS_CHECK;
+EQS_API eqs_status eqs_tmmc_csv(const eqs_tmmc_result *r, char **text) EQS_CHECK;
+EQS_API void eqs_tmmc_result_free(eqs_tmmc_result **r);
 
 /* ------------------------------------------------------------------------------------- pores */
 

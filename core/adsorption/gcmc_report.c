@@ -5,11 +5,9 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/gcmc.h"
+#include "core/adsorption/run_text.h"
 #include "core/locale_c.h"
 #include "io/fields.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 static const char columns[] =
     "label,component,temperature_K,fugacity_Pa,uptake_mol_kg,uptake_95,excess_mol_kg,excess_95,"
@@ -24,13 +22,6 @@ static void put_flags(FILE *f, const gcmc_result *r) {
     if (set[k]) fprintf(f, "%s%s", n++ ? " " : "", flag[k]);
 }
 
-static void put_fields(FILE *f, const double *x, int n) {
-  for (int k = 0; k < n; k++) {
-    fputc(',', f);
-    csv_number(f, x[k]);
-  }
-}
-
 static void put_line(FILE *f, const gcmc_result *r, const char *label, const char *name, int i) {
   const double x[] = {r->temperature,       r->fugacity[i],       r->uptake[i].mean,
                       r->uptake[i].ci95,    r->excess[i].mean,    r->excess[i].ci95,
@@ -39,30 +30,15 @@ static void put_line(FILE *f, const gcmc_result *r, const char *label, const cha
   csv_text(f, label);
   fputc(',', f);
   csv_text(f, name);
-  put_fields(f, x, (int)(sizeof x / sizeof x[0]));
+  run_text_fields(f, x, (int)(sizeof x / sizeof x[0]));
   fprintf(f, ",%lld,%lld", (long long)r->moves, (long long)r->used_moves);
-  put_fields(f, &r->n_effective, 1);
+  run_text_fields(f, &r->n_effective, 1);
   fprintf(f, ",%lld,%lld,%lld,%lld", (long long)r->energies, (long long)r->surrogate_energies,
           (long long)r->n_overlap, (long long)r->n_hole);
-  put_fields(f, &r->discarded_share, 1);
+  run_text_fields(f, &r->discarded_share, 1);
   fputc(',', f);
   put_flags(f, r);
   fputc('\n', f);
-}
-
-static eqs_status open_text(char **text, size_t *size, FILE **f) {
-  *text = NULL;
-  *f = open_memstream(text, size);
-  if (!*f) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for the results");
-  return EQS_OK;
-}
-
-static eqs_status close_text(char **text, FILE *f) {
-  int bad = ferror(f);
-  if (fclose(f) == 0 && !bad) return EQS_OK;
-  free(*text);
-  *text = NULL;
-  EQS_FAIL(EQS_ERR_MEMORY, "out of memory for the results");
 }
 
 eqs_status gcmc_csv(const gcmc_result *r, const char *label, const char *const *name, int heading,
@@ -70,35 +46,22 @@ eqs_status gcmc_csv(const gcmc_result *r, const char *label, const char *const *
   LOCALE_C();
   size_t size;
   FILE *f;
-  EQS_TRY(open_text(text, &size, &f));
+  EQS_TRY(run_text_open(text, &size, &f));
   if (heading) fputs(columns, f);
   for (int i = 0; i < r->n_component; i++) put_line(f, r, label, name[i], i);
-  return close_text(text, f);
-}
-
-static void put_member(FILE *f, const char *key, double x) {
-  fprintf(f, ", \"%s\": ", key);
-  json_number(f, x);
-}
-
-static void put_value(FILE *f, const char *key, series_value v) {
-  fprintf(f, ", \"%s\": {\"mean\": ", key);
-  json_number(f, v.mean);
-  put_member(f, "sigma", v.sigma);
-  put_member(f, "ci95", v.ci95);
-  fputc('}', f);
+  return run_text_close(text, f);
 }
 
 static void put_component(FILE *f, const gcmc_result *r, const char *name, int i) {
   fputs("{\"name\": ", f);
   json_text(f, name);
-  put_member(f, "fugacity_Pa", r->fugacity[i]);
-  put_value(f, "uptake_mol_kg", r->uptake[i]);
-  put_value(f, "excess_mol_kg", r->excess[i]);
-  put_value(f, "molecules_per_cell", r->molecules[i]);
-  put_value(f, "qst_kJ_mol", r->heat[i]);
-  put_member(f, "translation_angstrom", r->step[i]);
-  put_member(f, "rotation_radian", r->turn[i]);
+  run_text_member(f, "fugacity_Pa", r->fugacity[i]);
+  run_text_value(f, "uptake_mol_kg", r->uptake[i]);
+  run_text_value(f, "excess_mol_kg", r->excess[i]);
+  run_text_value(f, "molecules_per_cell", r->molecules[i]);
+  run_text_value(f, "qst_kJ_mol", r->heat[i]);
+  run_text_member(f, "translation_angstrom", r->step[i]);
+  run_text_member(f, "rotation_radian", r->turn[i]);
   fputs(", \"covariance\": [", f);
   for (int j = 0; j < r->n_component; j++) {
     if (j) fputs(", ", f);
@@ -107,52 +70,40 @@ static void put_component(FILE *f, const gcmc_result *r, const char *name, int i
   fprintf(f, "], \"last_count\": %d}", r->final_count[i]);
 }
 
-static void put_moves(FILE *f, const gcmc_result *r) {
-  fputs(", \"moves\": {", f);
-  for (int k = 0; k < CHAIN_KINDS; k++) {
-    const chain_count *c = &r->counts[k];
-    fprintf(f,
-            "%s\"%s\": {\"tried\": %lld, \"passed\": %lld, \"accepted\": %lld, \"energies\": %lld}",
-            k ? ", " : "", chain_kind_name[k], (long long)c->tried, (long long)c->passed,
-            (long long)c->accepted, (long long)c->energies);
-  }
-  fputc('}', f);
-}
-
 eqs_status gcmc_json(const gcmc_result *r, const char *label, const char *const *name,
                      char **text) {
   LOCALE_C();
   size_t size;
   FILE *f;
-  EQS_TRY(open_text(text, &size, &f));
+  EQS_TRY(run_text_open(text, &size, &f));
   fputs("{\"label\": ", f);
   json_text(f, label);
-  put_member(f, "temperature_K", r->temperature);
-  put_member(f, "framework_mass_u", r->framework_mass);
+  run_text_member(f, "temperature_K", r->temperature);
+  run_text_member(f, "framework_mass_u", r->framework_mass);
   fprintf(f, ", \"cells\": %d, \"components\": [", r->cells);
   for (int i = 0; i < r->n_component; i++) {
     if (i) fputs(", ", f);
     put_component(f, r, name[i], i);
   }
   fputc(']', f);
-  put_value(f, "energy_eV", r->energy);
-  put_moves(f, r);
+  run_text_value(f, "energy_eV", r->energy);
+  run_text_moves(f, r->counts);
   fprintf(f, ", \"n_moves\": %lld, \"used_moves\": %lld", (long long)r->moves,
           (long long)r->used_moves);
   fprintf(f, ", \"energies\": %lld, \"surrogate_energies\": %lld", (long long)r->energies,
           (long long)r->surrogate_energies);
-  put_member(f, "inefficiency_moves", r->inefficiency);
-  put_member(f, "independent_samples", r->n_effective);
+  run_text_member(f, "inefficiency_moves", r->inefficiency);
+  run_text_member(f, "independent_samples", r->n_effective);
   fprintf(f, ", \"overlaps\": %lld, \"holes\": %lld", (long long)r->n_overlap,
           (long long)r->n_hole);
-  put_member(f, "hole_energy_eV", r->hole_energy);
-  put_member(f, "discarded_share", r->discarded_share);
-  put_member(f, "lowest_binding_eV", r->lowest_binding);
+  run_text_member(f, "hole_energy_eV", r->hole_energy);
+  run_text_member(f, "discarded_share", r->discarded_share);
+  run_text_member(f, "lowest_binding_eV", r->lowest_binding);
   fprintf(f, ", \"trapped_guests\": %d", r->n_trapped);
-  put_member(f, "last_energy_eV", r->final_energy);
-  put_member(f, "largest_drift_eV", r->largest_drift);
+  run_text_member(f, "last_energy_eV", r->final_energy);
+  run_text_member(f, "largest_drift_eV", r->largest_drift);
   fputs(", \"flags\": \"", f);
   put_flags(f, r);
   fputs("\"}\n", f);
-  return close_text(text, f);
+  return run_text_close(text, f);
 }

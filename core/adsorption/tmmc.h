@@ -81,9 +81,18 @@ typedef struct tmmc_transition {
 eqs_status tmmc_find_transition(const tmmc_result *r, double from, double to,
                                 tmmc_transition *out) EQS_CHECK;
 
-/* Points of an isotherm as CSV, a line each, after a heading line if `heading`. The caller frees.
- */
-eqs_status tmmc_csv(const tmmc_result *r, int n, const tmmc_point *points, const char *label,
+/* A point of an isotherm, with what lies outside. */
+typedef struct tmmc_row {
+  double pressure; /* Pa; NAN = not known */
+  tmmc_point point;
+  series_value excess; /* mol/kg; NAN: not known */
+} tmmc_row;
+
+/* Isotherms as CSV, a line each, after a heading line if `heading`; everything, the distribution
+ * included, as a line of JSON. The caller frees. EQS_ERR_MEMORY. */
+eqs_status tmmc_csv(const tmmc_result *r, int n, const tmmc_row *rows, const char *label,
                     const char *name, int heading, char **text) EQS_CHECK;
+eqs_status tmmc_json(const tmmc_result *r, int n, const tmmc_row *rows, const tmmc_transition *t,
+                     const char *label, const char *name, char **text) EQS_CHECK;
 
 #endif

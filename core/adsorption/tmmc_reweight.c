@@ -7,11 +7,8 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/tmmc.h"
 #include "core/adsorption/widom.h"
-#include "core/locale_c.h"
-#include "io/fields.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 enum { SCAN = 400, HALVINGS = 60 };
 #define REACH_LIMIT 2.0
@@ -27,32 +24,45 @@ static const double *distribution(const tmmc_result *r, int copy) {
   return r->ln_pi + (size_t)copy * ((size_t)r->n_max + 1);
 }
 
-static averages average(const tmmc_result *r, int copy, double shift, double d_beta) {
-  const double *ln_pi = distribution(r, copy);
+/* The largest of ln Pi(n) + n shift over n = from .. to - 1; -INFINITY of none. */
+static double largest_of(const double *ln_pi, int from, int to, double shift) {
+  double most = -INFINITY;
+  for (int n = from; n < to; n++)
+    if (ln_pi[n] + n * shift > most) most = ln_pi[n] + n * shift;
+  return most;
+}
+
+/* ln of the weight of N guests; *given: before the temperature is changed. -INFINITY: not seen, or
+ * so seldom that its energy is not known. */
+static double ln_weight(const tmmc_result *r, int copy, int n, double shift, double d, double most,
+                        double *given) {
+  const double *k = r->moment[(size_t)copy * ((size_t)r->n_max + 1) + (size_t)n];
+  double x = *given = distribution(r, copy)[n] + n * shift;
+  if (x == -INFINITY || (isnan(k[0]) && x < most + log(TMMC_TAIL))) return -INFINITY;
+  return d != 0 ? x - d * k[0] + d * d / 2 * k[1] - d * d * d / 6 * k[2] : x;
+}
+
+static averages average(const tmmc_result *r, int copy, double shift, double d) {
   double(*m)[3] = r->moment + (size_t)copy * ((size_t)r->n_max + 1);
-  double largest = -INFINITY, before = -INFINITY, sum = 0, n1 = 0, n2 = 0, u1 = 0, un = 0, last = 0;
+  double largest = -INFINITY, sum = 0, n1 = 0, n2 = 0, u1 = 0, un = 0, last = 0, given;
+  double most = largest_of(distribution(r, copy), 0, r->n_max + 1, shift);
   averages out = {0};
-  for (int pass = 0; pass < 2; pass++)
-    for (int n = 0; n <= r->n_max; n++) {
-      const double *k = m[n], d = d_beta;
-      double x = ln_pi[n] + n * shift, given = x;
-      if (x == -INFINITY) continue;
-      if (d != 0) x += -d * k[0] + d * d / 2 * k[1] - d * d * d / 6 * k[2];
-      if (pass == 0) {
-        largest = fmax(largest, x);
-        before = fmax(before, given);
-        continue;
-      }
-      double w = exp(x - largest), u = k[0] - d * k[1] + d * d / 2 * k[2];
-      sum += w;
-      n1 += w * n;
-      n2 += w * n * n;
-      u1 += w * u;
-      un += w * u * n;
-      last = n == r->n_max ? w : 0;
-      if (w > TMMC_TAIL || exp(given - before) > TMMC_TAIL)
-        out.reach = fmax(out.reach, fabs(d) * sqrt(k[1]));
-    }
+  for (int n = 0; n <= r->n_max; n++)
+    largest = fmax(largest, ln_weight(r, copy, n, shift, d, most, &given));
+  for (int n = 0; n <= r->n_max; n++) {
+    double x = ln_weight(r, copy, n, shift, d, most, &given);
+    const double *k = m[n];
+    if (x == -INFINITY) continue;
+    double w = exp(x - largest), u = k[0] - d * k[1] + d * d / 2 * k[2];
+    sum += w;
+    n1 += w * n;
+    n2 += w * n * n;
+    u1 += w * u;
+    un += w * u * n;
+    last = n == r->n_max ? w : 0;
+    if (w > TMMC_TAIL || exp(given - most) > TMMC_TAIL)
+      out.reach = fmax(out.reach, fabs(d) * sqrt(k[1]));
+  }
   double variance = n2 / sum - n1 / sum * (n1 / sum);
   out.n = n1 / sum;
   out.slope = variance > SERIES_VARIANCE_MIN ? (un / sum - u1 / sum * out.n) / variance : NAN;
@@ -97,14 +107,6 @@ series_value tmmc_henry(const tmmc_result *r) {
 }
 
 /* ------------------------------------------------------------------------------ transitions */
-
-/* The largest of ln Pi(n) + n shift over n = from .. to - 1; -INFINITY of none. */
-static double largest_of(const double *ln_pi, int from, int to, double shift) {
-  double most = -INFINITY;
-  for (int n = from; n < to; n++)
-    if (ln_pi[n] + n * shift > most) most = ln_pi[n] + n * shift;
-  return most;
-}
 
 static double variance(const tmmc_result *r, double shift) {
   const double *ln_pi = distribution(r, 0);
@@ -196,37 +198,4 @@ eqs_status tmmc_find_transition(const tmmc_result *r, double from, double to,
   out->ln_fugacity =
       series_scaled(series_jackknife(shift[0], r->blocks, shift + 1), 1, log(r->fugacity));
   return EQS_OK;
-}
-
-eqs_status tmmc_csv(const tmmc_result *r, int n, const tmmc_point *points, const char *label,
-                    const char *name, int heading, char **text) {
-  LOCALE_C();
-  size_t size;
-  *text = NULL;
-  FILE *f = open_memstream(text, &size);
-  if (!f) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for an isotherm");
-  if (heading)
-    fputs("label,component,temperature_K,fugacity_Pa,uptake_mol_kg,uptake_95,molecules_per_cell,"
-          "molecules_95,qst_kJ_mol,qst_95,tail,reach,flags\n",
-          f);
-  for (int i = 0; i < n; i++) {
-    const tmmc_point *p = &points[i];
-    const double x[] = {p->temperature,    p->fugacity,       p->uptake.mean, p->uptake.ci95,
-                        p->molecules.mean, p->molecules.ci95, p->heat.mean,   p->heat.ci95,
-                        p->tail,           p->reach};
-    csv_text(f, label);
-    fputc(',', f);
-    csv_text(f, name);
-    for (size_t k = 0; k < sizeof x / sizeof x[0]; k++) {
-      fputc(',', f);
-      csv_number(f, x[k]);
-    }
-    fprintf(f, ",%s%s%s%s\n", p->tail_flagged ? "n-max " : "", p->reach_flagged ? "reach " : "",
-            r->holes_flagged ? "holes " : "", r->few_trips ? "few-trips" : "");
-  }
-  int bad = ferror(f);
-  if (fclose(f) == 0 && !bad) return EQS_OK;
-  free(*text);
-  *text = NULL;
-  EQS_FAIL(EQS_ERR_MEMORY, "out of memory for an isotherm");
 }

@@ -53,14 +53,14 @@ static eqs_status check_options(const eqs_gcmc_options *given, int pressed, eqs_
   return check_flexible(out);
 }
 
-eqs_status uptake_outside(const uptake_run *run, double pressure, fluid_state *out) {
+eqs_status uptake_outside(const uptake_run *run, double temperature, double pressure,
+                          fluid_state *out) {
   static const double pure = 1;
   const setup *s = &run->setup;
   const double *fraction = run->options.fraction;
   fluid part[SETUP_GASES];
   for (int k = 0; k < s->n_gas; k++) EQS_TRY(fluid_find(s->gases[k].name, part + k));
-  return fluid_solve(s->n_gas, part, fraction ? fraction : &pure, NULL, run->options.temperature,
-                     pressure, out);
+  return fluid_solve(s->n_gas, part, fraction ? fraction : &pure, NULL, temperature, pressure, out);
 }
 
 /* What the energies depend on, for the checkpoint. */
@@ -94,7 +94,8 @@ static int look(void *context, const cycle_progress *p) {
                            .energy = p->energy,
                            .energies = p->energies,
                            .seconds_left =
-                               done > 0 ? (clock_seconds() - r->start) / done * left : NAN};
+                               done > 0 ? (clock_seconds() - r->start) / done * left : NAN,
+                           .pilot = r->pilot};
   return r->watch(&out, r->user);
 }
 
@@ -109,8 +110,6 @@ eqs_status uptake_open(uptake_run *r, eqs_context *c, const eqs_model *m,
                        const eqs_structures *frames, int i, const eqs_gcmc_options *options,
                        int pressed) {
   const structure *s = frames ? structures_frame(frames, i) : NULL;
-  r->start = clock_seconds();
-  r->first_cycle = -1;
   if (!c || !s) EQS_FAIL(EQS_ERR_ARGUMENT, "no context, or no such structure");
   EQS_TRY(check_options(options, pressed, &r->options));
   const setup_options o = {.context = c,
@@ -131,6 +130,12 @@ eqs_status uptake_open(uptake_run *r, eqs_context *c, const eqs_model *m,
   snprintf(r->note, sizeof r->note, "%s%s%s", a, *a && *b ? "; " : "", b);
   describe(r, m, &r->setup.host.box);
   return EQS_OK;
+}
+
+void uptake_begin(uptake_run *r, int pilot) {
+  r->start = clock_seconds();
+  r->first_cycle = -1;
+  r->pilot = pilot;
 }
 
 void uptake_close(uptake_run *r) { setup_close(&r->setup); }
@@ -173,7 +178,7 @@ static eqs_status fill_settings(uptake_run *r, gcmc_settings *g) {
   fluid_state outside;
   gcmc_defaults(g);
   uptake_fill(r, &g->chain, &g->cycles, &g->framework_mass, &g->cells);
-  EQS_TRY(uptake_outside(r, o->pressure, &outside));
+  EQS_TRY(uptake_outside(r, o->temperature, o->pressure, &outside));
   for (int k = 0; k < r->setup.n_gas; k++) {
     g->chain.fugacity[k] = outside.fugacity[k];
     g->bulk_density[k] = outside.density * (o->fraction ? o->fraction[k] : 1);
@@ -193,6 +198,7 @@ eqs_status eqs_gcmc(eqs_context *c, const eqs_model *m, const eqs_structures *fr
   EQS_TRY_DONE(uptake_open(&r, c, m, frames, i, options, 1));
   EQS_TRY_DONE(alloc_array(&result, 1, sizeof *result, "the results"));
   EQS_TRY_DONE(fill_settings(&r, &settings));
+  uptake_begin(&r, 0);
   EQS_TRY_DONE(gcmc_run(&settings, &result->result));
   result->n_gas = r.setup.n_gas;
   memcpy(result->gases, r.setup.gases, sizeof result->gases);

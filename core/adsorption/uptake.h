@@ -18,6 +18,7 @@ typedef struct uptake_run {
   void *user;
   double start;
   int64_t first_cycle; /* where this process began: cycles of a checkpoint cost nothing; -1 */
+  int pilot;
 } uptake_run;
 
 /* Opens the energies; `run` holds watch and user, all else is set here. options->pressure counts
@@ -26,8 +27,11 @@ eqs_status uptake_open(uptake_run *run, eqs_context *c, const eqs_model *m,
                        const eqs_structures *frames, int i, const eqs_gcmc_options *options,
                        int pressed) EQS_CHECK;
 void uptake_close(uptake_run *run);
-/* The gas outside at a pressure, Pa. */
-eqs_status uptake_outside(const uptake_run *run, double pressure, fluid_state *out) EQS_CHECK;
+/* From here on the time left is counted: a run that has begun. */
+void uptake_begin(uptake_run *run, int pilot);
+/* The gas outside at K and Pa. */
+eqs_status uptake_outside(const uptake_run *run, double temperature, double pressure,
+                          fluid_state *out) EQS_CHECK;
 /* Chain, cycles and the framework's size, on top of the defaults; fugacities are the caller's. */
 void uptake_fill(uptake_run *run, chain_settings *chain, cycle_settings *cycles, double *mass,
                  int *cells);

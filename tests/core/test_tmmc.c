@@ -189,8 +189,9 @@ Test(tmmc, equal_areas) {
   cr_assert(tmmc_find_transition(&r, 100, 10000, &t) == EQS_OK && !t.found);
   cr_assert(tmmc_reweight(&r, 1000, TOY_T, &p) == EQS_OK);
   char *text;
-  static const char want[] = "\"a,b\",CO2,300,1000,60,";
-  cr_assert(tmmc_csv(&r, 1, &p, "a,b", "CO2", 0, &text) == EQS_OK);
+  static const char want[] = "\"a,b\",CO2,300,1010,1000,60,";
+  const tmmc_row row = {.pressure = 1010, .point = p, .excess = {NAN, NAN, NAN}};
+  cr_assert(tmmc_csv(&r, 1, &row, "a,b", "CO2", 0, &text) == EQS_OK);
   cr_assert(strncmp(text, want, sizeof want - 1) == 0, "%s", text);
   free(text);
 }
