@@ -367,8 +367,7 @@ static void sixth_powers(int n, const double *r2, double *i6) {
   for (int a = 0; a < n; a++) i6[a] = 1 / (r2[a] * r2[a] * r2[a]);
 }
 
-double classical_host_energy(const classical_host *h, int site, const double x[3],
-                             double *scratch) {
+double classical_host_near(const classical_host *h, int site, const double x[3]) {
   const classical_pair *pair = h->pair + (size_t)site * (size_t)h->n_species;
   const double contact = CLASSICAL_CONTACT * CLASSICAL_CONTACT;
   double p[3], r2[CHUNK], i6[CHUNK], lj = 0, v = 0, q = h->site[site].charge;
@@ -382,9 +381,43 @@ double classical_host_energy(const classical_host *h, int site, const double x[3
     }
     for (int a = 0; charged && a < m; a++) v += h->q[which[a]] * ewald_real(&h->ewald, r2[a]);
   }
-  if (!charged) return lj;
+  return lj + q * EWALD_COULOMB * v;
+}
+
+double classical_host_energy(const classical_host *h, int site, const double x[3],
+                             double *scratch) {
+  double p[3], q = h->site[site].charge, u = classical_host_near(h, site, x);
+  if (!h->charged || q == 0 || !isfinite(u)) return u;
+  locate(h, x, p);
   ewald_phases(&h->ewald, p, scratch);
-  return lj + q * (EWALD_COULOMB * v + ewald_at(&h->ewald, scratch, h->re, h->im));
+  return u + q * ewald_at(&h->ewald, scratch, h->re, h->im);
+}
+
+/* The row (n1, n2) of e; NULL if there is none. Rows are sorted. */
+static const ewald_row *find_row(const ewald *e, int n1, int n2) {
+  int low = 0, high = e->n_row;
+  while (low < high) {
+    int middle = low + (high - low) / 2;
+    const ewald_row *r = e->row + middle;
+    if (r->n1 < n1 || (r->n1 == n1 && r->n2 < n2)) low = middle + 1;
+    else high = middle;
+  }
+  const ewald_row *r = e->row + low;
+  return low < e->n_row && r->n1 == n1 && r->n2 == n2 ? r : NULL;
+}
+
+void classical_host_spread(const classical_host *h, const int replica[3], const ewald *box,
+                           double *re, double *im) {
+  for (int k = 0; k < box->n; k++) re[k] = im[k] = 0;
+  for (const ewald_row *r = h->ewald.row; h->charged && r < h->ewald.row + h->ewald.n_row; r++) {
+    const ewald_row *to = find_row(box, r->n1 * replica[0], r->n2 * replica[1]);
+    for (int i = 0; to && i < r->n; i++) {
+      int at = (r->low + i) * replica[2] - to->low;
+      if (at < 0 || at >= to->n || box->weight[to->first + at] == 0) continue;
+      re[to->first + at] = h->re[r->first + i] / (2 * box->weight[to->first + at]);
+      im[to->first + at] = h->im[r->first + i] / (2 * box->weight[to->first + at]);
+    }
+  }
 }
 
 void classical_host_probe(const classical_host *h, const double x[3], double *lj, double *potential,

@@ -16,6 +16,11 @@
 #define MAX_K     5e6
 #define MAX_ALPHA 100.0
 
+/* Two neighbouring elements of an array: what every instruction set has. */
+typedef double two __attribute__((vector_size(16), aligned(8), may_alias));
+
+static two at(const double *x) { return *(const two *)(const void *)x; }
+
 static double direct(double alpha, double s) {
   double r = sqrt(s);
   return erfc(alpha * r) / r;
@@ -68,8 +73,8 @@ static double k_square(const ewald *e, int n1, int n2, int n3) {
   return sum;
 }
 
-/* The third indices of row (n1, n2) with 0 < |k| <= k_cut, in the half space; 0 if there are none.
- * They are consecutive: a ball cuts a line in one piece. */
+/* How many third indices of row (n1, n2) have 0 < |k| <= k_cut, in the half space. They are
+ * consecutive: a ball cuts a line in one piece. */
 static int row_range(const ewald *e, int n1, int n2, ewald_row *row) {
   int low = n1 == 0 && n2 == 0 ? 1 : -e->max[2], n = 0;
   *row = (ewald_row){.n1 = n1, .n2 = n2};
@@ -78,8 +83,8 @@ static int row_range(const ewald *e, int n1, int n2, ewald_row *row) {
     if (k_square(e, n1, n2, n3) > e->k_cut * e->k_cut) continue;
     if (!n++) row->low = n3;
   }
-  row->n = n;
-  return n > 0;
+  row->n = n + n % 2;
+  return n;
 }
 
 static void list_rows(ewald *e) {
@@ -87,15 +92,17 @@ static void list_rows(ewald *e) {
   e->n = e->n_row = 0;
   for (int n1 = 0; n1 <= e->max[0]; n1++)
     for (int n2 = -e->max[1]; n2 <= e->max[1]; n2++) {
-      if (!row_range(e, n1, n2, &row)) continue;
+      int n = row_range(e, n1, n2, &row);
+      if (!n) continue;
       if (e->row) {
         row.first = e->n;
         e->row[e->n_row] = row;
-        for (int i = 0; i < row.n; i++) {
+        for (int i = 0; i < n; i++) {
           double k2 = k_square(e, n1, n2, row.low + i);
           e->weight[e->n + i] =
               4 * PI * EWALD_COULOMB / e->volume * exp(-k2 / (4 * e->alpha * e->alpha)) / k2;
         }
+        for (int i = n; i < row.n; i++) e->weight[e->n + i] = 0;
       }
       e->n += row.n;
       e->n_row++;
@@ -156,8 +163,9 @@ typedef struct axes {
   const double *c1, *s1, *c2, *s2, *c3, *s3;
 } axes;
 
+/* One more along the third: rows are even. */
 static size_t axis_size(const ewald *e, int k) {
-  return (size_t)(k ? 2 * e->max[k] : e->max[0]) + 1;
+  return (size_t)(k ? 2 * e->max[k] : e->max[0]) + 1 + (k == 2);
 }
 
 size_t ewald_phase_size(const ewald *e) {
@@ -181,6 +189,7 @@ void ewald_phases(const ewald *e, const double x[3], double *phase) {
       c[-n] = c[n];
       s[-n] = -s[n];
     }
+    if (k == 2) c[e->max[k] + 1] = s[e->max[k] + 1] = 0;
     phase += 2 * size;
   }
 }
@@ -191,53 +200,70 @@ static axes split(const ewald *e, const double *phase) {
   return (axes){phase, phase + a, second, second + b, third, third + c};
 }
 
-/* t_re[i], t_im[i] += q e^{ikx} along one row. */
-static void row_terms(const axes *a, const ewald_row *r, double q, double *t_re, double *t_im) {
-  double c = q * (a->c1[r->n1] * a->c2[r->n2] - a->s1[r->n1] * a->s2[r->n2]);
-  double s = q * (a->c1[r->n1] * a->s2[r->n2] + a->s1[r->n1] * a->c2[r->n2]);
-  const double *c3 = a->c3 + r->low, *s3 = a->s3 + r->low;
-  for (int i = 0; i < r->n; i++) {
-    t_re[i] += c * c3[i] - s * s3[i];
-    t_im[i] += c * s3[i] + s * c3[i];
-  }
-}
-
 void ewald_add(const ewald *e, int m, const double *q, const double *phase, double *re,
                double *im) {
   for (int j = 0; j < m; j++) {
     axes a = split(e, phase + (size_t)j * ewald_phase_size(e));
     if (q[j] == 0) continue;
-    for (int r = 0; r < e->n_row; r++)
-      row_terms(&a, e->row + r, q[j], re + e->row[r].first, im + e->row[r].first);
+    for (const ewald_row *r = e->row; r < e->row + e->n_row; r++) {
+      double c = q[j] * (a.c1[r->n1] * a.c2[r->n2] - a.s1[r->n1] * a.s2[r->n2]);
+      double s = q[j] * (a.c1[r->n1] * a.s2[r->n2] + a.s1[r->n1] * a.c2[r->n2]);
+      const double *c3 = a.c3 + r->low, *s3 = a.s3 + r->low;
+      for (int i = 0; i < r->n; i += 2) {
+        two *x = (two *)(void *)(re + r->first + i), *y = (two *)(void *)(im + r->first + i);
+        *x += c * at(c3 + i) - s * at(s3 + i);
+        *y += c * at(s3 + i) + s * at(c3 + i);
+      }
+    }
   }
+}
+
+/* ewald_added for a number of points that the compiler knows. */
+static inline __attribute__((always_inline)) double added(const ewald *e, const int m,
+                                                          const double *q, const axes *a,
+                                                          const double *re, const double *im) {
+  two sum = {0, 0};
+  for (const ewald_row *r = e->row; r < e->row + e->n_row; r++) {
+    double c[EWALD_POINTS], s[EWALD_POINTS];
+    const double *c3[EWALD_POINTS], *s3[EWALD_POINTS], *w = e->weight + r->first;
+    for (int j = 0; j < m; j++) {
+      c[j] = q[j] * (a[j].c1[r->n1] * a[j].c2[r->n2] - a[j].s1[r->n1] * a[j].s2[r->n2]);
+      s[j] = q[j] * (a[j].c1[r->n1] * a[j].s2[r->n2] + a[j].s1[r->n1] * a[j].c2[r->n2]);
+      c3[j] = a[j].c3 + r->low;
+      s3[j] = a[j].s3 + r->low;
+    }
+    for (int i = 0; i < r->n; i += 2) {
+      two x = {0, 0}, y = {0, 0};
+      for (int j = 0; j < m; j++) {
+        x += c[j] * at(c3[j] + i) - s[j] * at(s3[j] + i);
+        y += c[j] * at(s3[j] + i) + s[j] * at(c3[j] + i);
+      }
+      two square = x * x + y * y;
+      if (re) square += 2 * (x * at(re + r->first + i) + y * at(im + r->first + i));
+      sum += at(w + i) * square;
+    }
+  }
+  return sum[0] + sum[1];
 }
 
 double ewald_added(const ewald *e, int m, const double *q, const double *phase, const double *re,
                    const double *im) {
-  enum { PART = 64 };
-  double t_re[PART], t_im[PART], sum[4] = {0}; /* four chains of additions */
-  for (int r = 0; r < e->n_row; r++)
-    for (int begin = 0; begin < e->row[r].n; begin += PART) {
-      ewald_row part = e->row[r];
-      part.low += begin;
-      part.first += begin;
-      part.n = part.n - begin < PART ? part.n - begin : PART;
-      for (int i = 0; i < part.n; i++) t_re[i] = t_im[i] = 0;
-      for (int j = 0; j < m; j++) {
-        axes a = split(e, phase + (size_t)j * ewald_phase_size(e));
-        if (q[j] != 0) row_terms(&a, &part, q[j], t_re, t_im);
-      }
-      const double *w = e->weight + part.first;
-      if (re) {
-        const double *s_re = re + part.first, *s_im = im + part.first;
-        for (int i = 0; i < part.n; i++)
-          t_re[i] = w[i] * (t_re[i] * (2 * s_re[i] + t_re[i]) + t_im[i] * (2 * s_im[i] + t_im[i]));
-      } else {
-        for (int i = 0; i < part.n; i++) t_re[i] = w[i] * (t_re[i] * t_re[i] + t_im[i] * t_im[i]);
-      }
-      for (int i = 0; i < part.n; i++) sum[i % 4] += t_re[i];
-    }
-  return (sum[0] + sum[1]) + (sum[2] + sum[3]);
+  axes a[EWALD_POINTS];
+  double charge[EWALD_POINTS];
+  int n = 0;
+  for (int j = 0; j < m && n < EWALD_POINTS; j++) {
+    if (q[j] == 0) continue;
+    charge[n] = q[j];
+    a[n++] = split(e, phase + (size_t)j * ewald_phase_size(e));
+  }
+  switch (n) {
+  case 0: return 0;
+  case 1: return added(e, 1, charge, a, re, im);
+  case 2: return added(e, 2, charge, a, re, im);
+  case 3: return added(e, 3, charge, a, re, im);
+  case 4: return added(e, 4, charge, a, re, im);
+  default: return added(e, n, charge, a, re, im);
+  }
 }
 
 double ewald_at(const ewald *e, const double *phase, const double *re, const double *im) {
@@ -249,18 +275,12 @@ double ewald_at(const ewald *e, const double *phase, const double *re, const dou
     double s = a.c1[r->n1] * a.s2[r->n2] + a.s1[r->n1] * a.c2[r->n2];
     const double *c3 = a.c3 + r->low, *s3 = a.s3 + r->low, *g = re + r->first, *h = im + r->first;
     /* Re (c + is) conj(g + ih) (c3 + is3), the inner sum over the row */
-    double row_re[2] = {0}, row_im[2] = {0};
-    int i = 0;
-    for (; i + 1 < r->n; i += 2)
-      for (int k2 = 0; k2 < 2; k2++) {
-        row_re[k2] += g[i + k2] * c3[i + k2] + h[i + k2] * s3[i + k2];
-        row_im[k2] += g[i + k2] * s3[i + k2] - h[i + k2] * c3[i + k2];
-      }
-    if (i < r->n) {
-      row_re[0] += g[i] * c3[i] + h[i] * s3[i];
-      row_im[0] += g[i] * s3[i] - h[i] * c3[i];
+    two x = {0, 0}, y = {0, 0};
+    for (int i = 0; i < r->n; i += 2) {
+      x += at(g + i) * at(c3 + i) + at(h + i) * at(s3 + i);
+      y += at(g + i) * at(s3 + i) - at(h + i) * at(c3 + i);
     }
-    sum += c * (row_re[0] + row_re[1]) - s * (row_im[0] + row_im[1]);
+    sum += c * (x[0] + x[1]) - s * (y[0] + y[1]);
   }
   return sum;
 }

@@ -17,11 +17,14 @@
 
 /* Pieces of the table of erfc(a r)/r: 64 per angstrom^2 in r^2 = 1 .. 4, 8 beyond. */
 enum { EWALD_NEAR = 1, EWALD_MIDDLE = 4, EWALD_PER_NEAR = 64, EWALD_PER_FAR = 8 };
+enum { EWALD_POINTS = 8 }; /* of ewald_added, at most */
 enum { EWALD_N_NEAR = (EWALD_MIDDLE - EWALD_NEAR) * EWALD_PER_NEAR };
 
 typedef struct ewald_row {
-  int n1, n2, low, n; /* vectors (n1, n2, low) .. (n1, n2, low + n - 1) */
-  int first;          /* index of the first */
+  /* vectors (n1, n2, low) .. (n1, n2, low + n - 1); n is even, a last one too many weighs nothing
+   */
+  int n1, n2, low, n;
+  int first; /* index of the first */
 } ewald_row;
 
 typedef struct ewald {
@@ -60,11 +63,11 @@ void ewald_phases(const ewald *e, const double x[3], double *phase);
 
 /* re[n], im[n] += sum over m points of q e^{ikx}; phases one after the other. */
 void ewald_add(const ewald *e, int m, const double *q, const double *phase, double *re, double *im);
-/* What m charges T add to sum weight |S|^2: sum weight (2 Re conj(S) T + |T|^2). re = im = NULL
- * means S = 0. */
+/* What m <= EWALD_POINTS charges T add to sum weight |S|^2: sum weight (2 Re conj(S) T + |T|^2).
+ * re = im = NULL means S = 0. */
 double ewald_added(const ewald *e, int m, const double *q, const double *phase, const double *re,
                    const double *im);
-/* sum_k re cos kx + im sin kx at one point. */
+/* sum_k re cos kx + im sin kx at one point; re = im = 0 where a vector weighs nothing. */
 double ewald_at(const ewald *e, const double *phase, const double *re, const double *im);
 /* The same sum on a grid of the cell, one direction after the other: at the fractional coordinate
  * f[0] fold everything into a plane (ewald_plane_size(e) doubles), at f[1] the plane into a line

@@ -3,12 +3,15 @@
  * Reciprocal part: sum_k w_k |S(k)|^2 over guests; a guest T put into S adds
  * sum_k w_k (2 Re conj(S) T + |T|^2). S is kept as the root of a binary tree over guests (leaves of
  * four), so that a commit costs a few passes over k and S depends on the list of guests alone:
- * the tree's growth only adds zeros. A change that takes out guest r and puts in another is
- * U(new | others) - U(r | others), both from S without r.
+ * the tree's growth only adds zeros. The framework's structure factor is added to S where the
+ * energy of a molecule is asked for: one pass then gives its reciprocal energy with everything. A
+ * change that takes out guest r and puts in another is U(new | others) - U(r | others), both from S
+ * without r. The total goes another way: the framework's own sum for every site, pairs one by one.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/classical_energy.h"
 
+#include "core/adsorption/guest_sites.h"
 #include "core/neighbors.h"
 #include "potentials/charges.h"
 
@@ -17,6 +20,9 @@
 #include <string.h>
 
 enum { LEAF = 4, POSES = 32 /* of a block */ };
+/* Work of a block of changes, in pairs of sites or terms of a structure factor: less is not worth
+ * waking a thread for. */
+#define BLOCK_WORK 100000.0
 
 #define TOLERANCE      1e-6
 #define NEUTRAL        1e-6 /* e */
@@ -43,15 +49,19 @@ typedef struct classical_energy {
   component *component;
   classical_pair *pair; /* [n_type][n_type] of guest sites */
   double box[9], inverse[9];
-  int range[3];    /* images of a wrapped difference that may lie within the cutoff */
-  int own_images;  /* a guest reaches its own */
-  int charged;     /* a guest has charges */
-  ewald ewald;     /* of the box */
-  int n, capacity; /* guests */
+  guest_pairs pairs;
+  guest_sites slots; /* of the guests, for pairs */
+  int range[3];      /* images of a wrapped difference that may lie within the cutoff */
+  int own_images;    /* a guest reaches its own */
+  int charged;       /* a guest has charges */
+  ewald ewald;       /* of the box */
+  int n, capacity;   /* guests */
   guest *guest;
   sites *x;
-  int leaves;   /* a power of two, or 0 */
-  double *tree; /* [2 leaves][2 ewald.n]; node 1 is the root, leaves from node `leaves` on */
+  int leaves;          /* a power of two, or 0 */
+  double *tree;        /* [2 leaves][2 ewald.n]; node 1 is the root, leaves from node `leaves` on */
+  double *field, *all; /* [2 ewald.n] structure factors: of the framework, with the guests */
+  double near_atoms;   /* of the framework around a site, on average */
 } classical_energy;
 
 /* ---- structure factor of the guests */
@@ -86,6 +96,12 @@ static void renew_parents(classical_energy *e, int leaf) {
   }
 }
 
+/* The framework and all guests. */
+static void renew_all(classical_energy *e) {
+  const double *root = node(e, 1);
+  for (int k = 0; k < 2 * e->ewald.n; k++) e->all[k] = e->field[k] + root[k];
+}
+
 /* Room for n guests; the tree is built again when it grows. */
 static eqs_status reserve(classical_energy *e, int n) {
   int leaves = e->leaves ? e->leaves : 2, capacity;
@@ -98,6 +114,7 @@ static eqs_status reserve(classical_energy *e, int n) {
   sites *x = realloc(e->x, mul_size((size_t)capacity, sizeof *x));
   if (!x) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: %d guests", capacity);
   e->x = x;
+  EQS_TRY(guest_sites_reserve(&e->slots, capacity));
   if (e->charged) {
     double *tree, *phase;
     size_t size = mul_size(2 * (size_t)leaves, 2 * (size_t)e->ewald.n);
@@ -179,21 +196,20 @@ static size_t scratch_size(const classical_energy *e) {
   return host > box ? host : box;
 }
 
-/* Energy of one more molecule beside guests 0 .. n-1 but `skip`, whose structure factor is s (NULL:
- * zero). */
+/* Energy of one more molecule beside the first n guests but `skip`: all, or none; s: the structure
+ * factor of the framework and these guests. */
 static double insertion(const classical_energy *e, const component *c, const sites *x, int n,
                         int skip, const double *s, double *scratch) {
-  double u = single(e, c, x, scratch);
-  if (!isfinite(u)) return u;
-  for (int i = 0; i < n; i++) {
-    if (i == skip) continue;
-    u += molecule_pair(e, c, e->component + e->guest[i].component, x, &e->x[i], 0);
-    if (!isfinite(u)) return u;
-  }
+  double u = c->alone;
+  size_t size = e->charged ? ewald_phase_size(&e->ewald) : 0;
+  for (int a = 0; a < c->sites.n; a++) u += classical_host_near(&e->host, c->type[a], x->x[a]);
+  if (isfinite(u) && e->own_images) u += molecule_pair(e, c, c, x, x, 1);
+  if (isfinite(u) && n)
+    u += guest_sites_energy(&e->slots, &e->pairs, skip, c->sites.n, c->type, x->x);
+  if (!isfinite(u)) return INFINITY;
   if (!e->charged) return u;
-  for (int a = 0; a < c->sites.n; a++)
-    ewald_phases(&e->ewald, x->x[a], scratch + (size_t)a * ewald_phase_size(&e->ewald));
-  return u + ewald_added(&e->ewald, c->sites.n, c->charge, scratch, s, s ? s + e->ewald.n : NULL);
+  for (int a = 0; a < c->sites.n; a++) ewald_phases(&e->ewald, x->x[a], scratch + (size_t)a * size);
+  return u + ewald_added(&e->ewald, c->sites.n, c->charge, scratch, s, s + e->ewald.n);
 }
 
 /* ---- trials: groups of changes that take out the same guest */
@@ -203,27 +219,28 @@ typedef struct trials {
   const guest_change *change;
   double *du;
   int n_group, n;
-  const int *group; /* [n_group + 1], if there are several */
+  const int *group; /* [n_group + 1] */
   int skip;         /* if there is one */
   double removed;
   const double *s;
+  int block; /* groups, or changes of the only one, that one thread takes at a time */
 } trials;
 
 /* S without guest `skip`, and the energy of `skip` beside the others. */
 static eqs_status take_out(const classical_energy *e, int skip, arena *scratch, const double **s,
                            double *removed) {
   double *work, *without;
-  *s = e->charged && e->n ? node(e, 1) : NULL;
+  *s = e->all;
   *removed = 0;
   if (skip < 0) return EQS_OK;
   const component *c = e->component + e->guest[skip].component;
   EQS_TRY(arena_take(scratch, scratch_size(e), sizeof *work, &work));
-  if (*s) {
+  if (e->charged) {
     size_t n = 2 * (size_t)e->ewald.n;
     EQS_TRY(arena_take(scratch, n, sizeof *without, &without));
-    memcpy(without, *s, n * sizeof *without);
+    memcpy(without, e->all, n * sizeof *without);
     add_molecule(e, c, &e->x[skip], -1, work, without);
-    *s = e->n > 1 ? without : NULL;
+    *s = without;
   }
   *removed = insertion(e, c, &e->x[skip], e->n, skip, *s, work);
   return EQS_OK;
@@ -240,23 +257,42 @@ static void try_one(const trials *t, int i, double removed, const double *s, dou
   t->du[i] += insertion(e, c, &x, e->n, g->remove, s, scratch);
 }
 
-static eqs_status run_group(void *argument, int block, arena *scratch) {
-  const trials *t = argument;
+static eqs_status run_group(const trials *t, int group, arena *scratch) {
   const double *s;
   double removed, *work;
-  EQS_TRY(take_out(t->e, t->change[t->group[block]].remove, scratch, &s, &removed));
+  EQS_TRY(take_out(t->e, t->change[t->group[group]].remove, scratch, &s, &removed));
   EQS_TRY(arena_take(scratch, scratch_size(t->e), sizeof *work, &work));
-  for (int i = t->group[block]; i < t->group[block + 1]; i++) try_one(t, i, removed, s, work);
+  for (int i = t->group[group]; i < t->group[group + 1]; i++) try_one(t, i, removed, s, work);
   return EQS_OK;
 }
 
-static eqs_status run_one(void *argument, int block, arena *scratch) {
+static eqs_status run_groups(void *argument, int block, arena *scratch) {
+  const trials *t = argument;
+  for (int i = block * t->block; i < (block + 1) * t->block && i < t->n_group; i++) {
+    arena_reset(scratch);
+    EQS_TRY(run_group(t, i, scratch));
+  }
+  return EQS_OK;
+}
+
+static eqs_status run_changes(void *argument, int block, arena *scratch) {
   const trials *t = argument;
   double *work;
   EQS_TRY(arena_take(scratch, scratch_size(t->e), sizeof *work, &work));
-  try_one(t, block, t->removed, t->s, work);
+  for (int i = block * t->block; i < (block + 1) * t->block && i < t->n; i++)
+    try_one(t, i, t->removed, t->s, work);
   return EQS_OK;
 }
+
+/* Changes that are worth a thread, by what they cost alone: the same for any number of threads. */
+static int block_size(const classical_energy *e) {
+  double width = e->slots.width, images = 1;
+  for (int k = 0; k < 3; k++) images *= 2 * e->range[k] + 1;
+  double work = width * (e->near_atoms + images * width * e->n + (e->charged ? e->ewald.n : 0));
+  return work < BLOCK_WORK ? (int)(BLOCK_WORK / fmax(work, 1)) : 1;
+}
+
+static int blocks(int n, int size) { return n / size + (n % size != 0); }
 
 static eqs_status check_pose(const pose *p) {
   double norm = 0;
@@ -290,9 +326,13 @@ static eqs_status trial(guest_energy *head, int n, const guest_change *change, d
     if (!i || change[i].remove != change[i - 1].remove) group[t.n_group++] = i;
   group[t.n_group] = n;
   t.group = group;
-  if (t.n_group > 1) return workspace_run(e->work, t.n_group, run_group, &t);
+  t.block = block_size(e);
+  if (t.n_group > 1) {
+    t.block = (int)((int64_t)t.block * t.n_group / (n + t.n_group)) + 1; /* the removed count too */
+    return workspace_run(e->work, blocks(t.n_group, t.block), run_groups, &t);
+  }
   EQS_TRY(take_out(e, change[0].remove, shared, &t.s, &t.removed));
-  return workspace_run(e->work, n, run_one, &t);
+  return workspace_run(e->work, blocks(n, t.block), run_changes, &t);
 }
 
 /* ---- commit and total */
@@ -318,16 +358,22 @@ static eqs_status commit(guest_energy *head, const guest_change *change) {
   }
   if (change->insert >= 0) {
     e->guest[changed] = (guest){change->insert, change->pose};
-    pose_place(&change->pose, &e->component[change->insert].sites, e->x[changed].x);
+    const component *c = &e->component[change->insert];
+    pose_place(&change->pose, &c->sites, e->x[changed].x);
+    guest_sites_set(&e->slots, changed, &e->pairs, c->sites.n, c->type,
+                    (const double(*)[3])e->x[changed].x);
     e->n += change->remove < 0;
   } else {
     moved = --e->n;
     e->guest[changed] = e->guest[moved];
     e->x[changed] = e->x[moved];
+    guest_sites_copy(&e->slots, moved, changed);
   }
+  e->slots.n = e->n;
   if (e->charged) {
     renew(e, changed, phase);
     if (moved >= 0 && moved / LEAF != changed / LEAF) renew(e, moved, phase);
+    renew_all(e);
   }
   return EQS_OK;
 }
@@ -363,6 +409,9 @@ static void free_energy(guest_energy *head) {
   free(e->guest);
   free(e->x);
   free(e->tree);
+  free(e->field);
+  free(e->all);
+  guest_sites_free(&e->slots);
   free(e);
 }
 
@@ -383,7 +432,7 @@ static eqs_status run_poses(void *argument, int block, arena *scratch) {
   for (int i = POSES * block; i < POSES * (block + 1) && i < b->n; i++) {
     sites x;
     pose_place(b->poses + i, &b->c->sites, x.x);
-    b->u[i] = insertion(b->e, b->c, &x, 0, -1, NULL, work);
+    b->u[i] = insertion(b->e, b->c, &x, 0, -1, b->e->field, work);
   }
   return EQS_OK;
 }
@@ -526,8 +575,19 @@ static eqs_status prepare_box(const framework *f, const classical_settings *sett
     for (int b = 0; b < h->n_site; b++)
       e->pair[a * h->n_site + b] =
           classical_mix(h->site + a, h->site + b, h->cutoff, settings->truncated);
+  e->pairs = (guest_pairs){
+      .cutoff = h->cutoff, .n_type = h->n_site, .pair = e->pair, .site = h->site, .ewald = NULL};
+  memcpy(e->pairs.box, e->box, sizeof e->box);
+  memcpy(e->pairs.inverse, e->inverse, sizeof e->inverse);
+  memcpy(e->pairs.range, e->range, sizeof e->range);
+  e->near_atoms = f->cell.n * 4.19 * pow(h->cutoff, 3) / fabs(cell_volume(h->cell));
   if (!e->charged) return EQS_OK;
   EQS_TRY(ewald_prepare(e->box, h->cutoff, tolerance, &e->ewald));
+  e->pairs.ewald = &e->ewald;
+  EQS_TRY(alloc_array(&e->field, 2 * (size_t)e->ewald.n, sizeof *e->field, "structure factors"));
+  EQS_TRY(alloc_array(&e->all, 2 * (size_t)e->ewald.n, sizeof *e->all, "structure factors"));
+  classical_host_spread(h, f->replica, &e->ewald, e->field, e->field + e->ewald.n);
+  memcpy(e->all, e->field, 2 * (size_t)e->ewald.n * sizeof *e->all);
   for (int i = 0; i < e->n_component; i++) {
     component *c = e->component + i;
     double alpha = e->ewald.alpha, sum = 0;
@@ -569,8 +629,12 @@ eqs_status classical_energy_open(const framework *f, int n_component, const gas 
   EQS_TRY_DONE(
       alloc_array(&type, (size_t)(n_component * CLASSICAL_MAX_SITES), sizeof *type, "guest sites"));
   EQS_TRY_DONE(alloc_array(&atom, (size_t)f->cell.n, sizeof *atom, "framework atoms"));
-  for (int i = 0; i < n_component; i++)
+  int width = 1;
+  for (int i = 0; i < n_component; i++) {
     EQS_TRY_DONE(add_component(e, gases + i, settings, i, type, &n_type));
+    if (e->component[i].sites.n > width) width = e->component[i].sites.n;
+  }
+  guest_sites_start(&e->slots, width);
   EQS_TRY_DONE(describe_atoms(f, settings, e, atom));
   const classical_crystal crystal = {f->cell.n, (const double(*)[3])f->cell.position, atom,
                                      f->cell.cell};
