@@ -406,18 +406,44 @@ static const ewald_row *find_row(const ewald *e, int n1, int n2) {
   return low < e->n_row && r->n1 == n1 && r->n2 == n2 ? r : NULL;
 }
 
-void classical_host_spread(const classical_host *h, const int replica[3], const ewald *box,
-                           double *re, double *im) {
-  for (int k = 0; k < box->n; k++) re[k] = im[k] = 0;
-  for (const ewald_row *r = h->ewald.row; h->charged && r < h->ewald.row + h->ewald.n_row; r++) {
-    const ewald_row *to = find_row(box, r->n1 * replica[0], r->n2 * replica[1]);
-    for (int i = 0; to && i < r->n; i++) {
-      int at = (r->low + i) * replica[2] - to->low;
-      if (at < 0 || at >= to->n || box->weight[to->first + at] == 0) continue;
-      re[to->first + at] = h->re[r->first + i] / (2 * box->weight[to->first + at]);
-      im[to->first + at] = h->im[r->first + i] / (2 * box->weight[to->first + at]);
-    }
+/* Index of the vector (n1, n2, n3) or, with *sign = -1, of its opposite; -1: beyond the cutoff. */
+static int find_vector(const ewald *e, const int64_t m[3], int *sign) {
+  int n[3];
+  for (int k = 0; k < 3; k++) {
+    if (m[k] < -e->max[k] || m[k] > e->max[k]) return -1;
+    n[k] = (int)m[k];
   }
+  int opposite = n[0] != 0 ? n[0] < 0 : n[1] != 0 ? n[1] < 0 : n[2] < 0;
+  *sign = opposite ? -1 : 1;
+  const ewald_row *r = find_row(e, *sign * n[0], *sign * n[1]);
+  int at = r ? *sign * n[2] - r->low : -1;
+  return at < 0 || at >= r->n || e->weight[r->first + at] == 0 ? -1 : r->first + at;
+}
+
+eqs_status classical_host_spread(const classical_host *h, const ewald *box, double *re,
+                                 double *im) {
+  int64_t cells[3][3]; /* the box's vectors in those of the crystal */
+  for (int a = 0; a < 3; a++)
+    for (int b = 0; b < 3; b++) {
+      const double *x = box->cell + 3 * a;
+      double m = x[0] * h->inverse[b] + x[1] * h->inverse[3 + b] + x[2] * h->inverse[6 + b];
+      if (!(fabs(m - rint(m)) < 1e-4) || fabs(m) > 1e6)
+        EQS_FAIL(EQS_ERR_ARGUMENT, "the box is not made of whole cells of the framework");
+      cells[a][b] = (int64_t)rint(m);
+    }
+  for (int k = 0; k < box->n; k++) re[k] = im[k] = 0;
+  for (const ewald_row *r = h->ewald.row; h->charged && r < h->ewald.row + h->ewald.n_row; r++)
+    for (int i = 0; i < r->n; i++) {
+      int sign, from = r->first + i;
+      int64_t n[3];
+      for (int a = 0; a < 3; a++)
+        n[a] = cells[a][0] * r->n1 + cells[a][1] * r->n2 + cells[a][2] * (r->low + i);
+      int to = h->ewald.weight[from] == 0 ? -1 : find_vector(box, n, &sign);
+      if (to < 0) continue;
+      re[to] = h->re[from] / (2 * box->weight[to]);
+      im[to] = sign * h->im[from] / (2 * box->weight[to]);
+    }
+  return EQS_OK;
 }
 
 void classical_host_probe(const classical_host *h, const double x[3], double *lj, double *potential,

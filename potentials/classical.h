@@ -85,10 +85,10 @@ double classical_host_energy(const classical_host *h, int site, const double x[3
 /* The same without the sum over reciprocal vectors, which is sum_k weight 2 Re conj(S) T with S
  * from the next function, for all charges T of a molecule in one pass. */
 double classical_host_near(const classical_host *h, int site, const double x[3]);
-/* The crystal's structure factor re, im [box->n] in a box of replica[] cells, whose Ewald sum has
- * the same cutoff and tolerance; zero without charges. */
-void classical_host_spread(const classical_host *h, const int replica[3], const ewald *box,
-                           double *re, double *im);
+/* The crystal's structure factor re, im [box->n] in a box of whole cells, whose Ewald sum has the
+ * same cutoff and tolerance; zero without charges. EQS_ERR_ARGUMENT: another box. */
+eqs_status classical_host_spread(const classical_host *h, const ewald *box, double *re,
+                                 double *im) EQS_CHECK;
 /* All at once for a grid: Lennard-Jones energies of the n_site sites (eV), the real-space part of
  * the potential (V), squared distance to the next atom (INFINITY beyond the cutoff). Finite even on
  * top of an atom, at the price of being wrong closer than CLASSICAL_CONTACT. */

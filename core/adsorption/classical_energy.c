@@ -586,7 +586,7 @@ static eqs_status prepare_box(const framework *f, const classical_settings *sett
   e->pairs.ewald = &e->ewald;
   EQS_TRY(alloc_array(&e->field, 2 * (size_t)e->ewald.n, sizeof *e->field, "structure factors"));
   EQS_TRY(alloc_array(&e->all, 2 * (size_t)e->ewald.n, sizeof *e->all, "structure factors"));
-  classical_host_spread(h, f->replica, &e->ewald, e->field, e->field + e->ewald.n);
+  EQS_TRY(classical_host_spread(h, &e->ewald, e->field, e->field + e->ewald.n));
   memcpy(e->all, e->field, 2 * (size_t)e->ewald.n * sizeof *e->all);
   for (int i = 0; i < e->n_component; i++) {
     component *c = e->component + i;

@@ -13,134 +13,15 @@
 #include "core/adsorption/widom_importance.h"
 #include "core/neighbors.h"
 #include "core/symmetry.h"
-#include "io/elements.h"
 #include "potentials/charges.h"
-#include "tests/reference.h"
+#include "tests/core/reference_gas.h"
 
-#include <cjson/cJSON.h>
 #include <criterion/criterion.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-
-typedef struct reference_gas {
-  framework f;
-  classical_site *atom; /* [f.cell.n] */
-  classical_molecule co2;
-  classical_settings settings;
-  double temperature;
-  workspace work;
-  guest_energy *energy;
-} reference_gas;
-
-static cJSON *read_json(const char *path) {
-  FILE *file = fopen(path, "rb");
-  cr_assert(file);
-  char *text = calloc(1, 1 << 16);
-  size_t n = fread(text, 1, (1 << 16) - 1, file);
-  fclose(file);
-  cr_assert(n > 0);
-  cJSON *json = cJSON_Parse(text);
-  cr_assert(json);
-  free(text);
-  return json;
-}
-
-static double number(const cJSON *o, const char *key) {
-  const cJSON *v = cJSON_GetObjectItem(o, key);
-  cr_assert(cJSON_IsNumber(v), "%s", key);
-  return v->valuedouble;
-}
-
-static classical_site site_of(const cJSON *type) {
-  return (classical_site){number(type, "eps"), number(type, "sig"), number(type, "charge")};
-}
-
-/* Atoms of element z within `reach` of atom i, images included. */
-static int bonded(const structure *s, int i, int z, double reach) {
-  int n = 0;
-  for (int j = 0; j < s->n; j++)
-    for (int image = 0; image < 27; image++) {
-      const int m[3] = {image % 3 - 1, image / 3 % 3 - 1, image / 9 - 1};
-      double r2 = 0;
-      if (s->number[j] != z || (i == j && image == 13)) continue;
-      for (int k = 0; k < 3; k++)
-        r2 += pow(s->position[i][k] - s->position[j][k] + m[0] * s->cell[k] +
-                      m[1] * s->cell[3 + k] + m[2] * s->cell[6 + k],
-                  2);
-      n += r2 < reach * reach;
-    }
-  return n;
-}
-
-/* The label of IRMOF-1's atoms, by their bonds; elsewhere the element. */
-static const char *label_of(const cJSON *types, const structure *s, int i) {
-  const char *symbol = element_symbol(s->number[i]);
-  if (cJSON_GetObjectItem(types, symbol)) return symbol;
-  switch (s->number[i]) {
-  case 30: return "Zn1";
-  case 8: return bonded(s, i, 30, 2.2) == 4 ? "O1" : "O2";
-  case 6: return bonded(s, i, 8, 1.5) == 2 ? "C1" : bonded(s, i, 1, 1.2) ? "C3" : "C2";
-  default: return "H1";
-  }
-}
-
-static void read_gas(const cJSON *json, classical_molecule *m) {
-  const cJSON *types = cJSON_GetObjectItem(json, "types"), *entry;
-  const cJSON *sites = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "gas"), "sites");
-  *m = (classical_molecule){0};
-  cJSON_ArrayForEach(entry, sites) {
-    const cJSON *name = cJSON_GetArrayItem(entry, 0), *x = cJSON_GetArrayItem(entry, 1);
-    m->site[m->n] = site_of(cJSON_GetObjectItem(types, name->valuestring));
-    for (int k = 0; k < 3; k++) m->position[m->n][k] = cJSON_GetArrayItem(x, k)->valuedouble;
-    m->n++;
-  }
-}
-
-static void open_case(const char *name, reference_gas *r) {
-  *r = (reference_gas){0};
-  char path[REFERENCE_PATH], relative[256];
-  snprintf(relative, sizeof relative, "reference/adsorption/%s", name);
-  if (!reference_shared(relative, path)) reference_skip("no %s in EQS_SHARED", relative);
-  cJSON *json = read_json(path);
-  const cJSON *types = cJSON_GetObjectItem(json, "types");
-  snprintf(relative, sizeof relative, "reference/adsorption/%s",
-           cJSON_GetObjectItem(json, "cif")->valuestring);
-  cr_assert(reference_shared(relative, path));
-  eqs_structures *read;
-  cr_assert(eqs_structures_read(path, NULL, &read) == EQS_OK, "%s", eqs_error());
-  r->settings.cutoff = number(json, "rcut");
-  r->settings.truncated = !cJSON_IsTrue(cJSON_GetObjectItem(json, "shifted"));
-  r->temperature = number(json, "T");
-  cr_assert(framework_prepare(structures_frame(read, 0), 2 * r->settings.cutoff, &r->f) == EQS_OK);
-  eqs_structures_free(&read);
-  r->atom = calloc((size_t)r->f.cell.n, sizeof *r->atom);
-  int from_file = cJSON_IsTrue(cJSON_GetObjectItem(json, "charges_from_cif"));
-  for (int i = 0; i < r->f.cell.n; i++) {
-    const cJSON *type = cJSON_GetObjectItem(types, label_of(types, &r->f.cell, i));
-    cr_assert(type, "atom %d", i + 1);
-    r->atom[i] = site_of(type);
-    if (from_file) r->atom[i].charge = r->f.cell.charge[i];
-  }
-  read_gas(json, &r->co2);
-  cJSON_Delete(json);
-  r->settings.atom = r->atom;
-  r->settings.guest = &r->co2;
-  cr_assert(workspace_set_threads(&r->work, 1) == EQS_OK);
-  gas g;
-  cr_assert(gas_find("CO2", &g) == EQS_OK);
-  cr_assert(classical_energy_open(&r->f, 1, &g, &r->settings, &r->work, &r->energy) == EQS_OK, "%s",
-            eqs_error());
-}
-
-static void close_case(reference_gas *r) {
-  r->energy->ops->free(r->energy);
-  framework_free(&r->f);
-  free(r->atom);
-  workspace_free(&r->work);
-}
 
 static double seconds(void) { return (double)clock() / CLOCKS_PER_SEC; }
 
@@ -207,7 +88,7 @@ static void check(const char *name, double spacing, int64_t n, double want, doub
                   double u_off) {
   double start = seconds();
   reference_gas r;
-  open_case(name, &r);
+  reference_gas_open(name, &r);
   double opened = seconds();
   energy_grid *g;
   energy_grid_description d;
@@ -226,7 +107,7 @@ static void check(const char *name, double spacing, int64_t n, double want, doub
   cr_expect(h.sigma < share / 2, "the error bar is %.2g %%", 100 * h.sigma);
   cr_expect(fabs(h.u - u) < u_off, "U_B %.3f, not %.3f kJ/mol", h.u, u);
   energy_grid_free(&g);
-  close_case(&r);
+  reference_gas_close(&r);
 }
 
 /* The quarter of IRMOF-1's cell that repeats, in the same box: the same energies. */
@@ -237,7 +118,7 @@ Test(henry, primitive_cell_of_irmof_1) {
   char path[REFERENCE_PATH];
   reference_gas r;
   int finite = 0;
-  open_case("case_irmof1.json", &r);
+  reference_gas_open("case_irmof1.json", &r);
   cr_assert(reference_shared("reference/adsorption/case_irmof1.json", path));
   cJSON *json = read_json(path);
   framework f = {.box = r.f.box}; /* shared, not freed here */
@@ -268,7 +149,7 @@ Test(henry, primitive_cell_of_irmof_1) {
   structure_free(&f.cell);
   free(atom);
   cJSON_Delete(json);
-  close_case(&r);
+  reference_gas_close(&r);
 }
 
 /* The charges in Mg-MOF-74's file are from density functional theory; equilibrated ones are no
@@ -276,7 +157,7 @@ Test(henry, primitive_cell_of_irmof_1) {
 Test(henry, equilibrated_charges_of_mg_mof_74) {
   reference_gas r;
   double q[54], square = 0;
-  open_case("case_mgmof74.json", &r);
+  reference_gas_open("case_mgmof74.json", &r);
   const structure *s = &r.f.cell;
   cr_assert(s->n == 54 && s->charge);
   cr_assert(charges_equilibrate(s->n, s->number, (const double(*)[3])s->position, s->cell, 0,
@@ -288,7 +169,7 @@ Test(henry, equilibrated_charges_of_mg_mof_74) {
   }
   cr_expect(sqrt(square) < 0.12, "rms %.3f e", sqrt(square));
   fprintf(stderr, "  charges of Mg-MOF-74 differ by %.3f e (rms)\n", sqrt(square));
-  close_case(&r);
+  reference_gas_close(&r);
 }
 
 /* U_B: -11.576 +- 0.069 */
@@ -318,7 +199,7 @@ static void check_few(const char *name, double want, double share, const int64_t
   gas g;
   guest_energy *cheap;
   two_potentials both = {.target = &r};
-  open_case(name, &r);
+  reference_gas_open(name, &r);
   classical_settings settings = {.cutoff = r.settings.cutoff, .no_charges = 1};
   cr_assert(gas_find("CO2", &g) == EQS_OK);
   cr_assert(classical_energy_open(&r.f, 1, &g, &settings, &r.work, &cheap) == EQS_OK);
@@ -359,7 +240,7 @@ static void check_few(const char *name, double want, double share, const int64_t
   surrogate_fit_free(&s.fit);
   energy_grid_free(&both.grid);
   cheap->ops->free(cheap);
-  close_case(&r);
+  reference_gas_close(&r);
 }
 
 /* Measured: 2,282 energies as given, 935 fitted; uniform poses would take 20,000. */
