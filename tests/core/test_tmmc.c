@@ -6,6 +6,8 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/tmmc.h"
 
+#include "core/adsorption/classical_energy.h"
+#include "core/adsorption/widom.h"
 #include "tests/core/toy_settings.h"
 
 #include <stdio.h>
@@ -130,6 +132,61 @@ Test(tmmc, sites_are_binomial) {
     tmmc_free(&r);
     toy_close(t);
   }
+}
+
+/* The limit of few guests: CO2 with charges among six atoms, against uniform insertions. */
+Test(tmmc, henry_coefficient_is_that_of_widom) {
+  enum { ATOMS = 6, POSES = 40000, BLOCKS = 20 };
+  static const double at[ATOMS][3] = {{0, 0, 0}, {2, 0, 0}, {7, 7, 1},
+                                      {7, 7, 3}, {1, 8, 8}, {12, 3, 9}};
+  static const int number[ATOMS] = {30, 8, 30, 8, 6, 6};
+  static const double charge[ATOMS] = {0.5, -0.5, 0.4, -0.4, 0.2, -0.2};
+  static pose p[POSES];
+  static double u[POSES];
+  const classical_settings rule = {.cutoff = 7};
+  framework f = {.replica = {1, 1, 1}};
+  workspace work = {0};
+  gas g;
+  guest_energy *e;
+  for (int i = 0; i < ATOMS; i++) {
+    cr_assert(structure_append(&f.cell, number[i], at[i], charge[i]) == EQS_OK);
+    cr_assert(structure_append(&f.box, number[i], at[i], charge[i]) == EQS_OK);
+  }
+  for (int k = 0; k < 3; k++) f.cell.cell[4 * k] = f.box.cell[4 * k] = 14;
+  cr_assert(workspace_set_threads(&work, 1) == EQS_OK && gas_find("CO2", &g) == EQS_OK);
+  cr_assert(classical_energy_open(&f, 1, &g, &rule, &work, &e) == EQS_OK, "%s", eqs_error());
+  for (int i = 0; i < POSES; i++) pose_draw(8, 1, (uint64_t)i, f.box.cell, p + i);
+  cr_assert(classical_energy_poses(e, 0, POSES, p, u) == EQS_OK);
+  double mean = 0, square = 0;
+  for (int b = 0; b < BLOCKS; b++) {
+    double sum = 0;
+    for (int i = b * POSES / BLOCKS; i < (b + 1) * POSES / BLOCKS; i++) sum += exp(-u[i] / kt);
+    mean += sum / POSES;
+    square += pow(sum / POSES * BLOCKS, 2) / BLOCKS;
+  }
+  double sigma = sqrt((square - mean * mean) / (BLOCKS - 1));
+  tmmc_settings s;
+  tmmc_defaults(&s);
+  s.chain.cell = f.box.cell;
+  s.chain.temperature = TOY_T;
+  s.chain.n_component = 1;
+  s.chain.fugacity[0] = 2e5;
+  s.chain.max_guests = 3;
+  s.chain.target = e;
+  s.cycles.equilibration = 300;
+  s.cycles.production = 3000;
+  s.framework_mass = structure_mass(&f.box);
+  tmmc_result *r = run(&s);
+  series_value henry = tmmc_henry(r);
+  double density = s.framework_mass * MASS_UNIT_KG / (14e-10 * 14e-10 * 14e-10);
+  double want = widom_henry(mean, TOY_T, density), error = want * sigma / mean;
+  cr_assert(mean > 1.5 && error < 0.05 * want, "W %g, %g +- %g", mean, want, error);
+  cr_assert(fabs(henry.mean - want) < 4 * hypot(henry.sigma, error) && henry.sigma < 0.05 * want,
+            "%g +- %g, by insertions %g +- %g", henry.mean, henry.sigma, want, error);
+  tmmc_free(&r);
+  e->ops->free(e);
+  framework_free(&f);
+  workspace_free(&work);
 }
 
 /* Plain sampling of the same fluid gives the same mean. */
