@@ -83,7 +83,7 @@ static void distances(const guest_sites *s, const guest_pairs *p, size_t slot, i
 static double chunk_energy(const guest_sites *s, const guest_pairs *p, size_t slot, int n, int type,
                            const double f[3], const int m[3]) {
   const classical_pair *pair = p->pair + (size_t)type * (size_t)p->n_type;
-  double r2[CHUNK], near[CHUNK], q = EWALD_COULOMB * p->site[type].charge, u = 0;
+  double r2[CHUNK], near[CHUNK] = {0}, q = EWALD_COULOMB * p->site[type].charge, u = 0;
   double limit = p->cutoff * p->cutoff;
   int of[CHUNK], k = 0;
   distances(s, p, slot, n, f, m, r2);
