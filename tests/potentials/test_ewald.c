@@ -134,6 +134,13 @@ Test(ewald, table_of_the_real_part) {
 }
 
 /* Against the definitions, k by k with cos(k x). */
+/* One too many in its row: no vector of the ball, but the last of an even number. */
+static int idles(const ewald *e, const ewald_row *r, int i, double k2) {
+  if (e->weight[r->first + i] != 0) return 0;
+  cr_assert(k2 > e->k_cut * e->k_cut && i == r->n - 1 && i % 2 == 1);
+  return 1;
+}
+
 Test(ewald, reciprocal_pieces) {
   ewald e = prepared(skew, 6, 1e-6);
   enum { N = 4 };
@@ -153,9 +160,9 @@ Test(ewald, reciprocal_pieces) {
   double added = ewald_added(&e, 2, q + 2, phase + 2 * size, s, s + n);
   double alone = ewald_added(&e, 2, q + 2, phase + 2 * size, NULL, NULL);
   for (size_t j = 0; j < n; j++)
-    if (e.weight[j] == 0) g[j] = g[n + j] = 0; /* one too many in its row: no vector of the ball */
+    if (e.weight[j] == 0) g[j] = g[n + j] = 0;
   double value = ewald_at(&e, phase, g, g + n);
-  int seen = 0, idle = 0;
+  int seen = 0;
   for (int r = 0; r < e.n_row; r++)
     for (int i = 0; i < e.row[r].n; i++) {
       int h[3] = {e.row[r].n1, e.row[r].n2, e.row[r].low + i}, j = e.row[r].first + i;
@@ -166,11 +173,7 @@ Test(ewald, reciprocal_pieces) {
             (h[0] * e.inverse[3 * c] + h[1] * e.inverse[3 * c + 1] + h[2] * e.inverse[3 * c + 2]);
         k2 += k[c] * k[c];
       }
-      if (e.weight[j] == 0) {
-        cr_assert(k2 > e.k_cut * e.k_cut && i == e.row[r].n - 1 && i % 2 == 1);
-        idle++;
-        continue;
-      }
+      if (idles(&e, e.row + r, i, k2)) continue;
       seen++;
       for (int a = 0; a < N; a++) {
         double kx = k[0] * x[a][0] + k[1] * x[a][1] + k[2] * x[a][2];
@@ -188,8 +191,7 @@ Test(ewald, reciprocal_pieces) {
     }
   /* the volume of the half ball: a count within the surface's uncertainty */
   double count = e.volume * pow(e.k_cut, 3) / (12 * PI * PI);
-  cr_expect(seen + idle == e.n && idle > 0 && fabs(seen / count - 1) < 0.05, "%d vectors, about %g",
-            seen, count);
+  cr_expect(seen < e.n && fabs(seen / count - 1) < 0.05, "%d vectors, about %g", seen, count);
   cr_expect_float_eq(added, sums[0], 1e-12);
   cr_expect_float_eq(alone, sums[1], 1e-12);
   cr_expect_float_eq(value, sums[2], 1e-11);
