@@ -206,6 +206,11 @@ says out "failed at the stage model: "
 says out "does not know element 36"
 # 8 sqrt(2) less krypton's sigma, 3.6892
 equal "$(cell f.csv model strange df | cut -c 1-4)" 7.62 "pores of a failed row"
+sed 's/^C/U/' funnel/wide.xyz > uranium.xyz
+check 0 "no charges" "${run[@]}" uranium.xyz --best 1 --output f.db --csv u.csv
+says out "no-classical"
+matches u.csv "has no ionisation energies of element 92"
+equal "$(cell u.csv classical uranium stopped)" "there is no classical K_H to rank it by" "why it ended"
 cubic dense.xyz 2.5
 check 0 "a gas that fits nowhere" "${run[@]}" dense.xyz --min-diameter 0 --error 30% \
   --max-energies 200 --output dense.db --csv dense.csv
@@ -298,6 +303,11 @@ if [ -f "$published" ]; then
     --temperature 298 --insertions 100 --dispersion d3bj --output seven.db
   says out "this model gives -22.69"
   says out "-22.999 eV: +0.309"
+  # Without a classical potential poses are uniform.
+  check 0 "uniform poses" "$equisorb" screen uranium.xyz --model "$published" "${settings[@]}" \
+    --error 50% --max-energies 200 --output seven.db --csv u.csv
+  says out "no-classical"
+  [ -n "$(cell u.csv model uranium henry)" ] || fail "no K_H without a classical potential"
 else
   echo "skipped: the warning about the gas needs SevenNet-0; set EQS_SEVENNET_DIR"
 fi
