@@ -38,7 +38,7 @@ static const char help_text[] =
     "  --stage STAGE        the last one (default model)\n"
     "  --min-diameter A     frameworks whose free sphere Df is smaller (angstrom) end after "
     "pores;\n"
-    "                       default the gas's kinetic diameter, 0 lets all through\n"
+    "                       default 3/4 of the gas's kinetic diameter, 0 lets all through\n"
     "  --min-henry K        those with less by the classical estimate (mol/kg/Pa) end there\n"
     "  --best N             only the N best by the classical estimate go to the model\n"
     "  --error P            of the model's K_H: 95 % interval, relative, 5% or 0.05 (default 5%)\n"

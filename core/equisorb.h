@@ -233,8 +233,8 @@ typedef struct eqs_screen_options {
   int retry_failed;     /* 1: frameworks whose failure is in the store are tried again */
   /* The last stage; NULL = "model", with EQS_ENERGY_CLASSICAL "classical". */
   const char *stage;
-  /* Frameworks whose free sphere (Df, angstrom) is smaller end after the pores; 0 = the gas's
-   * kinetic diameter, negative = none do. */
+  /* Frameworks whose free sphere (Df, angstrom) is smaller end after the pores; 0 = three quarters
+   * of the gas's kinetic diameter, negative = none do. */
   double min_diameter;
   double min_henry; /* mol/kg/Pa: with less, classically, they end there; 0 = none do */
   int64_t best;     /* so many, the best by the classical Henry coefficient, reach the model; 0 =

@@ -22,7 +22,8 @@ enum { ISOTHERMS = 5, PRESSURES_MAX = 256, CYCLES = 2000, CYCLES_MAX = 200000000
 #define ERROR          0.05
 #define MAX_ENERGIES   20000
 #define CLASSICAL_SET  "uff+trappe"
-#define U_HIGH         1e3 /* eV: deep inside an atom, of no weight */
+#define WINDOW_SHARE   0.75 /* of the kinetic diameter: windows give way, UFF's radii are large */
+#define U_HIGH         1e3  /* eV: deep inside an atom, of no weight */
 
 static const char *const names[N_STAGE] = {"pores", "classical", "model", "isotherm"};
 
@@ -66,7 +67,7 @@ static eqs_status check_funnel(eqs_screen_options *o, const gas *g) {
   if (!isfinite(o->min_diameter) || !(o->min_henry >= 0 && isfinite(o->min_henry)))
     EQS_FAIL(EQS_ERR_ARGUMENT, "a least diameter of %g angstrom, a least K_H of %g mol/kg/Pa",
              o->min_diameter, o->min_henry);
-  if (o->min_diameter == 0) o->min_diameter = 2 * pockets_probe(g);
+  if (o->min_diameter == 0) o->min_diameter = WINDOW_SHARE * 2 * pockets_probe(g);
   if (o->best < 0 || o->isotherms < 0)
     EQS_FAIL(EQS_ERR_ARGUMENT, "best and isotherms must not be negative");
   if (o->isotherms == 0) o->isotherms = ISOTHERMS;
