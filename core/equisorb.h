@@ -521,12 +521,16 @@ typedef struct eqs_widom_options {
   const char *state;     /* file that energies are kept in, so that a run can go on; NULL = none */
   eqs_energy energy;     /* EQS_ENERGY_MODEL or EQS_ENERGY_SUM */
   double scale;          /* of the model in a sum */
+  /* 1: the file's frames are snapshots of the empty framework from its canonical ensemble at the
+   * one temperature given, all in one cell: averages over them, errors between them. At least 20.
+   * Each has a state file of its own, state.0, state.1, ... */
+  int snapshots;
 } eqs_widom_options;
 
 typedef struct eqs_widom_progress {
   size_t size;
-  const char
-      *phase; /* "pockets", "energy grid", "classical energies", "pilot", "sampling", "check" */
+  /* "pockets", "energy grid", "classical energies", "pilot", "chains", "sampling", "check" */
+  const char *phase;
   int64_t done, of; /* of the phase */
   int64_t n_energy; /* of the model, so far */
   double error;     /* 95 %, relative, so far; NAN while unknown */
@@ -550,9 +554,10 @@ typedef struct eqs_widom_point {
   const char *flags;        /* words; "" if there is nothing to say. Belongs to the result */
 } eqs_widom_point;
 
-/* path: a structure file with one frame. watch may be NULL. EQS_ERR_INTERRUPTED: the energies so
- * far are in the state file. EQS_ERR_ARGUMENT: options, also a state file of other settings.
- * EQS_ERR_UNSUPPORTED: an element or gas unknown to the model or the surrogate. */
+/* path: a structure file, with one frame unless `snapshots`. watch may be NULL.
+ * EQS_ERR_INTERRUPTED: the energies so far are in the state file. EQS_ERR_ARGUMENT: options, also
+ * a state file of other settings. EQS_ERR_UNSUPPORTED: an element or gas unknown to the model or
+ * the surrogate. */
 EQS_API eqs_status eqs_widom(eqs_context *c, const eqs_model *m, const char *path,
                              const eqs_widom_options *options, eqs_widom_watch watch, void *user,
                              eqs_widom_result **out) EQS_CHECK;

@@ -12,7 +12,6 @@
 
 #define KIND       "EQSENERG"
 #define FILE_LIMIT ((size_t)1 << 30)
-#define INDEX_MAX  ((int64_t)1 << 50)
 
 /* ---- in memory */
 
@@ -95,7 +94,7 @@ static eqs_status read_entries(energy_store *s, archive *a, const char *path) {
     double u = 0;
     archive_i64(a, &index);
     archive_f64(a, &u, 1);
-    if (index < 0 || index >= INDEX_MAX || energy_store_find(s, index))
+    if (index < 0 || energy_store_find(s, index))
       EQS_FAIL(EQS_ERR_FORMAT, "%s is damaged; delete it to start afresh", path);
     EQS_TRY(energy_store_add(s, index, u));
   }

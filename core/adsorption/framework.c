@@ -60,7 +60,7 @@ static double best_basis(double cell[9], double needed, int replica[3]) {
   return best;
 }
 
-eqs_status framework_prepare(const structure *s, double needed, framework *out) {
+static eqs_status prepare(const structure *s, double needed, int given, framework *out) {
   *out = (framework){0};
   if (!(s->pbc[0] && s->pbc[1] && s->pbc[2]) || !(fabs(cell_volume(s->cell)) > 0))
     EQS_FAIL(EQS_ERR_ARGUMENT, "screening needs a cell that is periodic in three directions");
@@ -72,7 +72,8 @@ eqs_status framework_prepare(const structure *s, double needed, framework *out) 
   double n = s->n * best_basis(out->cell.cell, needed, out->replica);
   out->primitive_mass = structure_mass(s);
   /* spglib refuses some cells; the file's own is always right */
-  if (structure_primitive(s, SYMMETRY_TOLERANCE, &primitive) == EQS_OK && primitive.n < s->n) {
+  if (!given && structure_primitive(s, SYMMETRY_TOLERANCE, &primitive) == EQS_OK &&
+      primitive.n < s->n) {
     out->primitive_mass = structure_mass(&primitive);
     double m = primitive.n * best_basis(primitive.cell, needed, replica);
     out->primitive = m < n;
@@ -97,6 +98,14 @@ done:
   structure_free(&primitive);
   if (status != EQS_OK) framework_free(out);
   return status;
+}
+
+eqs_status framework_prepare(const structure *s, double needed, framework *out) {
+  return prepare(s, needed, 0, out);
+}
+
+eqs_status framework_prepare_snapshot(const structure *s, double needed, framework *out) {
+  return prepare(s, needed, 1, out);
 }
 
 void framework_free(framework *f) {

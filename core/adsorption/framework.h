@@ -19,6 +19,8 @@ typedef struct framework {
  * EQS_ERR_ARGUMENT: not periodic in three directions. EQS_ERR_UNSUPPORTED: the box has too many
  * atoms. */
 eqs_status framework_prepare(const structure *s, double needed, framework *out) EQS_CHECK;
+/* The same with the atoms as given, whatever their symmetry: equal cells give equal boxes. */
+eqs_status framework_prepare_snapshot(const structure *s, double needed, framework *out) EQS_CHECK;
 void framework_free(framework *f);
 
 #endif

@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/locale_c.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,27 @@
 #define ERROR 0.05
 
 /* ---- what a run needs */
+
+/* All frames are of one framework, in one cell. */
+static eqs_status check_frames(const eqs_structures *frames) {
+  const structure *a = structures_frame(frames, 0);
+  for (int f = 1; f < eqs_structures_count(frames); f++) {
+    const structure *b = structures_frame(frames, f);
+    double off = 0;
+    int same =
+        a->n == b->n && a->pbc[0] == b->pbc[0] && a->pbc[1] == b->pbc[1] && a->pbc[2] == b->pbc[2];
+    for (int i = 0; same && i < a->n; i++) same = a->number[i] == b->number[i];
+    if (!same)
+      EQS_FAIL(EQS_ERR_FORMAT, "frame %d does not have the atoms of the first, in their order",
+               f + 1);
+    for (int k = 0; k < 9; k++) off = fmax(off, fabs(a->cell[k] - b->cell[k]));
+    if (!(off < 1e-6))
+      EQS_FAIL(EQS_ERR_FORMAT,
+               "frame %d has another cell than the first; snapshots must be of one cell (NVT)",
+               f + 1);
+  }
+  return EQS_OK;
+}
 
 static eqs_status open_framework(henry_job *j, const char *path) {
   eqs_structures *frames = NULL;
@@ -27,16 +49,20 @@ static eqs_status open_framework(henry_job *j, const char *path) {
   EQS_TRY(eqs_structures_read(path, &options, &frames));
   eqs_status status = EQS_OK;
   const structure *s = structures_frame(frames, 0);
-  if (eqs_structures_count(frames) != 1)
-    EQS_TRY_DONE(status_fail(EQS_ERR_FORMAT, "it holds %d frames; give a file with one",
-                             eqs_structures_count(frames)));
+  if (j->options.snapshots) EQS_TRY_DONE(check_frames(frames));
+  else if (eqs_structures_count(frames) != 1)
+    EQS_TRY_DONE(status_fail(
+        EQS_ERR_FORMAT, "it holds %d frames; give a file with one, or say that they are snapshots",
+        eqs_structures_count(frames)));
   EQS_TRY_DONE(model_knows(&j->info, s->n, s->number));
   record_warnings(j->base, s);
   if (j->base->warnings[0]) record_flag(j->base, "warnings");
-  EQS_TRY_DONE(framework_prepare(s, j->base->width_needed, &j->host));
+  EQS_TRY_DONE((j->options.snapshots ? framework_prepare_snapshot
+                                     : framework_prepare)(s, j->base->width_needed, &j->host));
   EQS_TRY_DONE(record_framework(j->base, &j->host));
 done:
-  eqs_structures_free(&frames);
+  if (j->options.snapshots) j->frames = frames; /* they are needed to the end */
+  else eqs_structures_free(&frames);
   return status == EQS_OK ? status : status_prefix(status, "%s", path);
 }
 
@@ -61,7 +87,7 @@ static eqs_status fill_result(henry_job *j, double start, eqs_widom_result *r) {
   snprintf(r->method, sizeof r->method, "%s", j->plain ? "plain" : "importance");
   screen_record *b = j->base;
   snprintf(b->status, sizeof b->status, "ok");
-  b->n_frame = 1;
+  b->n_frame = r->n_frame ? r->n_frame : 1;
   b->seed = (int64_t)j->options.seed;
   b->seconds = clock_seconds() - start;
   record_time(b);
@@ -82,6 +108,8 @@ static eqs_status check_options(const eqs_widom_options *given, eqs_widom_option
   if (out->error == 0) out->error = ERROR;
   if (!(out->error > 0 && out->error < 1))
     EQS_FAIL(EQS_ERR_ARGUMENT, "the relative error must lie between 0 and 1, not %g", out->error);
+  if (out->snapshots && out->energy != EQS_ENERGY_MODEL)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the energy of a framework that moves is the model's, not a sum");
   if (out->seed > INT64_MAX) EQS_FAIL(EQS_ERR_ARGUMENT, "the seed must be below 2^63");
   if (out->energy != EQS_ENERGY_MODEL && out->energy != EQS_ENERGY_SUM)
     EQS_FAIL(EQS_ERR_ARGUMENT, "the energy is the model's, or a sum with it");

@@ -6,7 +6,7 @@
 #include "core/adsorption/classical_energy.h"
 #include "core/adsorption/energy_grid.h"
 #include "core/adsorption/record.h"
-#include "core/adsorption/widom_importance.h"
+#include "core/adsorption/widom_frames.h"
 
 struct eqs_widom_result {
   int n;
@@ -15,6 +15,8 @@ struct eqs_widom_result {
   char method[16], surrogate[32], charges[16]; /* the latter two "" if plain */
   double error;                                /* asked for */
   double grid_spacing, grid_rms;               /* angstrom, kJ/mol */
+  frames_average frames;                       /* with snapshots */
+  int n_frame;                                 /* snapshots; 0 = one rigid framework */
   double probe; /* radius that pockets were found with, angstrom; 0 = none are blocked */
 };
 

@@ -64,7 +64,7 @@ static eqs_status cheap(void *context, int n, const pose *poses, double *u) {
 }
 
 static int progress(void *context, const importance_progress *p) {
-  static const char *const names[] = {"classical energies", "pilot", "sampling", "check"};
+  static const char *const names[] = {"classical energies", "pilot", "sampling", "check", "chains"};
   const henry_job *j = context;
   if (!j->watch) return 0;
   eqs_widom_progress q = {.size = sizeof q,
@@ -139,6 +139,34 @@ void henry_job_close(henry_job *j) {
   if (j->target) j->target->ops->free(j->target);
   contacts_free(&j->contacts);
   framework_free(&j->host);
+  eqs_structures_free(&j->frames);
+}
+
+/* ---- snapshots: the framework becomes each of them in turn */
+
+/* Energy of the empty framework, per cell of the snapshot. */
+static eqs_status host_energy(const henry_job *j, double *energy) {
+  int first[2];
+  const int *replica = j->host.replica;
+  eqs_systems s = structure_view(&j->host.box, first);
+  eqs_result out = {.size = sizeof out, .energy = energy};
+  EQS_TRY(eqs_compute(j->context, j->model, &s, &out));
+  *energy /= (double)replica[0] * replica[1] * replica[2];
+  return EQS_OK;
+}
+
+static eqs_status place_frame(void *context, int frame, double *host) {
+  henry_job *j = context;
+  if (frame > 0) {
+    framework_free(&j->host);
+    contacts_free(&j->contacts);
+    j->target->ops->free(j->target);
+    j->target = NULL;
+    EQS_TRY(framework_prepare_snapshot(structures_frame(j->frames, frame), j->base->width_needed,
+                                       &j->host));
+    EQS_TRY(henry_job_target(j));
+  }
+  return host_energy(j, host);
 }
 
 /* ---- sampling */
@@ -160,11 +188,15 @@ eqs_status henry_job_sample(henry_job *j, eqs_widom_result *r) {
                            .overlap = henry_job_overlap,
                            .blocked = j->pores ? henry_job_blocked : NULL,
                            .contact = henry_job_contact,
+                           .molecule = &j->molecule,
                            .fit = j->fit,
                            .progress = progress,
                            .state = o->state,
                            .condition = j->base->condition};
-  return widom_importance_run(&s, &r->sampling);
+  if (!j->frames) return widom_importance_run(&s, &r->sampling);
+  frames_settings f = {.n = eqs_structures_count(j->frames), .place = place_frame, .context = j};
+  r->n_frame = f.n;
+  return widom_frames_run(&f, &s, &r->frames, &r->sampling);
 }
 
 void henry_job_flag_pockets(screen_record *r, double w, double w_unblocked) {

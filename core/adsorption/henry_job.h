@@ -30,6 +30,7 @@ typedef struct henry_job {
   energy_grid *grid;
   surrogate_fit *fit;
   pores *pores;
+  eqs_structures *frames; /* with options.snapshots; the host is one of them */
 } henry_job;
 
 /* The model's energies, or classical + scale * model, and the distances for overlaps and holes. */

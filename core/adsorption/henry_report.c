@@ -53,7 +53,7 @@ typedef struct extra {
   double value;
 } extra;
 
-enum { EXTRAS = 23, POINT_EXTRAS = 5 };
+enum { EXTRAS = 27, POINT_EXTRAS = 5 };
 
 static void run_extras(const eqs_widom_result *r, extra out[EXTRAS]) {
   const importance_result *s = &r->sampling;
@@ -82,6 +82,10 @@ static void run_extras(const eqs_widom_result *r, extra out[EXTRAS]) {
       {"grid_rms", table ? r->grid_rms : (double)NAN},
       {"pocket_probe", r->probe > 0 ? r->probe : (double)NAN},
       {"n_blocked", (double)s->n_blocked},
+      {"n_energy_search", (double)s->n_search},
+      {"n_place", s->n_site},
+      {"host_share", r->n_frame ? r->frames.host_share * EV_KJ_MOL : (double)NAN},
+      {"draw_share", r->n_frame ? r->frames.draw_share : (double)NAN},
   };
   memcpy(out, all, sizeof all);
 }
@@ -204,6 +208,14 @@ static void put_sampling(FILE *f, const eqs_widom_result *r) {
   if (s->corrected)
     fprintf(f, ", %.2g with %d fitted parameters", s->rms * EV_KJ_MOL, s->n_parameter);
   fputc('\n', f);
+  if (s->n_site)
+    fprintf(f, "it misses the wells: %lld energies of chains found them, draws are around these\n",
+            (long long)s->n_search);
+  if (r->n_frame)
+    fprintf(f,
+            "%d snapshots of the empty framework; its own energy adds %.2g kJ/mol to Qst\n"
+            "draws make %.0f %% of the variance of K_H, the framework the rest\n",
+            r->n_frame, -r->frames.host_share * EV_KJ_MOL, 100 * r->frames.draw_share);
 }
 
 static void put_table(FILE *f, const eqs_widom_result *r) {

@@ -7,10 +7,9 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/widom_importance.h"
 
-#include "core/adsorption/energy_store.h"
-#include "core/adsorption/pose_table.h"
 #include "core/adsorption/random.h"
 #include "core/adsorption/statistics.h"
+#include "core/adsorption/widom_run.h"
 #include "core/locale_c.h"
 
 #include <math.h>
@@ -20,7 +19,7 @@
 
 enum { TABLE = 1000000, TABLE_MAX = 4000000, ROUND = 400, PILOT = 250, OUTSIDE = 50 };
 enum { MAX_ENERGY = 20000, TRIES_PER_OUTSIDE = 100, CORRECT_BATCH = 4096, PLAIN_ROUND = 4000 };
-enum { CONDITION_MAX = 4096 };
+enum { CONDITION_MAX = 4096, MISSES_FROM = 800 };
 #define DRAWS_MAX   ((int64_t)1 << 40)
 #define EPS         0.1
 #define PILOT_EPS   0.5
@@ -35,23 +34,8 @@ enum { HEATS = sizeof heats / sizeof heats[0] };
 /* Keys of the random numbers beside the poses' own: seed xor purpose. */
 #define KEY_PILOT      0x50494C4F54000000u
 #define KEY_PRODUCTION 0x50524F4455435400u
+#define KEY_SITES      0x5349544553000000u
 #define KEY_OUTSIDE    0x4F55545349444500u
-
-typedef struct run {
-  importance_settings s; /* defaults filled in */
-  importance_result *out;
-  int n_kt;
-  double kt[POSE_TABLE_KT], hottest; /* eV, K */
-  pose_table table;
-  energy_store energies;
-  int64_t n_saved; /* of the energies */
-  int64_t reserve; /* energies kept for the region left out */
-  widom_draws pilot, draws;
-  pose *poses; /* [batch] */
-  int64_t *wanted;
-  double *u;
-  importance_progress at;
-} run;
 
 /* ---- settings */
 
@@ -84,13 +68,13 @@ static eqs_status check(const importance_settings *s) {
       (s->table > 0 && s->table < WIDOM_MIN))
     EQS_FAIL(EQS_ERR_ARGUMENT, "a table of %lld poses; give %d to %d", (long long)s->table,
              WIDOM_MIN, POSE_TABLE_MAX);
-  if (s->round < 0 || s->pilot < 0 || (s->round && s->round < WIDOM_MIN) ||
-      (s->pilot && s->pilot < WIDOM_MIN))
+  if (s->round < 0 || s->pilot < -1 || (s->round && s->round < WIDOM_MIN) ||
+      (s->pilot > 0 && s->pilot < WIDOM_MIN))
     EQS_FAIL(EQS_ERR_ARGUMENT, "rounds of at least %d draws", WIDOM_MIN);
   return EQS_OK;
 }
 
-static void fill_defaults(run *r) {
+static void fill_defaults(importance_run *r) {
   importance_settings *s = &r->s;
   if (!s->n_sampled) s->n_sampled = s->n_temperature;
   if (!s->max_energy) s->max_energy = MAX_ENERGY;
@@ -119,7 +103,7 @@ static void fill_defaults(run *r) {
 
 /* What the stored energies belong to: not how many are wanted, so that a run may be continued with
  * a smaller error. */
-static void describe(const run *r, char *out, size_t size) {
+static void describe(const importance_run *r, char *out, size_t size) {
   LOCALE_C();
   int n = snprintf(out, size, "%s\nseed=%llu stream=%u cell=", r->s.condition ? r->s.condition : "",
                    (unsigned long long)r->s.seed, r->s.stream);
@@ -127,7 +111,7 @@ static void describe(const run *r, char *out, size_t size) {
     n += snprintf(out + n, size - (size_t)n, " %a", r->s.cell[k]);
 }
 
-static eqs_status load(run *r) {
+static eqs_status load(importance_run *r) {
   char condition[CONDITION_MAX];
   if (!r->s.state) return EQS_OK;
   describe(r, condition, sizeof condition);
@@ -137,7 +121,7 @@ static eqs_status load(run *r) {
 }
 
 /* Unless `all`, only where enough is new: what a kill may cost is a twentieth. */
-static eqs_status save(run *r, int all) {
+eqs_status importance_save(importance_run *r, int all) {
   char condition[CONDITION_MAX];
   int64_t fresh = r->energies.n - r->n_saved;
   if (!r->s.state || fresh == 0 || (!all && fresh < r->n_saved / 20)) return EQS_OK;
@@ -147,19 +131,19 @@ static eqs_status save(run *r, int all) {
   return EQS_OK;
 }
 
-static eqs_status look(run *r) {
+eqs_status importance_look(importance_run *r) {
   if (!r->s.progress || !r->s.progress(r->s.context, &r->at)) return EQS_OK;
-  EQS_TRY(save(r, 1));
+  EQS_TRY(importance_save(r, 1));
   EQS_FAIL(EQS_ERR_INTERRUPTED, "stopped after %lld energies", (long long)r->at.n_energy);
 }
 
 static int look_table(void *context, int64_t done) {
-  run *r = context;
+  importance_run *r = context;
   r->at.done = done;
   return r->s.progress && r->s.progress(r->s.context, &r->at);
 }
 
-static eqs_status grow(run *r, int64_t n) {
+static eqs_status grow(importance_run *r, int64_t n) {
   r->at.phase = IMPORTANCE_TABLE;
   r->at.of = n;
   return pose_table_grow(&r->table, n, r->s.cheap, r->s.context, r->s.batch, look_table, r);
@@ -167,11 +151,11 @@ static eqs_status grow(run *r, int64_t n) {
 
 /* ---- energies of draws */
 
-static void pose_of(const run *r, int64_t index, pose *out) {
+static void pose_of(const importance_run *r, int64_t index, pose *out) {
   pose_draw(r->s.seed, r->s.stream, (uint64_t)index, r->s.cell, out);
 }
 
-static eqs_status compute(run *r, int n) {
+static eqs_status compute(importance_run *r, int n) {
   if (!n) return EQS_OK;
   for (int i = 0; i < n; i++) pose_of(r, r->wanted[i], &r->poses[i]);
   EQS_TRY(r->s.expensive(r->s.context, n, r->poses, r->u));
@@ -179,9 +163,8 @@ static eqs_status compute(run *r, int n) {
   return EQS_OK;
 }
 
-/* Marks the energy as one that this run has asked for; a stored one counts like a fresh one, an
- * overlap costs nothing. */
-static int use(run *r, int64_t index) {
+/* A stored energy counts like a fresh one, an overlap costs nothing. */
+int importance_use(importance_run *r, int64_t index) {
   stored_energy *e = energy_store_find(&r->energies, index);
   if (!e || e->used) return e != NULL;
   e->used = 1;
@@ -189,20 +172,20 @@ static int use(run *r, int64_t index) {
   return 1;
 }
 
-static int is_hole(const run *r, const widom_draw *d) {
-  if (!(d->u >= -HOLE_KJ_MOL / EV_KJ_MOL)) return 1; /* true for NAN */
-  return r->s.cheap && d->u < 0 && r->table.base[d->index] > IMPORTANCE_CLASH / EV_KJ_MOL;
+int importance_hole(const importance_run *r, double u, double base) {
+  if (!(u >= -HOLE_KJ_MOL / EV_KJ_MOL)) return 1; /* true for NAN */
+  return r->s.cheap && u < 0 && base > IMPORTANCE_CLASH / EV_KJ_MOL;
 }
 
-static void judge(run *r, widom_draw *d) {
+static void judge(importance_run *r, widom_draw *d) {
   if (d->kind == DRAW_OVERLAP) return;
   d->u = energy_store_find(&r->energies, d->index)->u;
   if (d->u == INFINITY) d->kind = DRAW_OVERLAP;
-  else if (is_hole(r, d)) d->kind = DRAW_HOLE;
+  else if (importance_hole(r, d->u, r->s.cheap ? r->table.base[d->index] : 0)) d->kind = DRAW_HOLE;
 }
 
 /* Fills in u and kind of draws from..d->n-1, whose index is set. */
-static eqs_status evaluate(run *r, widom_draws *d, int64_t from) {
+static eqs_status evaluate(importance_run *r, widom_draws *d, int64_t from) {
   int n = 0;
   for (int64_t i = from; i < d->n; i++) {
     widom_draw *draw = &d->draw[i];
@@ -216,24 +199,25 @@ static eqs_status evaluate(run *r, widom_draws *d, int64_t from) {
     }
     int waiting = 0;
     for (int k = 0; k < n; k++) waiting |= r->wanted[k] == draw->index;
-    if (waiting || use(r, draw->index)) continue;
+    if (waiting || importance_use(r, draw->index)) continue;
     r->wanted[n++] = draw->index;
     if (n < r->s.batch) continue;
     EQS_TRY(compute(r, n));
-    for (int k = 0; k < n; k++) use(r, r->wanted[k]);
+    for (int k = 0; k < n; k++) importance_use(r, r->wanted[k]);
     n = 0;
     r->at.done = r->at.phase == IMPORTANCE_PRODUCTION ? r->at.n_energy : i + 1 - from;
-    EQS_TRY(look(r));
+    EQS_TRY(importance_look(r));
   }
   EQS_TRY(compute(r, n));
-  for (int k = 0; k < n; k++) use(r, r->wanted[k]);
+  for (int k = 0; k < n; k++) importance_use(r, r->wanted[k]);
   for (int64_t i = from; i < d->n; i++) judge(r, &d->draw[i]);
   return EQS_OK;
 }
 
 /* n further draws from the table's density, or uniform ones where there is no surrogate. */
-static eqs_status draw_round(run *r, widom_draws *d, uint64_t key, int64_t n) {
+static eqs_status draw_round(importance_run *r, widom_draws *d, uint64_t key, int64_t n) {
   int64_t from = d->n;
+  if (r->kernels.n) return importance_site_round(r, d, key, n);
   for (int64_t i = from; i < from + n; i++) {
     widom_draw draw = {.index = i, .ln_defensive = -INFINITY};
     if (r->s.cheap) {
@@ -245,16 +229,16 @@ static eqs_status draw_round(run *r, widom_draws *d, uint64_t key, int64_t n) {
     }
     EQS_TRY(widom_draws_add(d, &draw));
   }
-  EQS_TRY(look(r));
+  EQS_TRY(importance_look(r));
   EQS_TRY(evaluate(r, d, from));
-  EQS_TRY(save(r, 0));
-  return look(r);
+  EQS_TRY(importance_save(r, 0));
+  return importance_look(r);
 }
 
 /* ---- pilots: how good is the surrogate, and can it be made better */
 
 /* The table's energies from pose `from` on with what the fit has learnt. */
-static eqs_status correct(run *r, int64_t from) {
+static eqs_status correct(importance_run *r, int64_t from) {
   pose *poses = NULL;
   double *du = NULL;
   int64_t *index = NULL;
@@ -272,7 +256,7 @@ static eqs_status correct(run *r, int64_t from) {
     }
     surrogate_fit_apply(r->s.fit, n, poses, du);
     for (int k = 0; k < n; k++) t->us[index[k]] = t->base[index[k]] + du[k];
-    EQS_TRY_DONE(look(r));
+    EQS_TRY_DONE(importance_look(r));
   }
 done:
   free(poses);
@@ -281,12 +265,12 @@ done:
   return status;
 }
 
-static void uncorrect(run *r) {
+static void uncorrect(importance_run *r) {
   r->out->corrected = r->out->n_parameter = 0;
   memcpy(r->table.us, r->table.base, (size_t)r->table.n * sizeof *r->table.us);
 }
 
-static void set_density(run *r, double eps, double heat) {
+static void set_density(importance_run *r, double eps, double heat) {
   double kt[POSE_TABLE_KT];
   for (int k = 0; k < r->n_kt; k++) kt[k] = heat * r->kt[k];
   pose_table_density(&r->table, eps, r->n_kt, kt);
@@ -294,7 +278,7 @@ static void set_density(run *r, double eps, double heat) {
 
 /* <g^2>/<g>^2 - 1 of production with the table as it is, by the pilot draws from..n-1; *heat: the
  * best. */
-static eqs_status predict(run *r, int64_t from, double *heat, double *variance) {
+static eqs_status predict(importance_run *r, int64_t from, double *heat, double *variance) {
   widom_draws d = {.draw = r->pilot.draw + from, .n = r->pilot.n - from};
   double *ln_q = NULL;
   EQS_TRY(alloc_array(&ln_q, (size_t)d.n, sizeof *ln_q, "densities"));
@@ -317,7 +301,7 @@ static eqs_status predict(run *r, int64_t from, double *heat, double *variance) 
 }
 
 /* Regression of U - Us on all pilot draws; poses that neither potential likes count little. */
-static eqs_status learn(run *r) {
+static eqs_status learn(importance_run *r) {
   size_t n = (size_t)r->pilot.n;
   pose *poses = NULL;
   double *target = NULL, *weight = NULL, kt = r->kt[r->n_kt - 1];
@@ -344,15 +328,22 @@ done:
   return status;
 }
 
-static double energies_needed(const run *r, double variance) {
+static double energies_needed(const importance_run *r, double variance) {
   double sigma = r->s.error / statistics_t95(STATISTICS_BLOCKS - 1);
   return r->s.error > 0 ? variance / (sigma * sigma) : (double)r->s.max_energy;
 }
 
 /* Leaves the table as production will use it, and eps and heat in the result. */
-static eqs_status run_pilots(run *r) {
+static eqs_status run_pilots(importance_run *r) {
   importance_result *out = r->out;
   double variance = INFINITY, heat = r->s.heat > 0 ? r->s.heat : 1;
+  if (r->s.pilot < 0) { /* what the fit knows is from another run */
+    out->heat = heat;
+    out->eps = r->s.eps;
+    out->n_parameter = r->s.fit ? surrogate_fit_parameters(r->s.fit) : 0;
+    out->corrected = out->n_parameter > 0;
+    return out->corrected ? correct(r, 0) : EQS_OK;
+  }
   for (int k = 0; k < IMPORTANCE_PILOTS; k++) {
     int64_t from = r->pilot.n;
     set_density(r, PILOT_EPS, heat);
@@ -387,7 +378,7 @@ static eqs_status run_pilots(run *r) {
 }
 
 /* A table large enough that its own error takes its share of the asked one, if it may grow so. */
-static eqs_status enlarge_table(run *r) {
+static eqs_status enlarge_table(importance_run *r) {
   double worst = 0, target = TABLE_SHARE * r->s.error / statistics_t95(STATISTICS_BLOCKS - 1);
   widom_draws d = r->pilot;
   d.n_table = r->table.n;
@@ -407,7 +398,7 @@ static eqs_status enlarge_table(run *r) {
 /* ---- production */
 
 /* The largest relative errors of the sampled temperatures: in all, and the table's part alone. */
-static void errors(const run *r, double *all, double *table, int *converged) {
+static void errors(const importance_run *r, double *all, double *table, int *converged) {
   double t95 = statistics_t95(STATISTICS_BLOCKS - 1);
   *all = *table = 0;
   *converged = 1;
@@ -424,7 +415,18 @@ static void errors(const run *r, double *all, double *table, int *converged) {
   }
 }
 
-static eqs_status produce(run *r) {
+/* The draws show what the pilots did not: the weight is where the surrogate does not lead. */
+static int misses(const importance_run *r) {
+  if (r->s.no_chain || !r->s.cheap || r->out->searched || r->draws.n < MISSES_FROM) return 0;
+  for (int t = 0; t < r->s.n_sampled; t++) {
+    widom_point p;
+    widom_draws_point(&r->draws, r->s.temperature[t], &p);
+    if (!(p.ess / (double)r->draws.n >= IMPORTANCE_POOR_ESS)) return 1;
+  }
+  return 0;
+}
+
+static eqs_status produce(importance_run *r) {
   importance_result *out = r->out;
   r->at = (importance_progress){IMPORTANCE_PRODUCTION, r->at.n_energy, r->s.max_energy,
                                 r->at.n_energy, NAN};
@@ -435,7 +437,13 @@ static eqs_status produce(run *r) {
     if (n > left) n = left;
     if (n > r->s.max_draw - r->draws.n) n = r->s.max_draw - r->draws.n;
     if (n <= 0) break;
-    EQS_TRY(draw_round(r, &r->draws, KEY_PRODUCTION, n));
+    EQS_TRY(draw_round(r, &r->draws, r->kernels.n ? KEY_SITES : KEY_PRODUCTION, n));
+    if (misses(r)) {
+      EQS_TRY(importance_search(r));
+      r->at = (importance_progress){IMPORTANCE_PRODUCTION, r->at.n_energy, r->s.max_energy,
+                                    r->at.n_energy, NAN};
+      if (r->kernels.n) continue;
+    }
     r->at.done = r->at.n_energy;
     double all, table;
     int converged;
@@ -447,12 +455,12 @@ static eqs_status produce(run *r) {
                          all * all < 2 * table * table;
   }
   out->target_missed = r->s.error > 0 && !reached;
-  return look(r);
+  return importance_look(r);
 }
 
 /* ---- the region that the surrogate leaves out */
 
-static eqs_status look_outside(run *r) {
+static eqs_status look_outside(importance_run *r) {
   importance_result *out = r->out;
   pose_table *t = &r->table;
   out->outside_share = NAN;
@@ -496,7 +504,7 @@ done:
 
 /* ---- the result */
 
-static void count_draws(run *r) {
+static void count_draws(importance_run *r) {
   importance_result *out = r->out;
   for (int64_t i = 0; i < r->draws.n; i++) {
     const widom_draw *d = &r->draws.draw[i];
@@ -507,14 +515,15 @@ static void count_draws(run *r) {
     if (isfinite(d->u) && !(d->u >= out->hole_energy)) out->hole_energy = d->u;
     if (!r->s.contact) continue;
     pose p;
-    pose_of(r, d->index, &p);
+    if (r->kernels.n) p = r->asked[d->index];
+    else pose_of(r, d->index, &p);
     double contact = r->s.contact(r->s.context, &p);
     if (!(contact >= out->hole_contact)) out->hole_contact = contact;
   }
 }
 
 /* rms of U - Us about 0, and its mean, weighted by exp(-U/kT). */
-static void compare(const run *r, const double *us, double *rms, double *offset) {
+static void compare(const importance_run *r, const double *us, double *rms, double *offset) {
   double kt = BOLTZMANN_EV * r->s.temperature[0], total = 0, first = 0, second = 0;
   double ln_w = r->out->point[0].ln_w;
   for (int64_t i = 0; i < r->draws.n; i++) {
@@ -529,9 +538,9 @@ static void compare(const run *r, const double *us, double *rms, double *offset)
   *offset = first / total;
 }
 
-static void finish(run *r) {
+static void finish(importance_run *r) {
   importance_result *out = r->out;
-  r->draws.n_table = r->s.cheap ? r->table.n : 0;
+  r->draws.n_table = r->s.cheap && !r->kernels.n ? r->table.n : 0;
   out->n_point = r->s.n_temperature;
   out->n_draw = r->draws.n;
   for (int t = 0; t < r->s.n_temperature; t++)
@@ -539,16 +548,18 @@ static void finish(run *r) {
   count_draws(r);
   if (!r->s.cheap || out->none_open) return;
   const widom_point *p = &out->point[0];
-  out->surrogate_poor |= !(p->ess / (double)r->draws.n >= IMPORTANCE_POOR_ESS) ||
+  int64_t spent = r->kernels.n ? r->at.n_energy - out->n_pilot : r->draws.n;
+  if (r->kernels.n) out->surrogate_poor = out->corrected = 0; /* it does not lead any more */
+  out->surrogate_poor |= !(p->ess / (double)spent >= IMPORTANCE_POOR_ESS) ||
                          p->defensive_share > IMPORTANCE_POOR_SHARE;
   if (p->w > 0) {
     double unused;
-    compare(r, r->table.us, &out->rms, &out->offset);
-    compare(r, r->table.base, &out->rms_as_given, &unused);
+    compare(r, r->kernels.n ? r->asked_base : r->table.us, &out->rms, &out->offset);
+    compare(r, r->kernels.n ? r->asked_base : r->table.base, &out->rms_as_given, &unused);
   }
 }
 
-static void describe_table(run *r) {
+static void describe_table(importance_run *r) {
   importance_result *out = r->out;
   out->n_table = r->table.n;
   out->accessible = pose_table_share(&r->table);
@@ -567,24 +578,25 @@ static void describe_table(run *r) {
   r->table.us = us;
 }
 
-static eqs_status run_all(run *r) {
+static eqs_status run_all(importance_run *r) {
   importance_result *out = r->out;
   EQS_TRY(load(r));
   if (r->s.cheap) {
     EQS_TRY(grow(r, r->s.table));
     if (r->table.n_accessible) {
       EQS_TRY(run_pilots(r));
-      EQS_TRY(enlarge_table(r));
+      if (out->surrogate_poor && !r->s.no_chain) EQS_TRY(importance_search(r));
+      if (!r->kernels.n) EQS_TRY(enlarge_table(r));
     }
     describe_table(r);
-    if (!out->none_open) set_density(r, out->eps, out->heat);
+    if (!out->none_open && !r->kernels.n) set_density(r, out->eps, out->heat);
   }
-  r->draws.n_table = r->s.cheap ? r->table.n : 0;
+  r->draws.n_table = r->s.cheap && !r->kernels.n ? r->table.n : 0;
   if (!out->none_open) EQS_TRY(produce(r));
   finish(r);
   if (r->s.cheap) EQS_TRY(look_outside(r));
   out->n_energy = r->at.n_energy;
-  return save(r, 1);
+  return importance_save(r, 1);
 }
 
 eqs_status widom_importance_run(const importance_settings *s, importance_result *out) {
@@ -598,7 +610,7 @@ eqs_status widom_importance_run(const importance_settings *s, importance_result 
                              .hole_energy = NAN,
                              .hole_contact = NAN,
                              .outside_share = NAN};
-  run r = {.s = *s, .out = out};
+  importance_run r = {.s = *s, .out = out};
   fill_defaults(&r);
   r.at.error = NAN;
   pose_table_open(&r.table, s->seed, s->stream, s->cell,
@@ -614,6 +626,7 @@ done:
   free(r.wanted);
   free(r.u);
   pose_table_free(&r.table);
+  importance_sites_free(&r);
   energy_store_free(&r.energies);
   widom_draws_free(&r.pilot);
   widom_draws_free(&r.draws);

@@ -8,9 +8,10 @@
  * are bounded for every temperature between.
  *
  * Pilot rounds (eps = 0.5) say how good the surrogate is; where that saves more than it costs, its
- * difference from U is fitted and added. Then everything is frozen, the pilots' averages are thrown
- * away, and rounds follow until the asked error is reached. Without a surrogate draws are uniform
- * and the bits are those of widom_run.
+ * difference from U is fitted and added. Then all is frozen, the pilots' averages are thrown away,
+ * and rounds follow until the asked error is reached. Where the surrogate misses the wells (ESS per
+ * draw below 1 %), chains with the expensive energy find them, and draws are made around what they
+ * found (widom_sites.c). Without a surrogate draws are uniform and the bits are those of widom_run.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_WIDOM_IMPORTANCE_H
@@ -31,7 +32,8 @@ typedef enum importance_phase {
   IMPORTANCE_TABLE,      /* done, of: cheap energies */
   IMPORTANCE_PILOT,      /* done, of: draws of this round */
   IMPORTANCE_PRODUCTION, /* done, of: expensive energies, budget */
-  IMPORTANCE_OUTSIDE     /* done, of: draws */
+  IMPORTANCE_OUTSIDE,    /* done, of: draws */
+  IMPORTANCE_CHAINS      /* done, of: sweeps */
 } importance_phase;
 
 typedef struct importance_progress {
@@ -54,7 +56,8 @@ typedef struct importance_settings {
   int64_t table, table_max;  /* cheap poses at first, and at most; 0 = 10^6, 4 10^6 */
   double eps;                /* defensive share, in (0, 1]; 0 = 0.1 */
   double heat;               /* surrogate's temperature over T; 0: 1, 1.5 or 2 by the pilots */
-  int round, pilot;          /* draws per round; 0 = 400, 250 */
+  int round, pilot;          /* draws per round; 0 = 400, 250; pilot -1: none, and what `fit` has
+                              * learnt before is used as it is */
   int outside;               /* energies spent outside of the open region; 0 = 50, -1 = none */
   int batch;                 /* poses per call of a callback, at most */
   void *context;             /* of the callbacks */
@@ -63,7 +66,9 @@ typedef struct importance_settings {
   int (*overlap)(void *context, const pose *p);    /* as in widom.h; may be NULL */
   int (*blocked)(void *context, const pose *p);    /* 1 in a pocket; may be NULL */
   double (*contact)(void *context, const pose *p); /* as in widom.h; may be NULL */
-  surrogate_fit *fit; /* learns the correction; NULL: the surrogate stays as it is */
+  const gas *molecule; /* whose symmetry the kernels of the chains use; NULL: none */
+  int no_chain;        /* 1: no chains, however poor the surrogate is */
+  surrogate_fit *fit;  /* learns the correction; NULL: the surrogate stays as it is */
   /* Often; non-zero stops with EQS_ERR_INTERRUPTED. May be NULL. */
   int (*progress)(void *context, const importance_progress *p);
   /* A file that the expensive energies are kept in after every round and on interruption; if it is
@@ -77,7 +82,7 @@ typedef struct importance_result {
   int n_point;
   widom_point point[IMPORTANCE_TEMPERATURES];
   int64_t n_table, n_draw;
-  int64_t n_energy, n_pilot;             /* expensive energies in all, and in pilots */
+  int64_t n_energy, n_pilot;             /* expensive energies in all, and before production */
   int64_t n_overlap, n_hole, n_blocked;  /* of the production draws */
   double accessible, accessible_sigma;   /* f: the share of poses that the surrogate leaves open */
   double surrogate_w, surrogate_w_sigma; /* at the first temperature, uncorrected */
@@ -89,8 +94,11 @@ typedef struct importance_result {
   double outside_share;                /* of the weight, as sampled in the region left out */
   int n_outside, n_outside_attractive; /* energies there, and how many were below 0 */
   int target_missed;                   /* the budget was spent before the asked error was reached */
+  int searched;     /* chains were asked for; n_site = 0: they found nothing, or too few energies */
+  int n_site;       /* poses of the chains that draws were made around; 0: the surrogate led */
+  int64_t n_search; /* energies that finding them took, among n_pilot */
   int table_limited;   /* the table's own error is above the asked one: a larger one is needed */
-  int surrogate_poor;  /* ESS/n or the defensive share say so: prefer a chain method */
+  int surrogate_poor;  /* ESS/n or the defensive share say so, of chains' draws too */
   int outside_flagged; /* the surrogate shuts out weight: W is too small by that share */
   int none_open;       /* no pose of the table is open: W = 0 */
 } importance_result;
