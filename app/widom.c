@@ -11,6 +11,7 @@
 
 static const char help_text[] =
     "usage: equisorb widom FRAMEWORK --model M --gas G --temperature K[,K...]\n"
+    "       equisorb widom --snapshots FILE --model M --gas G --temperature K\n"
     "\n"
     "Henry coefficient K_H and heat of adsorption Qst of a rigid gas at zero loading in one rigid\n"
     "framework, by Widom insertion, at all temperatures from one run that stops when K_H is known\n"
@@ -20,6 +21,9 @@ static const char help_text[] =
     "  --model FILE         MACE .model or SevenNet .pth\n"
     "  --gas NAME           CO2, N2, H2O, CH4, Ar or He\n"
     "  --temperature K,...  kelvin, up to 64 values\n"
+    "  --snapshots FILE     a framework that moves: the frames of FILE (extended XYZ) are "
+    "snapshots\n"
+    "                       of it, empty, at that temperature and in one cell; at least 20\n"
     "  --error P            95 % interval of K_H, relative: 5% or 0.05 (default 5%)\n"
     "  --max-energies N     of the model; the run stops there in any case (default 20000)\n"
     "  --method NAME        importance (default); plain: uniform poses, no classical potential\n"
@@ -65,7 +69,8 @@ enum {
   OPTION_REPLICATE,
   OPTION_ENERGY,
   OPTION_SCALE,
-  OPTION_POCKETS
+  OPTION_POCKETS,
+  OPTION_SNAPSHOTS
 };
 
 enum { TEMPERATURES = 64 };
@@ -74,7 +79,7 @@ typedef struct arguments {
   model_arguments model;
   eqs_widom_options widom;
   double temperature[TEMPERATURES];
-  const char *csv;
+  const char *framework, *csv;
   int json, help;
 } arguments;
 
@@ -102,6 +107,10 @@ static int option_own(int option, const char *text, arguments *a) {
   case OPTION_NO_FIT: w->no_fit = 1; return EXIT_OK;
   case OPTION_ENERGY: return option_energy("widom", text, &w->energy);
   case OPTION_SCALE: return option_double("widom", "--scale", text, -1e6, 1e6, &w->scale);
+  case OPTION_SNAPSHOTS:
+    a->framework = text;
+    w->snapshots = 1;
+    return EXIT_OK;
   case OPTION_SEED: return option_uint64("widom", "--seed", text, &w->seed);
   case OPTION_STATE: w->state = text; return EXIT_OK;
   case OPTION_REPLICATE: return option_replicate("widom", text, &w->replicate_strict);
@@ -129,6 +138,7 @@ static int parse(int argc, char **argv, arguments *a) {
       {"pockets", required_argument, NULL, OPTION_POCKETS},
       {"energy", required_argument, NULL, OPTION_ENERGY},
       {"scale", required_argument, NULL, OPTION_SCALE},
+      {"snapshots", required_argument, NULL, OPTION_SNAPSHOTS},
       {NULL, 0, NULL, 0}};
   int option;
   while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
@@ -136,8 +146,10 @@ static int parse(int argc, char **argv, arguments *a) {
     if (code == -1) code = option_own(option, optarg, a);
     if (code != EXIT_OK || a->help) return code;
   }
-  if (optind >= argc) return app_usage("widom", "no framework was named");
-  if (optind + 1 < argc) return app_usage("widom", "one framework at a time; see equisorb screen");
+  int named = argc - optind + a->widom.snapshots;
+  if (named < 1) return app_usage("widom", "no framework was named");
+  if (named > 1) return app_usage("widom", "one framework at a time; see equisorb screen");
+  if (!a->widom.snapshots) a->framework = argv[optind];
   if (!a->model.model) return app_usage("widom", "--model FILE is missing");
   if (!a->widom.gas) return app_usage("widom", "--gas NAME is missing");
   if (!a->widom.n_temperature) return app_usage("widom", "--temperature K is missing");
@@ -174,11 +186,11 @@ static int show(const eqs_widom_result *result, const arguments *a) {
   return a->csv ? write_csv(result, a->csv) : EXIT_OK;
 }
 
-static int run(const arguments *a, const char *path, eqs_context *context, eqs_model *model) {
+static int run(const arguments *a, eqs_context *context, eqs_model *model) {
   eqs_widom_result *result = NULL;
   app_catch_signals();
   progress line = progress_start();
-  eqs_status status = eqs_widom(context, model, path, &a->widom, watch, &line, &result);
+  eqs_status status = eqs_widom(context, model, a->framework, &a->widom, watch, &line, &result);
   progress_clear(&line);
   int code = EXIT_OK;
   if (status == EQS_ERR_INTERRUPTED && app_stopped()) {
@@ -206,7 +218,7 @@ int widom_main(int argc, char **argv) {
   }
   if (code != EXIT_OK) return code;
   code = model_open("widom", &a.model, &context, &model);
-  if (code == EXIT_OK) code = run(&a, argv[optind], context, model);
+  if (code == EXIT_OK) code = run(&a, context, model);
   eqs_model_free(&model);
   eqs_context_free(&context);
   return code;

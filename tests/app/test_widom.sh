@@ -100,6 +100,37 @@ for name in henry henry_sigma qst ess n_overlap; do
   }
 done
 
+# Snapshots of a host that moves: the same host over and over, with its last atom displaced.
+for k in $(seq 24); do
+  head -5 host.xyz
+  awk -v k="$k" 'NR == 6 { print $1, $2 + 0.03 * (k % 5 - 2), $3 + 0.02 * (k % 3 - 1), $4 }' host.xyz
+done > moving.xyz
+moving=("$equisorb" widom --snapshots moving.xyz --model "$model" --gas CO2 --temperature 298
+  --threads 1 --table 5000 --max-energies 3000)
+check 0 "snapshots" "${moving[@]}"
+says out "24 snapshots"
+cp out snapshots
+check 0 "snapshots, two threads" "${moving[@]}" --threads 2
+same out snapshots "threads change the result of snapshots"
+check 0 "snapshots with a state" "${moving[@]}" --state moving.state
+same out snapshots "keeping energies changes the result of snapshots"
+[ -s moving.state.23 ]
+check 0 "snapshots from the state" "${moving[@]}" --state moving.state
+same out snapshots "kept energies change the result of snapshots"
+check 2 "snapshots and a framework" "${moving[@]}" host.xyz
+check 1 "snapshots at two temperatures" "${moving[@]}" --temperature 298,310
+says err "temperature"
+check 1 "snapshots and a sum" "${moving[@]}" --energy sum --scale 0.1
+head -60 moving.xyz > few.xyz
+check 1 "few snapshots" "${moving[@]}" --snapshots few.xyz
+says err "10 snapshots"
+sed '80s/Lattice="7 /Lattice="7.1 /' moving.xyz > cells.xyz
+check 1 "snapshots of two cells" "${moving[@]}" --snapshots cells.xyz
+says err "frame 14 has another cell"
+sed '6s/^Zn/C/' moving.xyz > atoms.xyz
+check 1 "snapshots of two frameworks" "${moving[@]}" --snapshots atoms.xyz
+says err "frame 2 does not have the atoms"
+
 # Stopped at any moment, the same command goes on to the same table.
 set -m
 slow=("${run[@]}" --temperature 298 --method plain --error 1% --max-energies 60000)
