@@ -1,9 +1,9 @@
 /* cuemu.h -- run CUDA kernels on the CPU, exactly, for tests.
  *
  * The same .cu file builds by nvcc, with real launches, and as C++ with EQS_EMULATOR, where every
- * CUDA thread is a fiber that runs until it meets a barrier or a warp collective, so both are exact;
- * blocks run one after another. The first fault (barrier divergence, deadlock, a shuffle from a lane
- * outside the mask, too much shared memory) says where each thread stood and aborts.
+ * CUDA thread is a fiber that runs until it meets a barrier or a warp collective, so both are
+ * exact; blocks run one after another. The first fault (barrier divergence, deadlock, a shuffle
+ * from a lane outside the mask, too much shared memory) says where each thread stood and aborts.
  * EQS_EMU_ORDER=forward|reverse|SEED is the order in which threads of a block run. Compiled with
  * -fsanitize=thread data races are reported (between threads, warps, blocks and streams), with
  * -fsanitize=address accesses out of bounds.
