@@ -1,5 +1,5 @@
 # Tests of the emulator and of the fake runtime: tests/emu/test_<topic>.c, each with the kernels of
-# tests/emu/<topic>.cu if there is such a file. `emu_probe` holds the faults on purpose; test_probes
+# tests/emu/<topic>.cu if there is such a file, or those of kernels.cu. `emu_probe` holds the faults on purpose; test_probes
 # runs it as a program, because each of them ends its process. Label: emu.
 # SPDX-License-Identifier: MIT
 if(NOT TARGET equisorb_emulator OR NOT EQS_CRITERION_LIBRARY)
@@ -9,6 +9,10 @@ add_executable(emu_probe)
 equisorb_emulated_sources(emu_probe tests/emu/probe.cu)
 target_link_libraries(emu_probe PRIVATE equisorb_flags)
 set_target_properties(emu_probe PROPERTIES RUNTIME_OUTPUT_DIRECTORY tests)
+
+add_library(emulated_kernels OBJECT EXCLUDE_FROM_ALL)
+equisorb_emulated_sources(emulated_kernels tests/emu/kernels.cu)
+target_link_libraries(emulated_kernels PRIVATE equisorb_flags)
 
 add_custom_target(emu_tests DEPENDS emu_probe)
 set(sanitizer none)
@@ -31,8 +35,10 @@ foreach(program IN LISTS programs)
   target_compile_definitions(${name} PRIVATE EQS_TEST_SANITIZER="${sanitizer}")
   target_link_libraries(${name} PRIVATE equisorb_flags equisorb_emulator ${EQS_CRITERION_LIBRARY})
   target_include_directories(${name} SYSTEM PRIVATE ${EQS_CRITERION_INCLUDE})
-  if(EXISTS ${PROJECT_SOURCE_DIR}/tests/emu/${kernels}.cu)
+  if(NOT kernels STREQUAL "kernels" AND EXISTS ${PROJECT_SOURCE_DIR}/tests/emu/${kernels}.cu)
     equisorb_emulated_sources(${name} tests/emu/${kernels}.cu)
+  else()
+    target_sources(${name} PRIVATE $<TARGET_OBJECTS:emulated_kernels>)
   endif()
   if(topic STREQUAL "test_operations")
     # The host's own kernels, of one instruction set: not the whole library, which takes long.
