@@ -131,9 +131,13 @@ typedef struct locate_case {
 
 static void run_locate(void *p) {
   locate_case *c = p;
+  radial_edges edges = {.n = c->b->n_edge,
+                        .n_edge = &c->b->n_edge,
+                        .r = c->r,
+                        .source = c->b->species,
+                        .target = c->b->species};
   arena_reset(&c->scratch);
-  check(radial_locate(c->c->radial, c->b->n_edge, c->r, c->b->species, c->b->species, c->c->radius,
-                      1, &c->scratch, &c->rows));
+  check(radial_locate(c->c->radial, &edges, 1, &c->scratch, &c->rows));
 }
 
 /* A path's share of operations on one edge and channel. */
@@ -188,6 +192,7 @@ static void bench_edges(bench *b, const convolution *c) {
   int n_y = (c->lmax + 1) * (c->lmax + 1);
   edge_geometry_case g = {k,
                           {.n = b->n_edge,
+                           .n_edge = &b->n_edge,
                            .edge = b->edge,
                            .vector = (const double(*)[3])b->vector,
                            .lmax = c->lmax,
@@ -199,6 +204,7 @@ static void bench_edges(bench *b, const convolution *c) {
   report(b, "geometry", run_edge_geometry, &g, n * (10 + 3 * n_y), n * (32 + real * (3 + n_y)));
   edge_gradient_case d = {k,
                           {.n = b->n_edge,
+                           .n_edge = &b->n_edge,
                            .edge = b->edge,
                            .lmax = c->lmax,
                            .normalize = c->normalize,
@@ -211,6 +217,7 @@ static void bench_edges(bench *b, const convolution *c) {
   report(b, "geometry, reverse", run_edge_gradient, &d, n * (15 + 5 * n_y),
          n * (64 + real * (3 + n_y)));
   coupling_args q = {.n = b->n_edge,
+                     .n_edge = &b->n_edge,
                      .n_y = n_y,
                      .n_q = c->n_q,
                      .n_term = c->n_term,

@@ -13,14 +13,17 @@ struct arena_chunk {
   unsigned char *bytes;
 };
 
+static device *device_of(const arena *a) { return a->device ? a->device : &device_host; }
+
 static eqs_status add_chunk(arena *a, size_t size) {
   struct arena_chunk *c = malloc(sizeof *c);
-  unsigned char *bytes = c ? aligned_alloc(LINE, size) : NULL;
-  if (!bytes) {
+  if (!c) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: scratch");
+  *c = (struct arena_chunk){.older = a->chunk, .size = size};
+  eqs_status status = device_take(device_of(a), size, 1, "scratch", &c->bytes);
+  if (status != EQS_OK) {
     free(c);
-    EQS_FAIL(EQS_ERR_MEMORY, "out of memory: %zu bytes of scratch", size);
+    return status;
   }
-  *c = (struct arena_chunk){a->chunk, size, bytes};
   a->chunk = c;
   a->used = 0;
   return EQS_OK;
@@ -47,7 +50,7 @@ eqs_status arena_take_zero(arena *a, size_t n, size_t size, void *out) {
   EQS_TRY(arena_take(a, n, size, out));
   void *p;
   memcpy(&p, out, sizeof p);
-  memset(p, 0, n * size);
+  device_of(a)->ops->zero(device_of(a), p, n * size);
   return EQS_OK;
 }
 
@@ -67,7 +70,7 @@ void arena_reset(arena *a) {
 void arena_free(arena *a) {
   while (a->chunk) {
     struct arena_chunk *older = a->chunk->older;
-    free(a->chunk->bytes);
+    device_give(device_of(a), &a->chunk->bytes);
     free(a->chunk);
     a->chunk = older;
   }

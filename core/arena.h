@@ -1,11 +1,13 @@
-/* arena.h -- scratch memory that is grown between evaluations and reset, never freed, in between.
+/* arena.h -- scratch memory of a device that is grown between evaluations and reset, never freed, in
+ * between.
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_ARENA_H
 #define EQS_ARENA_H
 
-#include "core/status.h"
+#include "core/device.h"
 
 typedef struct arena {
+  device *device;            /* NULL = the host */
   struct arena_chunk *chunk; /* newest first */
   size_t used;               /* of the newest chunk */
   size_t total;              /* asked for since the last reset */

@@ -7,22 +7,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/engine.h"
+#include "core/staging.h"
 #include "io/torch_archive.h"
+#include "kernels/backend.h"
 #include "potentials/mace.h"
 #include "potentials/sevennet.h"
 
 /* ------------------------------------------------------------------------------------ context */
 
-eqs_status eqs_context_open(const char *device, eqs_context **out) {
+eqs_status eqs_context_open(const char *name, eqs_context **out) {
   *out = NULL;
-  if (!device) device = "auto";
-  if (strcmp(device, "auto") && strcmp(device, "host"))
-    EQS_FAIL(EQS_ERR_UNSUPPORTED, "no device '%s' in this build; there are: host, auto", device);
   eqs_context *c = calloc(1, sizeof *c);
   if (!c) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: context");
   c->list.work = &c->work;
-  eqs_status status = workspace_set_threads(&c->work, 0);
+  eqs_status status = backend_open(name ? name : "auto", &c->device);
+  if (status == EQS_OK) status = workspace_set_threads(&c->work, 0);
+  if (status == EQS_OK && !device_is_host(c->device))
+    status = workspace_use_device(&c->device_work, c->device);
   if (status != EQS_OK) eqs_context_free(&c);
   *out = c;
   return status;
@@ -37,6 +38,8 @@ void eqs_context_free(eqs_context **c) {
   if (!c || !*c) return;
   neighbors_free(&(*c)->list);
   workspace_free(&(*c)->work);
+  workspace_free(&(*c)->device_work);
+  if ((*c)->device) (*c)->device->ops->close((*c)->device);
   free(*c);
   *c = NULL;
 }
@@ -44,7 +47,7 @@ void eqs_context_free(eqs_context **c) {
 /* -------------------------------------------------------------------------------------- model */
 
 static eqs_status load_potential(eqs_model *m, const eqs_model_options *o) {
-  const kernel_ops *k = kernels_host(o->precision == EQS_DOUBLE);
+  const kernel_ops *k = backend_kernels(m->device, o->precision == EQS_DOUBLE);
   const torch_value *root = torch_archive_root(m->archive);
   if (mace_is(root)) return mace_load(m->archive, o, k, &m->potential);
   if (sevennet_is(root)) return sevennet_load(m->archive, o, k, &m->potential);
@@ -70,7 +73,9 @@ eqs_status eqs_model_load(eqs_context *c, const char *path, const eqs_model_opti
     EQS_FAIL(EQS_ERR_ARGUMENT, "precision is neither EQS_SINGLE nor EQS_DOUBLE");
   eqs_model *m = calloc(1, sizeof *m);
   if (!m) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: model");
-  eqs_status status = torch_archive_open(path, &m->archive);
+  eqs_status status = backend_same(c->device, &m->device);
+  if (status == EQS_OK) status = m->device->ops->enter(m->device);
+  if (status == EQS_OK) status = torch_archive_open(path, &m->archive);
   if (status == EQS_OK) {
     status = load_potential(m, &o);
     if (status == EQS_OK) status = add_dispersion(m, o.dispersion);
@@ -104,6 +109,7 @@ void eqs_model_free(eqs_model **m) {
   if (!m || !*m) return;
   if ((*m)->potential) (*m)->potential->ops->free((*m)->potential);
   torch_archive_free(&(*m)->archive);
+  if ((*m)->device) (*m)->device->ops->close((*m)->device);
   free(*m);
   *m = NULL;
 }
@@ -137,38 +143,32 @@ eqs_status engine_species(const eqs_model *m, const eqs_systems *s, int *species
 
 /* What the sums over edges read and write. */
 typedef struct edge_sums {
-  const eqs_systems *s;
-  const neighbors *nb;
+  const kernel_ops *k;
+  const batch *b;
   const double (*gradient)[3];
-  double *forces;
-  double (*virial)[9]; /* [n_system] */
+  double (*forces)[3], (*virial)[9]; /* [n]; virial: NULL = not wanted */
 } edge_sums;
 
-/* F_i = sum of dE/dv over the edges centred at i, minus that over the edges that point to i. */
-static eqs_status force_task(void *argument, int block, arena *scratch) {
+static eqs_status sum_edges(void *argument, int block, arena *scratch) {
   const edge_sums *u = argument;
-  const neighbors *nb = u->nb;
+  const neighbors *nb = u->b->nb;
+  int begin = batch_block_begin(u->b, block, nb->n);
+  int n = batch_block_end(u->b, block, nb->n) - begin;
+  edge_force_args f = {.n = n,
+                       .first = nb->first + begin,
+                       .transpose_first = nb->transpose_first + begin,
+                       .transpose = nb->transpose,
+                       .gradient = u->gradient,
+                       .force = u->forces + begin};
   (void)scratch;
-  for (int i = block_begin(block, nb->n); i < block_end(block, nb->n); i++) {
-    double f[3] = {0, 0, 0};
-    for (int e = nb->first[i]; e < nb->first[i + 1]; e++)
-      for (int c = 0; c < 3; c++) f[c] += u->gradient[e][c];
-    for (int t = nb->transpose_first[i]; t < nb->transpose_first[i + 1]; t++)
-      for (int c = 0; c < 3; c++) f[c] -= u->gradient[nb->transpose[t]][c];
-    for (int c = 0; c < 3; c++) u->forces[3 * (size_t)i + (size_t)c] = f[c];
-  }
-  return EQS_OK;
-}
-
-/* Adds the sum of v (x) dE/dv of one system's edges. */
-static eqs_status virial_task(void *argument, int system, arena *scratch) {
-  const edge_sums *u = argument;
-  const neighbors *nb = u->nb;
-  double *w = u->virial[system];
-  (void)scratch;
-  for (int e = nb->first[u->s->first[system]]; e < nb->first[u->s->first[system + 1]]; e++)
-    for (int a = 0; a < 3; a++)
-      for (int b = 0; b < 3; b++) w[3 * a + b] += nb->vector[e][a] * u->gradient[e][b];
+  u->k->edge_force(&f);
+  if (!u->virial) return EQS_OK;
+  edge_virial_args v = {.n = n,
+                        .first = nb->first + begin,
+                        .vector = (const double(*)[3])nb->vector,
+                        .gradient = u->gradient,
+                        .virial = u->virial + begin};
+  u->k->edge_virial(&v);
   return EQS_OK;
 }
 
@@ -196,41 +196,76 @@ static eqs_status check_finite(const eqs_systems *s, const double *energies, con
   return EQS_OK;
 }
 
+/* Per atom, on the host. */
+typedef struct atom_results {
+  double *energies, (*forces)[3], (*virial)[9]; /* those that are not wanted are NULL */
+} atom_results;
+
+/* The potential alone. */
+static eqs_status evaluate_potential(eqs_context *c, const eqs_model *m, const int *species,
+                                     const atom_results *out) {
+  potential *p = m->potential;
+  workspace *w = engine_work(c);
+  staged_batch staged;
+  atom_results r = *out;
+  size_t n = (size_t)c->list.n;
+  double(*gradient)[3] = NULL;
+  EQS_TRY(stage_batch(c, species, &staged));
+  const batch *b = &staged.batch;
+  if (!device_is_host(c->device)) {
+    EQS_TRY(arena_take(&w->shared, n, sizeof *r.energies, &r.energies));
+    if (r.forces) EQS_TRY(arena_take(&w->shared, n, sizeof *r.forces, &r.forces));
+    if (r.virial) EQS_TRY(arena_take(&w->shared, n, sizeof *r.virial, &r.virial));
+  }
+  if (r.forces)
+    EQS_TRY(arena_take(&w->shared, c->list.edge_capacity, sizeof *gradient, &gradient));
+  EQS_TRY(p->ops->evaluate(p, w, b, r.energies, gradient));
+  edge_sums sums = {p->k, b, (const double(*)[3])gradient, r.forces, r.virial};
+  if (r.forces) EQS_TRY(workspace_run(w, batch_blocks(b, b->n), sum_edges, &sums));
+  if (device_is_host(c->device)) return EQS_OK;
+  const device_ops *d = c->device->ops;
+  EQS_TRY(d->get(c->device, out->energies, r.energies, n * sizeof *r.energies));
+  if (r.forces) EQS_TRY(d->get(c->device, out->forces, r.forces, n * sizeof *r.forces));
+  if (r.virial) EQS_TRY(d->get(c->device, out->virial, r.virial, n * sizeof *r.virial));
+  return d->finish(c->device);
+}
+
+static void sum_virial(const eqs_systems *s, const double (*atom)[9], double (*virial)[9]) {
+  for (int i = 0; i < s->n_system; i++)
+    for (int a = s->first[i]; a < s->first[i + 1]; a++)
+      for (int j = 0; j < 9; j++) virial[i][j] += atom[a][j];
+}
+
 static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems *s,
                            const eqs_result *out) {
   potential *p = m->potential;
   arena *shared = &c->work.shared;
   int n = s->first[s->n_system], *species, want = out->forces || out->stress;
-  edge_sums sums = {.s = s, .nb = &c->list};
+  atom_results r = {0};
+  double(*virial)[9];
   unsigned char *present;
-  double *energies, *forces, (*gradient)[3] = NULL;
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *species, &species));
   EQS_TRY(arena_take_zero(shared, (size_t)p->info.n_element, 1, &present));
-  EQS_TRY(arena_take(shared, (size_t)n, sizeof *energies, &energies));
-  EQS_TRY(arena_take(shared, (size_t)n * 3, sizeof *forces, &forces));
-  EQS_TRY(arena_take_zero(shared, (size_t)s->n_system + 1, sizeof *sums.virial, &sums.virial));
+  EQS_TRY(arena_take(shared, (size_t)n, sizeof *r.energies, &r.energies));
+  if (want) EQS_TRY(arena_take(shared, (size_t)n, sizeof *r.forces, &r.forces));
+  if (out->stress) EQS_TRY(arena_take(shared, (size_t)n, sizeof *r.virial, &r.virial));
+  EQS_TRY(arena_take_zero(shared, (size_t)s->n_system + 1, sizeof *virial, &virial));
   EQS_TRY(engine_species(m, s, species, present));
   EQS_TRY(neighbors_build(&c->list, s, p->info.cutoff));
   EQS_TRY(p->ops->prepare(p, present));
-  if (want) EQS_TRY(arena_take(shared, c->list.edge_capacity, sizeof *gradient, &gradient));
-  batch b = {.n = n, .species = species, .nb = &c->list};
-  EQS_TRY(p->ops->evaluate(p, &c->work, &b, energies, gradient));
-  sums.gradient = (const double(*)[3])gradient;
-  sums.forces = forces;
-  if (want) EQS_TRY(workspace_run(&c->work, block_count(n), force_task, &sums));
+  EQS_TRY(evaluate_potential(c, m, species, &r));
+  if (out->stress) sum_virial(s, (const double(*)[9])r.virial, virial);
   if (m->has_dispersion)
-    EQS_TRY(dispersion_evaluate(&m->dispersion, &c->work, s, energies, want ? forces : NULL,
-                                out->stress ? sums.virial[0] : NULL));
-  EQS_TRY(check_finite(s, energies, want ? forces : NULL));
+    EQS_TRY(dispersion_evaluate(&m->dispersion, &c->work, s, r.energies, want ? r.forces[0] : NULL,
+                                out->stress ? virial[0] : NULL));
+  EQS_TRY(check_finite(s, r.energies, want ? r.forces[0] : NULL));
   for (int i = 0; out->energy && i < s->n_system; i++) {
     out->energy[i] = 0;
-    for (int a = s->first[i]; a < s->first[i + 1]; a++) out->energy[i] += energies[a];
+    for (int a = s->first[i]; a < s->first[i + 1]; a++) out->energy[i] += r.energies[a];
   }
-  if (out->energies) memcpy(out->energies, energies, (size_t)n * sizeof *energies);
-  if (out->forces) memcpy(out->forces, forces, (size_t)n * 3 * sizeof *forces);
-  if (!out->stress) return EQS_OK;
-  EQS_TRY(workspace_run(&c->work, s->n_system, virial_task, &sums));
-  set_stress(s, (const double(*)[9])sums.virial, out->stress);
+  if (out->energies) memcpy(out->energies, r.energies, (size_t)n * sizeof *r.energies);
+  if (out->forces) memcpy(out->forces, r.forces, (size_t)n * sizeof *r.forces);
+  if (out->stress) set_stress(s, (const double(*)[9])virial, out->stress);
   return EQS_OK;
 }
 

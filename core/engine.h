@@ -9,11 +9,19 @@
 #include "potentials/potential.h"
 
 struct eqs_context {
-  workspace work;
+  device *device;
+  workspace work; /* host memory and threads */
   neighbors list;
+  workspace device_work; /* memory of the device, if that is not the host */
 };
 
+/* Where the potentials work. */
+static inline workspace *engine_work(eqs_context *c) {
+  return device_is_host(c->device) ? &c->work : &c->device_work;
+}
+
 struct eqs_model {
+  device *device;
   struct torch_archive *archive; /* the potential reads from it as elements occur */
   potential *potential;
   int species[120]; /* of every atomic number; -1 = unknown */

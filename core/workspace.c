@@ -21,6 +21,12 @@ eqs_status workspace_set_threads(workspace *w, int threads) {
   return EQS_OK;
 }
 
+eqs_status workspace_use_device(workspace *w, device *d) {
+  EQS_TRY(workspace_set_threads(w, 1));
+  w->shared.device = w->thread[0].device = d;
+  return EQS_OK;
+}
+
 static void level_scratch(workspace *w) {
   size_t most = 0;
   for (int i = 0; i < w->threads; i++)

@@ -12,7 +12,7 @@
 #include "core/arena.h"
 
 typedef struct workspace {
-  int threads;
+  int threads; /* 1 where the memory is a device's: blocks are queued one after the other */
   int n_thread_arena;
   arena shared;  /* arrays of one evaluation */
   arena *thread; /* [n_thread_arena] scratch of the block in hand */
@@ -41,6 +41,8 @@ typedef eqs_status block_task(void *argument, int block, arena *scratch);
  * The first failure (of the lowest block that failed) is returned with its message. */
 eqs_status workspace_run(workspace *w, int n, block_task *task, void *argument) EQS_CHECK;
 eqs_status workspace_set_threads(workspace *w, int threads) EQS_CHECK; /* 0 = all cores */
+/* Scratch memory of a device other than the host, one thread. */
+eqs_status workspace_use_device(workspace *w, device *d) EQS_CHECK;
 void workspace_free(workspace *w);
 
 #endif

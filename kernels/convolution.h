@@ -98,7 +98,8 @@ FN void conv_reverse_body(const conv_args *a, const conv_path *p, int l1, int l3
                           int e, lane *s, lane *s_r) {
   const int n1 = 2 * l1 + 1, n3 = 2 * l3 + 1;
   const real *c = (const real *)a->row[e] + p->radial;
-  const real *h = (const real *)a->h + (size_t)a->h_row[i] * (size_t)a->h_stride + p->in;
+  const int row = a->h_row ? a->h_row[i] : i;
+  const real *h = (const real *)a->h + (size_t)row * (size_t)a->h_stride + p->in;
   const real *a_bar = (const real *)a->a + (size_t)a->other[e] * (size_t)a->a_stride + p->out;
   const real *q = (const real *)a->q + (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE +
                   (size_t)p->q * EDGE_TILE + e % EDGE_TILE;
@@ -137,7 +138,8 @@ FN void conv_reverse_body(const conv_args *a, const conv_path *p, int l1, int l3
 FN void conv_weight_reverse_body(const conv_args *a, const conv_path *p, int l1, int l3, int i,
                                  int e) {
   const int n1 = 2 * l1 + 1, n3 = 2 * l3 + 1;
-  const real *h = (const real *)a->h + (size_t)a->h_row[i] * (size_t)a->h_stride + p->in;
+  const int row = a->h_row ? a->h_row[i] : i;
+  const real *h = (const real *)a->h + (size_t)row * (size_t)a->h_stride + p->in;
   const real *a_bar = (const real *)a->a + (size_t)a->other[e] * (size_t)a->a_stride + p->out;
   const real *q = (const real *)a->q + (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE +
                   (size_t)p->q * EDGE_TILE + e % EDGE_TILE;

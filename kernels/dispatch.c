@@ -1,8 +1,8 @@
-/* dispatch.c -- chooses the host table for this processor at run time.
+/* dispatch.c -- chooses the device by name, and the host's table for this processor at run time.
  * SPDX-License-Identifier: MIT */
 #include <string.h>
 
-#include "kernels/kernels.h"
+#include "kernels/backend.h"
 
 extern const kernel_ops kernels_host_baseline_f32, kernels_host_baseline_f64;
 #ifdef EQS_KERNELS_X86
@@ -34,4 +34,24 @@ const kernel_ops *kernels_host(int double_precision) {
   const kernel_ops *k = kernels_host_named("avx512", double_precision);
   if (!k) k = kernels_host_named("avx2", double_precision);
   return k ? k : kernels_host_named("baseline", double_precision);
+}
+
+eqs_status backend_open(const char *name, device **out) {
+  *out = NULL;
+  if (!strcmp(name, "host") || !strcmp(name, "auto")) {
+    *out = &device_host;
+    return EQS_OK;
+  }
+  EQS_FAIL(EQS_ERR_UNSUPPORTED, "no device '%s' in this build; there are: host, auto", name);
+}
+
+eqs_status backend_same(const device *d, device **out) {
+  (void)d;
+  *out = &device_host;
+  return EQS_OK;
+}
+
+const kernel_ops *backend_kernels(const device *d, int double_precision) {
+  (void)d;
+  return kernels_host(double_precision);
 }

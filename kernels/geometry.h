@@ -91,7 +91,7 @@ FN void edge_geometry_body(const edge_geometry_args *a, int tile, int j) {
   for (int i = 0; i < LW; i++) {
     int e = tile * EDGE_TILE + j + i;
     double v[3] = {0, 0, 0}, scale = 1;
-    if (e < a->n) {
+    if (e < *a->n_edge) {
       const double *p = a->vector[a->edge[e]];
       double r = sqrt(p[0] * p[0] + p[1] * p[1] + p[2] * p[2]);
       a->r[e] = r;
@@ -115,7 +115,7 @@ FN void edge_gradient_body(const edge_gradient_args *a, int tile, int j) {
   for (int c = 0; c < 3; c++) lane_store(out[c], d[c]);
   for (int i = 0; i < LW; i++) {
     int e = tile * EDGE_TILE + j + i;
-    if (e >= a->n) break;
+    if (e >= *a->n_edge) break;
     double r = a->r[e], unit = a->normalize ? 1 : 1 / r, along = 0, v[3];
     for (int c = 0; c < 3; c++) {
       v[c] = (double)u[c * EDGE_TILE + i] * unit;
@@ -152,7 +152,7 @@ FN void coupling_reverse_body(const coupling_args *a, int tile, int j) {
   for (int m = 0; m < a->n_y; m++) lane_store(y + m * EDGE_TILE, sum[m]);
 }
 
-/* The coordination density of one owner (specs of MACE's Density blocks): a scalar per edge. */
+/* What divides an owner's message in MACE's density blocks, from a scalar per edge. */
 FN void density_forward_body(const density_args *a, int i) {
   double sum = 0;
   for (int e = a->first[i]; e < a->first[i + 1]; e++) {
@@ -161,7 +161,7 @@ FN void density_forward_body(const density_args *a, int i) {
     for (int d = a->orders - 2; d >= 0; d--) v = v * t + (double)c[d * a->order_stride];
     sum += v;
   }
-  a->density[i] = sum;
+  a->scale[i] = 1 / (a->gain * sum + a->offset);
 }
 
 FN void density_reverse_body(const density_args *a, int i) {

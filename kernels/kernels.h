@@ -2,8 +2,12 @@
  *
  * A backend is one `kernel_ops` table for one precision. Arrays of `real` are void pointers here,
  * because the potentials above are the same for both precisions; their element size is in the
- * table. Arrays come from arenas (64-byte aligned), rows are padded to ROW_PAD reals and padding
- * is zero. A kernel cannot fail.
+ * table. Arrays lie in the memory of the table's device (64-byte aligned), rows are padded to
+ * ROW_PAD reals and padding is zero; `host:` marks what a launcher reads before it launches. A
+ * kernel cannot fail; a launch that does is reported by the device's `finish`.
+ *
+ * How many edges there are is known where they lie: `n` is how many there may be, *n_edge how many
+ * there are. Rows of edges beyond hold anything.
  *
  * Features of a node are blocks of l, each `[m][channel]` (a `layout`). Edges of a block of atoms
  * ("owners") are numbered from 0; whatever is per edge and component is tiled,
@@ -17,6 +21,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+
+struct device; /* core/device.h */
 
 enum { L_MAX = 3, N_L = L_MAX + 1, KERNEL_ROW_PAD = 16, KERNEL_EDGE_TILE = 16 };
 /* Orders of the radial pieces: a table piece is a quintic, a directly evaluated row is the value
@@ -49,8 +55,33 @@ typedef struct coupling_term {
   double c;
 } coupling_term;
 
+/* The edges of a block of owners: owner i's are first[i] .. first[i + 1] - 1 of `list`, or, without
+ * a list (the owners are centres), of the whole system's edges. */
+typedef struct edge_gather_args {
+  int n_owner;
+  const int *first; /* [n_owner + 1] */
+  const int *list;
+  const int *center, *neighbor; /* [edge] */
+  const int *other_of;          /* neighbor or center: the atom that is not the owner */
+  const int *other_row;         /* [atom] its row; NULL = the atom */
+  const int *species;           /* [atom] */
+  const double *radius;         /* [species]; NULL = r_sum is not wanted */
+  int *local;                   /* out [n_owner + 1] first, counted from 0 */
+  int *edge, *other;            /* out [n] */
+  int *source, *target;         /* out [n] species of neighbour and centre */
+  double *r_sum;                /* out [n] sum of the two radii */
+} edge_gather_args;
+
+/* Rows of atoms per edge: out[e] = of[edge[e]]. */
+typedef struct edge_pick_args {
+  int n;
+  const int *n_edge, *edge, *of;
+  int *out;
+} edge_pick_args;
+
 typedef struct edge_geometry_args {
-  int n;                     /* edges */
+  int n;
+  const int *n_edge;
   const int *edge;           /* [n] index into vector */
   const double (*vector)[3]; /* angstrom */
   int lmax, normalize;       /* normalize = 0: polynomials of the vector itself */
@@ -61,6 +92,7 @@ typedef struct edge_geometry_args {
 
 typedef struct edge_gradient_args {
   int n;
+  const int *n_edge;
   const int *edge;
   int lmax, normalize;
   const double *r;
@@ -70,7 +102,8 @@ typedef struct edge_gradient_args {
 } edge_gradient_args;
 
 typedef struct coupling_args {
-  int n; /* edges */
+  int n;
+  const int *n_edge;
   int n_y, n_q, n_term;
   const coupling_term *term; /* sorted by q */
   void *y;                   /* [tile][n_y]: read by forward, written (adjoint) by reverse */
@@ -88,11 +121,11 @@ typedef struct conv_args {
   const double *slope;      /* [n_edge] dt/dr */
   int orders, order_stride; /* RADIAL_*; reals between orders */
   int n_path, n_q;
-  const conv_path *path;
-  const void *q; /* [tile][n_q] */
+  const conv_path *path; /* host: */
+  const void *q;         /* [tile][n_q] */
   const void *h; /* forward: [other]; reverse: [owner row] */
   int h_stride;
-  const int *h_row; /* reverse: [n_owner] row of h for each owner */
+  const int *h_row; /* reverse: [n_owner] row of h for each owner; NULL = 0, 1, 2, ... */
   void *a;          /* forward: out [n_owner]; reverse: a_bar [other] */
   int a_stride;
   /* reverse only */
@@ -184,8 +217,9 @@ typedef struct quintic_args {
 
 typedef struct row_args {
   int n, width;
+  const int *n_row;     /* rows of edges: how many there are; NULL = n */
   const int *from, *to; /* rows; NULL = 0, 1, 2, ... */
-  const void *x;
+  const void *x;        /* NULL = zeros */
   int x_stride;
   void *y;
   int y_stride;
@@ -199,11 +233,14 @@ typedef struct row_sum_args {
   void *y;                /* out [n] rows of width */
 } row_sum_args;
 
-/* y[row] = x[row] * factor[row]; the reverse adds sum(x y_bar) to factor_bar. */
+/* y[row] = x[row] * factor[row]; in reverse factor_bar = sum(x y_bar), or, where factor is
+ * 1 / (slope D + offset), the adjoint of D: chain = -slope. */
 typedef struct scale_args {
   int n, width;
-  const double *factor; /* [n] */
-  const void *x;        /* [n] rows */
+  double chain;         /* 0 = none */
+  const double *factor; /* [n], factor_stride apart (0 = 1) */
+  int factor_stride;
+  const void *x; /* [n] rows */
   void *y;              /* forward: out; may be x. reverse: adjoint, scaled in place */
   double *factor_bar;   /* reverse: [n] out: sum over the row of x * y_bar, before scaling */
 } scale_args;
@@ -218,8 +255,8 @@ typedef struct dot_args {
   void *x_bar; /* NULL in the forward pass */
 } dot_args;
 
-/* D[owner] = sum over its edges of one scalar radial function (column `radial` of the piece);
- * reverse: r_bar[e] += slope of it * d_bar[other(e)]. */
+/* scale[owner] = 1 / (gain D + offset), D = sum over its edges of one scalar radial function
+ * (`column` of the piece); reverse: r_bar[e] += slope of it * density_bar[other(e)]. */
 typedef struct density_args {
   int n_owner;
   const int *first;
@@ -228,10 +265,143 @@ typedef struct density_args {
   const void *t;
   const double *slope;
   int orders, order_stride, column;
-  double *density;
+  double gain, offset;
+  double *scale; /* forward: out */
   const double *density_bar;
   double *r_bar;
 } density_args;
+
+/* ---- radial functions, per edge */
+
+enum { BASIS_MAX = 16, SEGMENTS_MAX = 8 };
+
+typedef enum { CUTOFF_POLYNOMIAL, CUTOFF_XPLOR } cutoff_kind;
+typedef enum { BASIS_BESSEL, BASIS_GAUSSIAN, BASIS_CHEBYSHEV } basis_kind;
+typedef enum {
+  TRANSFORM_NONE,
+  TRANSFORM_AGNESI,
+  TRANSFORM_SOFT,
+  TRANSFORM_SOFT_OLD
+} transform_kind;
+
+/* What all layers of a model share. */
+typedef struct radial_basis {
+  double r_max;
+  cutoff_kind cutoff;
+  double cutoff_p, r_on; /* polynomial: p; XPLOR: where it begins */
+  basis_kind kind;
+  int n;                    /* functions */
+  double weight[BASIS_MAX]; /* Bessel: wave numbers; Gaussian: centres; Chebyshev: orders */
+  double prefactor;         /* Bessel: prefactor; Gaussian: the exponent's coefficient */
+  int cutoff_on_basis;      /* 1: the basis is cut; 0: the weights (and density) are */
+  transform_kind transform;
+  double a, b, q, p, alpha; /* of the transform */
+} radial_basis;
+
+/* Basis functions (times the cutoff if it is on the basis) at n lengths: x[n][orders][stride] in
+ * reals, the rest of x is left alone; cut[n][orders] is the cutoff. `side` < 0 takes the limit from
+ * below at a break, > 0 from above. */
+typedef struct radial_basis_args {
+  radial_basis basis;
+  int n;
+  const int *n_edge;
+  const double *r, *r_sum; /* r_sum: covalent radii of the pairs, or NULL without a transform */
+  int orders, side, stride;
+  void *x;
+  double *cut;
+} radial_basis_args;
+
+/* MACE's density tanh(g^2), times the cutoff unless that is NULL, as jets from the jets of g: column
+ * `column` of rows [n][orders][stride], the rest of the padded group is set to 0. */
+typedef struct radial_density_args {
+  int n;
+  const int *n_edge;
+  int orders, g_stride, stride, column;
+  const void *g; /* [n][orders][g_stride] */
+  const double *cut;
+  void *x;
+} radial_density_args;
+
+/* Quintic pieces of one pair of species on stretches that have equal knots each. */
+typedef struct radial_table {
+  int n_segment; /* 0 until made */
+  struct radial_segment {
+    double from, to, inverse_width; /* of a piece */
+    int n;
+    void *piece; /* [n][6][width] */
+  } segment[SEGMENTS_MAX];
+} radial_table;
+
+/* The piece of each edge, the position in it and dt/dr: from tables, or rows [n][orders][width] at
+ * `rows` with t = 0 and dt/dr = slope_of_rows. */
+typedef struct radial_locate_args {
+  int n;
+  const int *n_edge;
+  const double *r;
+  const int *source, *target;
+  int n_species, ordered, width; /* 1 species: the tables do not depend on the pair */
+  const radial_table *table;     /* [n_species][n_species]; upper triangle unless ordered */
+  const void *rows;
+  size_t row_size; /* reals between rows */
+  double slope_of_rows;
+  const void **row; /* out [n] */
+  void *t;          /* out [n] */
+  double *slope;    /* out [n] */
+} radial_locate_args;
+
+/* y[e] += (x ? x[e * x_stride] : 1) product[e]. */
+typedef struct edge_add_args {
+  int n;
+  const int *n_edge;
+  const double *x, *product;
+  int x_stride;
+  double *y;
+} edge_add_args;
+
+/* ---- in double in both tables: atoms, from and to edges */
+
+/* energy[i] = scale[species] energy[i] + shift[species]; scale NULL: the shift alone. */
+typedef struct species_energy_args {
+  int n;
+  const int *species;
+  const double *scale, *shift;
+  double *energy;
+} species_energy_args;
+
+/* F_i = sum of dE/dv over the edges centred at i, minus that over the edges that point to i. */
+typedef struct edge_force_args {
+  int n;
+  const int *first, *transpose_first, *transpose;
+  const double (*gradient)[3];
+  double (*force)[3];
+} edge_force_args;
+
+/* sum of v (x) dE/dv over the edges centred at i. */
+typedef struct edge_virial_args {
+  int n;
+  const int *first;
+  const double (*vector)[3], (*gradient)[3];
+  double (*virial)[9];
+} edge_virial_args;
+
+typedef struct zbl_parameters {
+  double c[4];                   /* weights of the four exponentials */
+  double a_exp, a_prefactor;     /* a = a_prefactor 0.529 / (Z1^a_exp + Z2^a_exp) angstrom */
+  double p;                      /* order of the polynomial cutoff */
+  double *radius, *charge;       /* [n_element] covalent radii in angstrom; atomic numbers */
+} zbl_parameters;
+
+/* Adds scale times half the pair energies of each centre's edges to its energy, and the derivative
+ * to the edges' gradient (NULL = none). */
+typedef struct zbl_args {
+  zbl_parameters z;
+  double scale;
+  int begin, n; /* centres */
+  const int *first, *neighbor, *species;
+  const double (*vector)[3];
+  double *energy;
+  double (*gradient)[3];
+} zbl_args;
 
 /* ---- D3 dispersion (bohr, hartree), in double in both tables */
 
@@ -272,6 +442,8 @@ typedef struct dispersion_args {
 } dispersion_args;
 
 #define KERNELS(X)                                                                                 \
+  X(edge_gather, edge_gather_args)                                                                 \
+  X(edge_pick, edge_pick_args)                                                                     \
   X(edge_geometry, edge_geometry_args)                                                             \
   X(edge_gradient, edge_gradient_args)                                                             \
   X(coupling_forward, coupling_args)                                                               \
@@ -281,6 +453,10 @@ typedef struct dispersion_args {
   X(conv_weight_reverse, conv_args)                                                                \
   X(density_forward, density_args)                                                                 \
   X(density_reverse, density_args)                                                                 \
+  X(radial_basis, radial_basis_args)                                                               \
+  X(radial_density, radial_density_args)                                                           \
+  X(radial_locate, radial_locate_args)                                                             \
+  X(edge_add, edge_add_args)                                                                       \
   X(linear, linear_args)                                                                           \
   X(contraction_forward, contraction_args)                                                         \
   X(contraction_reverse, contraction_args)                                                         \
@@ -297,6 +473,10 @@ typedef struct dispersion_args {
   X(scale_reverse, scale_args)                                                                     \
   X(dot_forward, dot_args)                                                                         \
   X(dot_reverse, dot_args)                                                                         \
+  X(species_energy, species_energy_args)                                                           \
+  X(edge_force, edge_force_args)                                                                   \
+  X(edge_virial, edge_virial_args)                                                                 \
+  X(zbl, zbl_args)                                                                                 \
   X(pair_count, dispersion_args)                                                                   \
   X(pair_energy, dispersion_args)                                                                  \
   X(pair_force, dispersion_args)                                                                   \
@@ -309,9 +489,11 @@ typedef struct dispersion_args {
 typedef struct kernel_ops {
   const char *name; /* "avx512 single" */
   size_t real_size; /* 4 or 8 */
+  struct device *device; /* where arrays lie */
 #define KERNEL_FIELD(op, args) void (*op)(const args *);
   KERNELS(KERNEL_FIELD)
 #undef KERNEL_FIELD
+  /* These prepare host memory, to be copied to the device: */
   /* Rounds n doubles to reals. */
   void (*convert)(const double *x, size_t n, void *out);
   /* A row-major [k][n] matrix of double into the order that `linear` reads; k, n padded. */

@@ -178,11 +178,14 @@ FN void quintic_body(const quintic_args *q, int i) {
   }
 }
 
+FN int row_count(const row_args *a) { return a->n_row ? *a->n_row : a->n; }
+
 FN void row_body(const row_args *a, int i, int add) {
-  const real *x = (const real *)a->x + (size_t)(a->from ? a->from[i] : i) * (size_t)a->x_stride;
+  const real *x = a->x ? (const real *)a->x + (size_t)(a->from ? a->from[i] : i) * (size_t)a->x_stride : NULL;
   real *y = (real *)a->y + (size_t)(a->to ? a->to[i] : i) * (size_t)a->y_stride;
   FOR_CHANNELS(k, a->width) {
-    if (add) lane_store(y + k, lane_load(y + k) + lane_load(x + k));
+    if (!a->x) lane_store(y + k, lane_set(0));
+    else if (add) lane_store(y + k, lane_load(y + k) + lane_load(x + k));
     else lane_store(y + k, lane_load(x + k));
   }
 }
@@ -198,15 +201,19 @@ FN void row_sum_body(const row_sum_args *a, int i) {
   }
 }
 
+FN double scale_factor(const scale_args *a, int i) {
+  return a->factor[a->factor_stride ? (size_t)i * (size_t)a->factor_stride : (size_t)i];
+}
+
 FN void scale_forward_body(const scale_args *a, int i) {
   const real *x = (const real *)a->x + (size_t)i * (size_t)a->width;
-  real *y = (real *)a->y + (size_t)i * (size_t)a->width, f = (real)a->factor[i];
+  real *y = (real *)a->y + (size_t)i * (size_t)a->width, f = (real)scale_factor(a, i);
   FOR_CHANNELS(k, a->width) lane_store(y + k, f * lane_load(x + k));
 }
 
 FN void scale_reverse_body(const scale_args *a, int i) {
   const real *x = (const real *)a->x + (size_t)i * (size_t)a->width;
-  real *y = (real *)a->y + (size_t)i * (size_t)a->width, f = (real)a->factor[i];
+  real *y = (real *)a->y + (size_t)i * (size_t)a->width, f = (real)scale_factor(a, i);
   lane sum[LW];
   sum[0] = lane_set(0);
   FOR_CHANNELS(k, a->width) {
@@ -216,7 +223,9 @@ FN void scale_reverse_body(const scale_args *a, int i) {
   }
   real total = 0;
   channel_sum(sum, 1, &total, 1);
-  if (LANE_LEADER) a->factor_bar[i] = (double)total;
+  if (LANE_LEADER)
+    a->factor_bar[i] =
+        (a->chain == 0 ? 1 : a->chain * scale_factor(a, i) * scale_factor(a, i)) * (double)total;
 }
 
 FN void dot_forward_body(const dot_args *a, int i) {

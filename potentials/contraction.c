@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/device.h"
+
 enum { A_MAX = (L_MAX + 1) * (L_MAX + 1) };
 
 /* Folded tensor of one order: value[sorted index][path], sorted index = dense index of the sorted
@@ -228,11 +230,11 @@ static eqs_status write_output(writer *w, const folded f[CORRELATION_MAX], int l
   return EQS_OK;
 }
 
-eqs_status contraction_build(contraction *c, int dimension, int mul, int l_out,
+eqs_status contraction_build(contraction *c, const kernel_ops *k, int dimension, int mul, int l_out,
                              contraction_tensor tensor[N_L][CORRELATION_MAX]) {
   int muls[N_L] = {0};
   for (int l = 0; l <= l_out; l++) muls[l] = mul;
-  *c = (contraction){.dimension = dimension, .channels = kernel_padded(mul)};
+  *c = (contraction){.k = k, .dimension = dimension, .channels = kernel_padded(mul)};
   c->out = layout_make(muls);
   if (dimension > A_MAX)
     EQS_FAIL(EQS_ERR_UNSUPPORTED, "a contraction of %d components; at most %d are supported",
@@ -255,10 +257,12 @@ eqs_status contraction_build(contraction *c, int dimension, int mul, int l_out,
       c->n_output++;
     }
   free(n);
-  return EQS_OK;
+  return device_copy(k->device, c->program, (size_t)c->n_code, sizeof *c->program, "contraction",
+                     &c->device_program);
 }
 
 void contraction_free(contraction *c) {
+  if (c->k) device_give(c->k->device, &c->device_program);
   free(c->program);
   free(c->first);
   free(c->term);
@@ -287,24 +291,24 @@ static contraction_args arguments(const contraction *c, int n_atom, const int *a
                             .n_a = c->dimension,
                             .n_output = c->n_output,
                             .n_monomial = c->n_monomial,
-                            .program = c->program,
+                            .program = c->device_program,
                             .coefficient = coefficient,
                             .a = a,
                             .a_stride = c->dimension * c->channels,
                             .b_stride = c->out.size};
 }
 
-void contraction_forward(const contraction *c, const kernel_ops *k, int n_atom, const int *atom,
+void contraction_forward(const contraction *c, int n_atom, const int *atom,
                          const void *coefficient, const void *a, void *b) {
   contraction_args p = arguments(c, n_atom, atom, coefficient, a);
   p.b = b;
-  k->contraction_forward(&p);
+  c->k->contraction_forward(&p);
 }
 
-void contraction_reverse(const contraction *c, const kernel_ops *k, int n_atom, const int *atom,
+void contraction_reverse(const contraction *c, int n_atom, const int *atom,
                          const void *coefficient, const void *a, const void *b_bar, void *a_bar) {
   contraction_args p = arguments(c, n_atom, atom, coefficient, a);
   p.b = (void *)(uintptr_t)b_bar;
   p.a_bar = a_bar;
-  k->contraction_reverse(&p);
+  c->k->contraction_reverse(&p);
 }

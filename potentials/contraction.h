@@ -19,7 +19,9 @@ typedef struct contraction {
   int dimension, channels /* padded */;
   layout out;
   int n_output, n_monomial, n_code;
-  int *program;
+  int *program;        /* on the host, until it is complete; then */
+  int *device_program; /* where k's kernels read it */
+  const kernel_ops *k;
   /* monomial i = sum over terms first[i] .. first[i+1]-1 of value * weight[(l, nu)][path] */
   int *first;
   struct contraction_term {
@@ -29,7 +31,7 @@ typedef struct contraction {
 } contraction;
 
 /* tensor[L][nu - 1] for L = 0 .. l_out. */
-eqs_status contraction_build(contraction *c, int dimension, int mul, int l_out,
+eqs_status contraction_build(contraction *c, const kernel_ops *k, int dimension, int mul, int l_out,
                              contraction_tensor tensor[N_L][CORRELATION_MAX]) EQS_CHECK;
 void contraction_free(contraction *c);
 
@@ -40,9 +42,9 @@ eqs_status contraction_coefficients(const contraction *c, int mul,
 
 /* b[atom][out.size] from a[atom][dimension * channels], for atoms of one element; and its reverse,
  * which reads b_bar and overwrites a_bar. */
-void contraction_forward(const contraction *c, const kernel_ops *k, int n_atom, const int *atom,
+void contraction_forward(const contraction *c, int n_atom, const int *atom,
                          const void *coefficient, const void *a, void *b);
-void contraction_reverse(const contraction *c, const kernel_ops *k, int n_atom, const int *atom,
+void contraction_reverse(const contraction *c, int n_atom, const int *atom,
                          const void *coefficient, const void *a, const void *b_bar, void *a_bar);
 
 #endif

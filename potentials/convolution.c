@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "core/device.h"
 #include "potentials/wigner.h"
 
 int convolution_paths(const layout *in, int lmax, int l_out, int natural_parity, l_path *out) {
@@ -52,7 +53,8 @@ eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *
   *c = (convolution){.k = k, .in = *in, .lmax = lmax, .normalize = normalize, .n_path = n_path};
   c->radial = r;
   lay_out_slots(c, paths);
-  EQS_TRY(alloc_array(&c->term, (size_t)n_path * WIGNER_MAX, sizeof *c->term, "couplings"));
+  coupling_term *term;
+  EQS_TRY(alloc_array(&term, (size_t)n_path * WIGNER_MAX, sizeof *term, "couplings"));
   for (int p = 0, column = 0; p < n_path; column += c->path[p++].channels) {
     int l1 = paths[p].l1, l2 = paths[p].l2, l3 = paths[p].l3;
     int n1 = 2 * l1 + 1, n2 = 2 * l2 + 1, n3 = 2 * l3 + 1;
@@ -65,7 +67,7 @@ eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *
         for (int m2 = 0; m2 < n2; m2++) {
           double v = w[(m1 * n2 + m2) * n3 + m3];
           if (v != 0)
-            c->term[c->n_term++] = (coupling_term){c->n_q + m1 * n3 + m3, l2 * l2 + m2, scale * v};
+            term[c->n_term++] = (coupling_term){c->n_q + m1 * n3 + m3, l2 * l2 + m2, scale * v};
         }
     c->path[p] = (conv_path){.l1 = l1,
                              .l2 = l2,
@@ -79,93 +81,107 @@ eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *
                              .q = c->n_q};
     c->n_q += n1 * n3;
   }
-  return EQS_OK;
+  eqs_status status =
+      device_copy(k->device, term, (size_t)c->n_term, sizeof *term, "couplings", &c->term);
+  free(term);
+  return status;
 }
 
 void convolution_free(convolution *c) {
-  free(c->term);
-  c->term = NULL;
+  if (c->k) device_give(c->k->device, &c->term);
   radial_free(&c->radial);
   edge_network_free(&c->network);
 }
 
 /* The edges of one block of owners, with everything the kernels want to know of them. */
 typedef struct edge_block {
-  int n, n_owner;
+  int n_owner;
   int *first, *edge, *other;
-  double *r;
+  radial_edges edges;
   void *u, *y, *q;
   radial_rows radial;
   edge_tape tape; /* where features make the weights */
 } edge_block;
 
-static eqs_status gather_edges(const batch *b, int begin, int end, int reverse, arena *scratch,
-                               edge_block *s) {
+/* other_row: of the atoms that the edges lead to, or NULL. */
+static eqs_status gather_edges(const convolution *c, const batch *b, int begin, int end,
+                               int reverse, const int *other_row, arena *scratch, edge_block *s) {
   const neighbors *nb = b->nb;
   const int *first = (reverse ? nb->transpose_first : nb->first) + begin;
-  s->n_owner = end - begin;
-  s->n = first[s->n_owner] - first[0];
-  EQS_TRY(arena_take(scratch, (size_t)s->n_owner + 1, sizeof(int), &s->first));
-  EQS_TRY(arena_take(scratch, (size_t)s->n, sizeof(int), &s->edge));
-  EQS_TRY(arena_take(scratch, (size_t)s->n, sizeof(int), &s->other));
-  for (int i = 0; i <= s->n_owner; i++) s->first[i] = first[i] - first[0];
-  for (int e = 0; e < s->n; e++) {
-    s->edge[e] = reverse ? nb->transpose[first[0] + e] : first[0] + e;
-    s->other[e] = reverse ? nb->center[s->edge[e]] : nb->neighbor[s->edge[e]];
-  }
+  int n = b->blocks ? b->blocks->edges : first[end - begin] - first[0];
+  edge_gather_args g = {.n_owner = end - begin,
+                        .first = first,
+                        .list = reverse ? nb->transpose : NULL,
+                        .center = nb->center,
+                        .neighbor = nb->neighbor,
+                        .other_of = reverse ? nb->center : nb->neighbor,
+                        .other_row = other_row,
+                        .species = b->species,
+                        .radius = c->radius};
+  EQS_TRY(arena_take(scratch, (size_t)g.n_owner + 1, sizeof(int), &g.local));
+  EQS_TRY(arena_take(scratch, (size_t)n, sizeof(int), &g.edge));
+  EQS_TRY(arena_take(scratch, (size_t)n, sizeof(int), &g.other));
+  EQS_TRY(arena_take(scratch, (size_t)n, sizeof(int), &g.source));
+  EQS_TRY(arena_take(scratch, (size_t)n, sizeof(int), &g.target));
+  if (c->radius) EQS_TRY(arena_take(scratch, (size_t)n, sizeof *g.r_sum, &g.r_sum));
+  c->k->edge_gather(&g);
+  *s = (edge_block){.n_owner = g.n_owner, .first = g.local, .edge = g.edge, .other = g.other};
+  s->edges = (radial_edges){.n = n,
+                            .n_edge = g.local + g.n_owner,
+                            .source = g.source,
+                            .target = g.target,
+                            .r_sum = g.r_sum};
+  return EQS_OK;
+}
+
+static eqs_status pick(const convolution *c, const edge_block *s, const int *of, arena *scratch,
+                       int **out) {
+  edge_pick_args p = {.n = s->edges.n, .n_edge = s->edges.n_edge, .edge = s->edge, .of = of};
+  EQS_TRY(arena_take(scratch, (size_t)p.n, sizeof *p.out, &p.out));
+  c->k->edge_pick(&p);
+  *out = p.out;
   return EQS_OK;
 }
 
 /* Weights from an edge network, as rows of values. The reverse pass gets dE/dr through the network,
  * not through the rows: the value stands in for their slope, and dt/dr is 0. */
 static eqs_status apply_network(const convolution *c, const batch *b, const edge_features *f,
-                                const int *s1, const int *s2, int reverse, arena *scratch,
-                                edge_block *s) {
-  const neighbors *nb = b->nb;
-  size_t n = (size_t)s->n, stride = (size_t)edge_network_width(c->network) * c->k->real_size;
+                                int reverse, arena *scratch, edge_block *s) {
   int *source, *target;
-  double *r_sum = NULL;
-  radial_rows *rows = &s->radial;
-  EQS_TRY(arena_take(scratch, n, sizeof *source, &source));
-  EQS_TRY(arena_take(scratch, n, sizeof *target, &target));
-  EQS_TRY(arena_take(scratch, n, sizeof *rows->row, &rows->row));
-  EQS_TRY(arena_take_zero(scratch, n, sizeof *rows->slope, &rows->slope));
-  EQS_TRY(arena_take_zero(scratch, n, c->k->real_size, &rows->t));
-  if (c->radius) EQS_TRY(arena_take(scratch, n, sizeof *r_sum, &r_sum));
-  for (int e = 0; e < s->n; e++) {
-    source[e] = nb->neighbor[s->edge[e]];
-    target[e] = nb->center[s->edge[e]];
-    if (r_sum) r_sum[e] = c->radius[s1[e]] + c->radius[s2[e]];
-  }
-  EQS_TRY(edge_network_forward(c->network, s->n, s->r, r_sum, source, f->source, target, f->target,
-                               scratch, &s->tape));
-  for (int e = 0; e < s->n; e++) rows->row[e] = (char *)s->tape.weight + (size_t)e * stride;
-  rows->orders = reverse ? RADIAL_SLOPE : RADIAL_VALUE;
-  rows->order_stride = 0;
+  EQS_TRY(pick(c, s, b->nb->neighbor, scratch, &source));
+  EQS_TRY(pick(c, s, b->nb->center, scratch, &target));
+  EQS_TRY(edge_network_forward(c->network, &s->edges, source, f->source, target, f->target, scratch,
+                               &s->tape));
+  EQS_TRY(radial_point_to(c->k, &s->edges, s->tape.weight, (size_t)edge_network_width(c->network),
+                          0, scratch, &s->radial));
+  s->radial.orders = reverse ? RADIAL_SLOPE : RADIAL_VALUE;
+  s->radial.order_stride = 0;
   return EQS_OK;
 }
 
 static eqs_status measure_edges(const convolution *c, const batch *b, int reverse,
                                 const edge_features *f, arena *scratch, edge_block *s) {
   const kernel_ops *k = c->k;
-  size_t tiled = kernel_tiles((size_t)s->n) * KERNEL_EDGE_TILE, n = (size_t)s->n;
-  int n_y = (c->lmax + 1) * (c->lmax + 1), *s1, *s2;
-  EQS_TRY(arena_take(scratch, n, sizeof *s->r, &s->r));
+  size_t n = (size_t)s->edges.n, tiled = kernel_tiles(n) * KERNEL_EDGE_TILE;
+  int n_y = (c->lmax + 1) * (c->lmax + 1);
+  double *r;
+  EQS_TRY(arena_take(scratch, n, sizeof *r, &r));
   EQS_TRY(arena_take(scratch, tiled * 3, k->real_size, &s->u));
   EQS_TRY(arena_take(scratch, tiled * (size_t)n_y, k->real_size, &s->y));
   EQS_TRY(arena_take(scratch, tiled * (size_t)c->n_q, k->real_size, &s->q));
-  EQS_TRY(arena_take(scratch, n, sizeof *s1, &s1));
-  EQS_TRY(arena_take(scratch, n, sizeof *s2, &s2));
-  edge_geometry_args g = {.n = s->n,
+  edge_geometry_args g = {.n = s->edges.n,
+                          .n_edge = s->edges.n_edge,
                           .edge = s->edge,
                           .vector = (const double(*)[3])b->nb->vector,
                           .lmax = c->lmax,
                           .normalize = c->normalize,
-                          .r = s->r,
+                          .r = r,
                           .u = s->u,
                           .y = s->y};
   k->edge_geometry(&g);
-  coupling_args q = {.n = s->n,
+  s->edges.r = r;
+  coupling_args q = {.n = s->edges.n,
+                     .n_edge = s->edges.n_edge,
                      .n_y = n_y,
                      .n_q = c->n_q,
                      .n_term = c->n_term,
@@ -173,12 +189,8 @@ static eqs_status measure_edges(const convolution *c, const batch *b, int revers
                      .y = s->y,
                      .q = s->q};
   k->coupling_forward(&q);
-  for (int e = 0; e < s->n; e++) {
-    s1[e] = b->species[b->nb->center[s->edge[e]]];
-    s2[e] = b->species[b->nb->neighbor[s->edge[e]]];
-  }
-  if (c->network) return apply_network(c, b, f, s1, s2, reverse, scratch, s);
-  return radial_locate(c->radial, s->n, s->r, s1, s2, c->radius, reverse, scratch, &s->radial);
+  if (c->network) return apply_network(c, b, f, reverse, scratch, s);
+  return radial_locate(c->radial, &s->edges, reverse, scratch, &s->radial);
 }
 
 static conv_args conv_arguments(const convolution *c, const edge_block *s) {
@@ -211,28 +223,28 @@ static density_args density_arguments(const convolution *c, const edge_block *s)
 }
 
 static eqs_status forward(const convolution *c, const batch *b, int begin, int end, const void *h,
-                          const int *h_row, const edge_features *f, void *a, double *density,
+                          const int *h_row, const edge_features *f, void *a, const density_use *use,
                           arena *scratch) {
   edge_block s;
-  EQS_TRY(gather_edges(b, begin, end, 0, scratch, &s));
+  EQS_TRY(gather_edges(c, b, begin, end, 0, h_row, scratch, &s));
   EQS_TRY(measure_edges(c, b, 0, f, scratch, &s));
-  if (h_row)
-    for (int e = 0; e < s.n; e++) s.other[e] = h_row[s.other[e]];
   conv_args v = conv_arguments(c, &s);
   v.h = h;
   v.a = a;
   c->k->conv_forward(&v);
-  if (density) {
+  if (use) {
     density_args d = density_arguments(c, &s);
-    d.density = density;
+    d.gain = use->gain;
+    d.offset = use->offset;
+    d.scale = use->scale;
     c->k->density_forward(&d);
   }
   return EQS_OK;
 }
 
 eqs_status convolution_forward(const convolution *c, const batch *b, int begin, int end,
-                               const void *h, const int *h_row, void *a, double *density,
-                               arena *scratch) {
+                               const void *h, const int *h_row, void *a,
+                               const density_use *density, arena *scratch) {
   return forward(c, b, begin, end, h, h_row, NULL, a, density, scratch);
 }
 
@@ -250,11 +262,12 @@ static eqs_status reverse_network(const convolution *c, const edge_block *s, con
   void *sum_bar;
   v->w_stride = edge_network_width(c->network);
   EQS_TRY(
-      arena_take(scratch, mul_size((size_t)s->n, (size_t)v->w_stride), k->real_size, &v->w_bar));
-  EQS_TRY(arena_take(scratch, mul_size((size_t)s->n, (size_t)width), k->real_size, &sum_bar));
+      arena_take(scratch, mul_size((size_t)s->edges.n, (size_t)v->w_stride), k->real_size, &v->w_bar));
+  EQS_TRY(arena_take(scratch, mul_size((size_t)s->edges.n, (size_t)width), k->real_size, &sum_bar));
   k->conv_weight_reverse(v);
   EQS_TRY(edge_network_reverse(c->network, &s->tape, v->w_bar, v->r_bar, sum_bar, scratch));
-  row_args copy = {.n = s->n,
+  row_args copy = {.n = s->edges.n,
+                   .n_row = s->edges.n_edge,
                    .width = width,
                    .to = s->edge,
                    .x = sum_bar,
@@ -274,18 +287,16 @@ static eqs_status reverse(const convolution *c, const batch *b, int begin, int e
                           arena *scratch) {
   const kernel_ops *k = c->k;
   edge_block s;
-  EQS_TRY(gather_edges(b, begin, end, 1, scratch, &s));
+  EQS_TRY(gather_edges(c, b, begin, end, 1, NULL, scratch, &s));
   EQS_TRY(measure_edges(c, b, 1, f, scratch, &s));
-  size_t tiled = kernel_tiles((size_t)s.n) * KERNEL_EDGE_TILE;
-  int *own, n_y = (c->lmax + 1) * (c->lmax + 1);
+  size_t n = (size_t)s.edges.n, tiled = kernel_tiles(n) * KERNEL_EDGE_TILE;
+  int n_y = (c->lmax + 1) * (c->lmax + 1);
   conv_args v = conv_arguments(c, &s);
   EQS_TRY(arena_take_zero(scratch, tiled * (size_t)c->n_q, k->real_size, &v.q_bar));
-  EQS_TRY(arena_take_zero(scratch, (size_t)s.n, sizeof *v.r_bar, &v.r_bar));
+  EQS_TRY(arena_take_zero(scratch, n, sizeof *v.r_bar, &v.r_bar));
   EQS_TRY(arena_take(scratch, k->conv_scratch(c->n_q), 1, &v.scratch));
-  EQS_TRY(arena_take(scratch, (size_t)s.n_owner, sizeof *own, &own));
-  for (int i = 0; i < s.n_owner; i++) own[i] = h_row ? h_row[begin + i] : begin + i;
-  v.h = h;
-  v.h_row = own;
+  v.h = h_row ? h : (const char *)h + (size_t)begin * (size_t)c->in.size * k->real_size;
+  v.h_row = h_row ? h_row + begin : NULL;
   v.a = (void *)(uintptr_t)a_bar;
   v.h_bar = h_bar;
   k->conv_reverse(&v);
@@ -296,7 +307,8 @@ static eqs_status reverse(const convolution *c, const batch *b, int begin, int e
     d.r_bar = v.r_bar;
     k->density_reverse(&d);
   }
-  coupling_args q = {.n = s.n,
+  coupling_args q = {.n = s.edges.n,
+                     .n_edge = s.edges.n_edge,
                      .n_y = n_y,
                      .n_q = c->n_q,
                      .n_term = c->n_term,
@@ -304,11 +316,12 @@ static eqs_status reverse(const convolution *c, const batch *b, int begin, int e
                      .y = s.y,
                      .q = v.q_bar};
   k->coupling_reverse(&q);
-  edge_gradient_args g = {.n = s.n,
+  edge_gradient_args g = {.n = s.edges.n,
+                          .n_edge = s.edges.n_edge,
                           .edge = s.edge,
                           .lmax = c->lmax,
                           .normalize = c->normalize,
-                          .r = s.r,
+                          .r = s.edges.r,
                           .u = s.u,
                           .y_bar = s.y,
                           .r_bar = v.r_bar,

@@ -23,10 +23,11 @@ typedef struct convolution {
   int lmax, normalize;
   int n_path, n_q, n_term;
   conv_path path[PATHS_MAX];
-  coupling_term *term;
+  coupling_term *term; /* on the device */
   radial *radial;        /* owned; or, where the weights depend on features, */
   edge_network *network; /* owned */
-  const double *radius;  /* [n_element] covalent radii for the distance transform, or NULL */
+  /* [n_element] covalent radii for the distance transform, on the device, or NULL */
+  const double *radius;
 } convolution;
 
 /* All (l1, l2, l3) with l1 in `in` (outer), l2 <= lmax, l3 <= l_out ascending; natural parity keeps
@@ -43,11 +44,17 @@ eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *
                              const double *const *coefficients, radial *r) EQS_CHECK;
 void convolution_free(convolution *c);
 
+/* What is wanted of the density D of atoms begin .. end-1: scale = 1 / (gain D + offset). */
+typedef struct density_use {
+  double gain, offset;
+  double *scale; /* out [end-begin] */
+} density_use;
+
 /* Aggregates of atoms begin .. end-1 into a[end-begin][out.size]. h: rows of in.size; h_row[atom]
- * is an atom's row (NULL = the atom). density: [end-begin], or NULL. */
+ * is an atom's row (NULL = the atom). density: NULL = not wanted. */
 eqs_status convolution_forward(const convolution *c, const batch *b, int begin, int end,
-                               const void *h, const int *h_row, void *a, double *density,
-                               arena *scratch) EQS_CHECK;
+                               const void *h, const int *h_row, void *a,
+                               const density_use *density, arena *scratch) EQS_CHECK;
 
 /* For neighbours begin .. end-1: adjoint of their features into h_bar[end-begin][in.size] (or NULL)
  * and dE/d(vector) of all edges that point to them, added to gradient. a_bar: [n][out.size] for all

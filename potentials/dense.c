@@ -4,7 +4,8 @@
 #include "potentials/dense.h"
 
 #include <stdlib.h>
-#include <string.h>
+
+#include "kernels/upload.h"
 
 typedef struct packed_layer {
   int in, out;             /* padded */
@@ -14,6 +15,7 @@ typedef struct packed_layer {
 } packed_layer;
 
 struct dense {
+  const kernel_ops *k;
   int n_layer, n_species;
   packed_layer layer[NETWORK_LAYERS_MAX];
   double act, epsilon;
@@ -31,17 +33,20 @@ static void spread(const double *from, size_t rows, int n_group, const int *chan
     }
 }
 
-static eqs_status copy_padded(const double *from, size_t rows, int n_group, const int *channels,
-                              int width, double **out) {
+static eqs_status copy_padded(const kernel_ops *k, const double *from, size_t rows, int n_group,
+                              const int *channels, int width, double **out) {
+  double *x;
   if (!from) return EQS_OK;
-  EQS_TRY(alloc_array(out, rows * (size_t)width, sizeof **out, "radial network"));
-  spread(from, rows, n_group, channels, 1, *out);
-  return EQS_OK;
+  EQS_TRY(alloc_array(&x, rows * (size_t)width, sizeof *x, "radial network"));
+  spread(from, rows, n_group, channels, 1, x);
+  eqs_status status = upload_reals(k, x, rows * (size_t)width, "radial network", out);
+  free(x);
+  return status;
 }
 
-static eqs_status pack_layer(const dense_layer *l, int n_group, const int *channels,
-                             packed_layer *p) {
-  double *m = NULL;
+static eqs_status pack_layer(const kernel_ops *k, const dense_layer *l, int n_group,
+                             const int *channels, packed_layer *p) {
+  double *m = NULL, *affine = NULL;
   eqs_status status;
   p->in = kernel_padded(l->in);
   p->channels = l->out;
@@ -49,15 +54,16 @@ static eqs_status pack_layer(const dense_layer *l, int n_group, const int *chann
   size_t n = (size_t)p->in * (size_t)p->out, width = (size_t)p->out;
   EQS_TRY_DONE(alloc_array(&m, n, sizeof *m, "radial network"));
   spread(l->weight, (size_t)l->in, n_group, channels, l->scale, m);
-  EQS_TRY_DONE(alloc_array(&p->weight, n, sizeof *m, "radial network"));
-  kernels_host(1)->linear_pack(m, p->in, p->out, p->weight);
-  EQS_TRY_DONE(copy_padded(l->bias, 1, n_group, channels, p->out, &p->bias));
+  EQS_TRY_DONE(upload_matrix(k, m, p->in, p->out, "radial network", &p->weight));
+  EQS_TRY_DONE(copy_padded(k, l->bias, 1, n_group, channels, p->out, &p->bias));
   if (!l->gain) goto done;
-  EQS_TRY_DONE(alloc_array(&p->affine, 3 * width, sizeof *m, "radial network"));
-  for (int j = 0; j < l->out; j++) p->affine[j] = 1;
-  spread(l->gain, 1, n_group, channels, 1, p->affine + width);
-  spread(l->shift, 1, n_group, channels, 1, p->affine + 2 * width);
+  EQS_TRY_DONE(alloc_array(&affine, 3 * width, sizeof *affine, "radial network"));
+  for (int j = 0; j < l->out; j++) affine[j] = 1;
+  spread(l->gain, 1, n_group, channels, 1, affine + width);
+  spread(l->shift, 1, n_group, channels, 1, affine + 2 * width);
+  EQS_TRY_DONE(upload_reals(k, affine, 3 * width, "radial network", &p->affine));
 done:
+  free(affine);
   free(m);
   return status;
 }
@@ -78,7 +84,7 @@ static eqs_status build(dense *d, const dense_network *net, int n_group, const i
       EQS_FAIL(EQS_ERR_FORMAT, "the radial network has %d outputs, the convolution needs %d",
                l->out, outputs);
     if (last && l->gain) EQS_FAIL(EQS_ERR_UNSUPPORTED, "radial network that ends with a norm");
-    EQS_TRY(pack_layer(l, last ? n_group : 1, last ? channels : &l->out, &d->layer[i]));
+    EQS_TRY(pack_layer(d->k, l, last ? n_group : 1, last ? channels : &l->out, &d->layer[i]));
     d->n_layer++;
     d->n_parameter += (int64_t)l->in * l->out + (l->bias ? l->out : 0) + (l->gain ? 2 * l->out : 0);
   }
@@ -86,14 +92,16 @@ static eqs_status build(dense *d, const dense_network *net, int n_group, const i
   if (net->n == 1) EQS_FAIL(EQS_ERR_UNSUPPORTED, "radial network of elements without hidden layer");
   size_t rows = (size_t)net->n_species;
   d->n_species = net->n_species;
-  EQS_TRY(copy_padded(net->source, rows, 1, &net->layer[0].out, d->layer[0].out, &d->source));
-  return copy_padded(net->target, rows, 1, &net->layer[0].out, d->layer[0].out, &d->target);
+  EQS_TRY(copy_padded(d->k, net->source, rows, 1, &net->layer[0].out, d->layer[0].out, &d->source));
+  return copy_padded(d->k, net->target, rows, 1, &net->layer[0].out, d->layer[0].out, &d->target);
 }
 
-eqs_status dense_create(const dense_network *net, int n_group, const int *channels, dense **out) {
+eqs_status dense_create(const dense_network *net, const kernel_ops *k, int n_group,
+                        const int *channels, dense **out) {
   dense *d = calloc(1, sizeof *d);
   *out = NULL;
   if (!d) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: radial network");
+  d->k = k;
   d->act = net->act;
   d->epsilon = net->epsilon;
   eqs_status status = build(d, net, n_group, channels);
@@ -106,12 +114,12 @@ void dense_free(dense **p) {
   dense *d = *p;
   if (!d) return;
   for (int i = 0; i < NETWORK_LAYERS_MAX; i++) {
-    free(d->layer[i].weight);
-    free(d->layer[i].affine);
-    free(d->layer[i].bias);
+    device_give(d->k->device, &d->layer[i].weight);
+    device_give(d->k->device, &d->layer[i].affine);
+    device_give(d->k->device, &d->layer[i].bias);
   }
-  free(d->source);
-  free(d->target);
+  device_give(d->k->device, &d->source);
+  device_give(d->k->device, &d->target);
   free(d);
   *p = NULL;
 }
@@ -123,7 +131,8 @@ int64_t dense_parameters(const dense *d) { return d->n_parameter; }
 
 /* Adds row from[e] of `rows` (every edge the same one if `from` is NULL) to the values of edge e.
  */
-static void add_rows(const double *rows, const int *from, int n, int width, int stride, double *y) {
+static void add_rows(const dense *d, const double *rows, const int *from, int n, int width,
+                     int stride, double *y) {
   row_args r = {.n = n,
                 .width = width,
                 .from = from,
@@ -131,12 +140,12 @@ static void add_rows(const double *rows, const int *from, int n, int width, int 
                 .x_stride = from ? width : 0,
                 .y = y,
                 .y_stride = stride};
-  if (rows) kernels_host(1)->row_add(&r);
+  if (rows) d->k->row_add(&r);
 }
 
 eqs_status dense_evaluate(const dense *d, int n, int orders, const int *source, const int *target,
                           const double *x, double *out, int out_stride, arena *scratch) {
-  const kernel_ops *k = kernels_host(1);
+  const kernel_ops *k = d->k;
   size_t rows = (size_t)n * (size_t)orders, widest = 0;
   double *hidden[2] = {NULL, NULL};
   for (int i = 0; i + 1 < d->n_layer; i++)
@@ -157,10 +166,10 @@ eqs_status dense_evaluate(const dense *d, int n, int orders, const int *source, 
                      .out_stride = stride,
                      .weight = l->weight};
     k->linear(&a);
-    add_rows(l->bias, NULL, n, l->out, orders * stride, y);
+    add_rows(d, l->bias, NULL, n, l->out, orders * stride, y);
     if (!i && d->n_species) {
-      add_rows(d->source, source, n, l->out, orders * stride, y);
-      add_rows(d->target, target, n, l->out, orders * stride, y);
+      add_rows(d, d->source, source, n, l->out, orders * stride, y);
+      add_rows(d, d->target, target, n, l->out, orders * stride, y);
     }
     if (last) break;
     norm_jet_args norm = {.n = n,

@@ -33,10 +33,11 @@ typedef struct dense_network {
 
 typedef struct dense dense;
 
-/* The outputs are `n_group` groups of `channels[g]`, each padded in a row of the result.
+/* The outputs are `n_group` groups of `channels[g]`, each padded in a row of the result; k is a
+ * table in double, on whose device everything lies.
  * EQS_ERR_FORMAT: layers that do not fit each other or the outputs. */
-eqs_status dense_create(const dense_network *net, int n_group, const int *channels,
-                        dense **out) EQS_CHECK;
+eqs_status dense_create(const dense_network *net, const kernel_ops *k, int n_group,
+                        const int *channels, dense **out) EQS_CHECK;
 void dense_free(dense **d);
 int dense_in_width(const dense *d);  /* padded */
 int dense_out_width(const dense *d); /* padded */

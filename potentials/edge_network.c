@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 
+#include "kernels/upload.h"
 #include "potentials/linear_map.h"
 
 struct edge_network {
@@ -41,13 +42,11 @@ static eqs_status pack_layer(edge_network *a, int i, const dense_layer *l, int n
             l->scale * l->weight[u * (size_t)l->out + from];
       if (l->bias) bias[column] = l->bias[from];
     }
-  EQS_TRY_DONE(alloc_array(&a->forward[i], n, a->k->real_size, "edge network"));
-  EQS_TRY_DONE(alloc_array(&a->reverse[i], n, a->k->real_size, "edge network"));
-  a->k->linear_pack(w, (int)rows, (int)columns, a->forward[i]);
-  a->k->linear_pack(wt, (int)columns, (int)rows, a->reverse[i]);
-  if (!l->bias) goto done;
-  EQS_TRY_DONE(alloc_array(&a->bias[i], columns, a->k->real_size, "edge network"));
-  a->k->convert(bias, columns, a->bias[i]);
+  EQS_TRY_DONE(
+      upload_matrix(a->k, w, (int)rows, (int)columns, "edge network", &a->forward[i]));
+  EQS_TRY_DONE(
+      upload_matrix(a->k, wt, (int)columns, (int)rows, "edge network", &a->reverse[i]));
+  if (l->bias) EQS_TRY_DONE(upload_reals(a->k, bias, columns, "edge network", &a->bias[i]));
 done:
   free(w);
   free(wt);
@@ -100,9 +99,9 @@ void edge_network_free(edge_network **p) {
   edge_network *a = *p;
   if (!a) return;
   for (int i = 0; i < NETWORK_LAYERS_MAX; i++) {
-    free(a->forward[i]);
-    free(a->reverse[i]);
-    free(a->bias[i]);
+    device_give(a->k->device, &a->forward[i]);
+    device_give(a->k->device, &a->reverse[i]);
+    device_give(a->k->device, &a->bias[i]);
   }
   free(a);
   *p = NULL;
@@ -149,23 +148,24 @@ static gate_args activation(const edge_network *a, int i, int n, const void *x, 
 }
 
 /* Basis rows in reals: *value strides over both, *slope apart. */
-static eqs_status make_basis(const edge_network *a, int n, const double *r, const double *r_sum,
-                             arena *scratch, void **value, edge_tape *t) {
-  size_t width = (size_t)a->in_width, count = (size_t)n * 2 * width;
-  double *x, *cut;
-  EQS_TRY(arena_take_zero(scratch, count, sizeof *x, &x));
-  EQS_TRY(arena_take(scratch, 2 * (size_t)n, sizeof *cut, &cut));
-  EQS_TRY(arena_take(scratch, (size_t)n, sizeof *t->cut, &t->cut));
-  EQS_TRY(arena_take(scratch, (size_t)n, sizeof *t->cut_slope, &t->cut_slope));
-  EQS_TRY(arena_take(scratch, count, a->k->real_size, value));
-  EQS_TRY(arena_take(scratch, count / 2, a->k->real_size, &t->basis_slope));
-  radial_basis_rows(&a->basis, n, r, r_sum, 2, 1, a->in_width, x, cut);
-  for (int e = 0; e < n; e++) {
-    t->cut[e] = cut[2 * e];
-    t->cut_slope[e] = cut[2 * e + 1];
-  }
-  a->k->convert(x, count, *value);
-  row_args slopes = {.n = n,
+static eqs_status make_basis(const edge_network *a, const radial_edges *edges, arena *scratch,
+                             void **value, edge_tape *t) {
+  size_t n = (size_t)edges->n, width = (size_t)a->in_width;
+  radial_basis_args basis = {.basis = a->basis,
+                             .n = edges->n,
+                             .n_edge = edges->n_edge,
+                             .r = edges->r,
+                             .r_sum = edges->r_sum,
+                             .orders = 2,
+                             .side = 1,
+                             .stride = a->in_width};
+  EQS_TRY(arena_take_zero(scratch, n * 2 * width, a->k->real_size, value));
+  EQS_TRY(arena_take(scratch, 2 * n, sizeof *t->cut, &t->cut));
+  EQS_TRY(arena_take(scratch, n * width, a->k->real_size, &t->basis_slope));
+  basis.x = *value;
+  basis.cut = t->cut;
+  a->k->radial_basis(&basis);
+  row_args slopes = {.n = edges->n,
                      .width = a->in_width,
                      .x = (char *)*value + width * a->k->real_size,
                      .x_stride = 2 * a->in_width,
@@ -175,12 +175,13 @@ static eqs_status make_basis(const edge_network *a, int n, const double *r, cons
   return EQS_OK;
 }
 
-eqs_status edge_network_forward(const edge_network *a, int n, const double *r, const double *r_sum,
+eqs_status edge_network_forward(const edge_network *a, const radial_edges *edges,
                                 const int *source_row, const void *source, const int *target_row,
                                 const void *target, arena *scratch, edge_tape *t) {
   void *x, *y;
-  *t = (edge_tape){.n = n};
-  EQS_TRY(make_basis(a, n, r, r_sum, scratch, &x, t));
+  int n = edges->n;
+  *t = (edge_tape){.n = n, .n_edge = edges->n_edge};
+  EQS_TRY(make_basis(a, edges, scratch, &x, t));
   for (int i = 0; i < a->n_layer; i++) {
     int from = layer_in(a, i), to = layer_out(a, i);
     EQS_TRY(arena_take(scratch, mul_size((size_t)n, (size_t)to), a->k->real_size, &t->sum[i]));
@@ -199,21 +200,37 @@ eqs_status edge_network_forward(const edge_network *a, int n, const double *r, c
   t->weight = t->sum[a->n_layer - 1];
   if (a->basis.cutoff_on_basis) return EQS_OK;
   EQS_TRY(arena_take(scratch, (size_t)n * (size_t)a->width, a->k->real_size, &t->weight));
-  scale_args s = {
-      .n = n, .width = a->width, .factor = t->cut, .x = t->sum[a->n_layer - 1], .y = t->weight};
+  scale_args s = {.n = n,
+                  .width = a->width,
+                  .factor = t->cut,
+                  .factor_stride = 2,
+                  .x = t->sum[a->n_layer - 1],
+                  .y = t->weight};
   a->k->scale_forward(&s);
   return EQS_OK;
 }
 
-/* r_bar += (x . y) slope, row by row; y is overwritten by y times factor. slope: NULL = 1. */
-static eqs_status add_products(const edge_network *a, int n, int width, const double *factor,
-                               const void *x, void *y, const double *slope, double *r_bar,
-                               arena *scratch) {
+/* r_bar += (x . y) times the cutoff's slope (or 1), row by row; y is overwritten by y times the
+ * cutoff. */
+static eqs_status add_products(const edge_network *a, const edge_tape *t, int width, const void *x,
+                               void *y, int by_slope, double *r_bar, arena *scratch) {
   double *product;
-  EQS_TRY(arena_take(scratch, (size_t)n, sizeof *product, &product));
-  scale_args s = {.n = n, .width = width, .factor = factor, .x = x, .y = y, .factor_bar = product};
+  EQS_TRY(arena_take(scratch, (size_t)t->n, sizeof *product, &product));
+  scale_args s = {.n = t->n,
+                  .width = width,
+                  .factor = t->cut,
+                  .factor_stride = 2,
+                  .x = x,
+                  .y = y,
+                  .factor_bar = product};
   a->k->scale_reverse(&s);
-  for (int e = 0; e < n; e++) r_bar[e] += slope ? slope[e] * product[e] : product[e];
+  edge_add_args add = {.n = t->n,
+                       .n_edge = t->n_edge,
+                       .x = by_slope ? t->cut + 1 : NULL,
+                       .x_stride = 2,
+                       .product = product,
+                       .y = r_bar};
+  a->k->edge_add(&add);
   return EQS_OK;
 }
 
@@ -222,8 +239,7 @@ eqs_status edge_network_reverse(const edge_network *a, const edge_tape *t, void 
   int n = t->n, last = a->n_layer - 1;
   void *out_bar = weight_bar, *y_bar, *x_bar;
   if (!a->basis.cutoff_on_basis)
-    EQS_TRY(add_products(a, n, a->width, t->cut, t->sum[last], weight_bar, t->cut_slope, r_bar,
-                         scratch));
+    EQS_TRY(add_products(a, t, a->width, t->sum[last], weight_bar, 1, r_bar, scratch));
   for (int i = last; i > 0; i--) {
     int to = layer_out(a, i), from = layer_in(a, i);
     EQS_TRY(arena_take(scratch, mul_size((size_t)n, (size_t)from), a->k->real_size, &y_bar));
@@ -236,5 +252,5 @@ eqs_status edge_network_reverse(const edge_network *a, const edge_tape *t, void 
   }
   EQS_TRY(arena_take(scratch, (size_t)n * (size_t)a->in_width, a->k->real_size, &y_bar));
   multiply(a, n, a->reverse[0], layer_out(a, 0), layer_out(a, 0), sum_bar, a->in_width, y_bar);
-  return add_products(a, n, a->in_width, t->cut, t->basis_slope, y_bar, NULL, r_bar, scratch);
+  return add_products(a, t, a->in_width, t->basis_slope, y_bar, 0, r_bar, scratch);
 }

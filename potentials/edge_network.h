@@ -25,15 +25,16 @@ int edge_network_width(const edge_network *a);    /* padded width of the weights
 /* What the reverse pass reads of n edges. Everything lies in the scratch of the forward pass. */
 typedef struct edge_tape {
   int n;
+  const int *n_edge;
   void *weight;                  /* [n][width] what the convolution takes */
   void *sum[NETWORK_LAYERS_MAX]; /* [n][width of layer i] before the activation */
   void *basis_slope;             /* [n][basis] reals */
-  double *cut, *cut_slope;       /* [n] */
+  double *cut;                   /* [n][2] cutoff and its slope */
 } edge_tape;
 
-/* r_sum as in radial_pairs. Rows source_row[e], target_row[e] of `source` and `target` belong to
+/* Rows source_row[e], target_row[e] of `source` and `target` belong to
  * the neighbour and the centre of edge e. */
-eqs_status edge_network_forward(const edge_network *a, int n, const double *r, const double *r_sum,
+eqs_status edge_network_forward(const edge_network *a, const radial_edges *edges,
                                 const int *source_row, const void *source, const int *target_row,
                                 const void *target, arena *scratch, edge_tape *t) EQS_CHECK;
 /* From the adjoint of the weights (overwritten): adds dE/dr to r_bar[n], and puts the adjoint of

@@ -5,7 +5,8 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
+
+#include "kernels/upload.h"
 
 layout layout_make(const int mul[N_L]) {
   layout a = {.size = 0};
@@ -23,13 +24,6 @@ irreps irreps_of(const layout *a) {
   for (int l = 0; l < N_L; l++)
     if (a->mul[l]) r.block[r.n++] = (struct irrep_block){a->mul[l], l, 0};
   return r;
-}
-
-static eqs_status pack(const kernel_ops *k, const double *w, int rows, int columns, void **out) {
-  size_t n = (size_t)rows * (size_t)columns;
-  EQS_TRY(alloc_array(out, n, k->real_size, "weights"));
-  k->linear_pack(w, rows, columns, *out);
-  return EQS_OK;
 }
 
 /* The padded matrix of one l, [in.pitch][out.pitch]; *at walks the flat weights of this l. */
@@ -76,9 +70,10 @@ eqs_status linear_map_build(linear_map *map, const kernel_ops *k, const irreps *
       fill_matrix(w, from, out, l, weight, n_species, species, scale);
       for (size_t i = 0; i < rows; i++)
         for (size_t j = 0; j < columns; j++) wt[j * rows + i] = w[i * columns + j];
-      status = pack(k, w, (int)rows, (int)columns, &map->forward[l]);
+      status = upload_matrix(k, w, (int)rows, (int)columns, what, &map->forward[l]);
     }
-    if (status == EQS_OK) status = pack(k, wt, (int)columns, (int)rows, &map->reverse[l]);
+    if (status == EQS_OK)
+      status = upload_matrix(k, wt, (int)columns, (int)rows, what, &map->reverse[l]);
     free(w);
     free(wt);
     EQS_TRY(status);
@@ -87,10 +82,9 @@ eqs_status linear_map_build(linear_map *map, const kernel_ops *k, const irreps *
 }
 
 void linear_map_free(linear_map *map) {
-  for (int l = 0; l < N_L; l++) {
-    free(map->forward[l]);
-    free(map->reverse[l]);
-    map->forward[l] = map->reverse[l] = NULL;
+  for (int l = 0; l < N_L && map->k; l++) {
+    device_give(map->k->device, &map->forward[l]);
+    device_give(map->k->device, &map->reverse[l]);
   }
 }
 
@@ -100,11 +94,12 @@ static void *at(const kernel_ops *k, const void *p, size_t offset) {
 
 static void zero_block(const kernel_ops *k, const layout *a, int l, int n, const int *row,
                        void *y) {
-  size_t width = (size_t)((2 * l + 1) * a->pitch[l]) * k->real_size;
-  for (int i = 0; i < n; i++) {
-    size_t r = (size_t)(row ? row[i] : i) * (size_t)a->size + (size_t)a->offset[l];
-    memset(at(k, y, r), 0, width);
-  }
+  row_args r = {.n = n,
+                .width = (2 * l + 1) * a->pitch[l],
+                .to = row,
+                .y = at(k, y, (size_t)a->offset[l]),
+                .y_stride = a->size};
+  k->row_copy(&r);
 }
 
 static void apply(const kernel_ops *k, void *const *weight, const layout *in, const layout *out,

@@ -16,7 +16,9 @@
  * SPDX-License-Identifier: MIT */
 #include <string.h>
 
+#include "core/device.h"
 #include "potentials/mace_parts.h"
+#include "potentials/species_groups.h"
 
 /* Messages of a layer are kept for the reverse pass up to the first size (16,000 atoms of 128x0e,
  * lmax 3, in single precision), of larger systems those of as many atoms as the second allows; the
@@ -41,32 +43,14 @@ typedef struct pass {
   void *edge_bar; /* attention: [n_edge][row] of one layer */
 } pass;
 
-/* The atoms of a block, sorted by species. */
-typedef struct species_groups {
-  int n;
-  int species[BLOCK_ATOMS], first[BLOCK_ATOMS + 1];
-  int local[BLOCK_ATOMS], global[BLOCK_ATOMS];
-} species_groups;
-
-static void group_species(const batch *b, int begin, int end, species_groups *g) {
-  int seen[BLOCK_ATOMS] = {0}, at = 0;
-  g->n = 0;
-  for (int i = begin; i < end; i++) {
-    if (seen[i - begin]) continue;
-    g->species[g->n] = b->species[i];
-    g->first[g->n++] = at;
-    for (int j = i; j < end; j++) {
-      if (b->species[j] != b->species[i]) continue;
-      seen[j - begin] = 1;
-      g->local[at] = j - begin;
-      g->global[at++] = j;
-    }
-  }
-  g->first[g->n] = at;
-}
+static device *device_of(const pass *p) { return p->k->device; }
 
 static void *row_at(const kernel_ops *k, const void *p, int row, int stride) {
   return (char *)(uintptr_t)p + (size_t)row * (size_t)stride * k->real_size;
+}
+
+static void zero_rows(const pass *p, int n, const layout *a, void *x) {
+  device_of(p)->ops->zero(device_of(p), x, (size_t)n * (size_t)a->size * p->k->real_size);
 }
 
 static eqs_status take_rows(arena *s, const kernel_ops *k, int n, const layout *a, void *out) {
@@ -112,13 +96,13 @@ static eqs_status aggregate(const pass *p, node_block *s, arena *scratch) {
     EQS_TRY(convolution_forward_features(&l->conv, p->b, s->begin, s->begin + s->n, p->up[p->layer],
                                          &f, sum, scratch));
   } else {
+    density_use use = {l->density_slope, l->density_offset, s->scale};
     EQS_TRY(convolution_forward(&l->conv, p->b, s->begin, s->begin + s->n, p->up[p->layer],
-                                p->layer ? NULL : p->b->species, sum, s->scale, scratch));
+                                p->layer ? NULL : p->b->species, sum, s->scale ? &use : NULL,
+                                scratch));
   }
   if (l->residual) linear_map_forward(&l->mix, s->n, NULL, sum, NULL, s->x, 0);
   else by_element_forward(l, &s->groups, s->groups.local, sum, s->x, 0);
-  for (int i = 0; s->scale && i < s->n; i++)
-    s->scale[i] = 1 / (l->density_slope * s->scale[i] + l->density_offset);
   return EQS_OK;
 }
 
@@ -162,7 +146,7 @@ static eqs_status make_features(const pass *p, node_block *s, arena *scratch) {
   EQS_TRY(take_rows(scratch, k, s->n, &l->contraction.out, &s->b));
   EQS_TRY(take_rows(scratch, k, s->n, &l->product.out, &s->h));
   for (int i = 0; i < g->n; i++)
-    contraction_forward(&l->contraction, k, g->first[i + 1] - g->first[i], g->local + g->first[i],
+    contraction_forward(&l->contraction, g->first[i + 1] - g->first[i], g->local + g->first[i],
                         coefficients(l, g->species[i]), s->a, s->b);
   linear_map_forward(&l->product, s->n, NULL, s->b, NULL, s->h, 0);
   if (!l->use_sc) return EQS_OK;
@@ -248,7 +232,7 @@ static eqs_status read_out(const pass *p, const node_block *s, double *energies,
   }
   if (h_bar) {
     EQS_TRY(take_rows(scratch, k, s->n, hidden, &x_bar));
-    memset(y, 0, (size_t)s->n * (size_t)hidden->size * k->real_size);
+    zero_rows(p, s->n, hidden, y);
     k->dot_reverse(&d);
     gate_args g = readout_gate(r, s->n, top, y, x_bar);
     k->gate_reverse(&g);
@@ -285,7 +269,7 @@ static void reverse_skip(const pass *p, const node_block *s, const void *h_bar) 
   if (l->use_sc && l->skip.k) linear_map_reverse(&l->skip, s->n, NULL, h_bar, NULL, to, 0);
   else if (l->use_sc)
     by_element_reverse(l, &s->groups, s->groups.global, h_bar, p->h_bar[p->layer - 1]);
-  else memset(to, 0, (size_t)s->n * (size_t)before->size * p->k->real_size);
+  else zero_rows(p, s->n, before, to);
 }
 
 /* From the adjoint of the block's new features to that of its aggregates (global array), of the
@@ -300,30 +284,29 @@ static eqs_status reverse_block(const pass *p, node_block *s, const void *h_bar,
   if (p->layer) reverse_skip(p, s, h_bar);
   linear_map_reverse(&l->product, s->n, NULL, h_bar, NULL, b_bar, 0);
   for (int i = 0; i < g->n; i++)
-    contraction_reverse(&l->contraction, k, g->first[i + 1] - g->first[i], g->local + g->first[i],
+    contraction_reverse(&l->contraction, g->first[i + 1] - g->first[i], g->local + g->first[i],
                         coefficients(l, g->species[i]), s->a, b_bar, a_bar);
   if (l->non_linear) EQS_TRY(reverse_gate(p, s, &a_bar, scratch));
   if (s->scale) {
-    double *factor_bar = p->density_bar + s->begin;
     scale_args f = {.n = s->n,
                     .width = l->mixed.size,
+                    .chain = -l->density_slope,
                     .factor = s->scale,
                     .x = s->x,
                     .y = a_bar,
-                    .factor_bar = factor_bar};
+                    .factor_bar = p->density_bar + s->begin};
     k->scale_reverse(&f);
-    for (int i = 0; i < s->n; i++) factor_bar[i] *= -l->density_slope * s->scale[i] * s->scale[i];
   }
   if (l->residual) linear_map_reverse(&l->mix, s->n, NULL, a_bar, NULL, aggregate_bar, 0);
   else by_element_reverse(l, g, g->local, a_bar, aggregate_bar);
   return EQS_OK;
 }
 
-static node_block begin_block(const pass *p, int block) {
-  int rows = batch_count(p->b, p->layer), begin = block_begin(block, rows);
-  node_block s = {.begin = batch_begin(p->b) + begin, .n = block_end(block, rows) - begin};
-  group_species(p->b, s.begin, s.begin + s.n, &s.groups);
-  return s;
+static void begin_block(const pass *p, int block, node_block *s) {
+  int rows = batch_count(p->b, p->layer), begin = batch_block_begin(p->b, block, rows);
+  *s = (node_block){.begin = batch_begin(p->b) + begin,
+                    .n = batch_block_end(p->b, block, rows) - begin};
+  group_species(p->b, s->begin, s->begin + s->n, &s->groups);
 }
 
 /* A map of the block's new features into an array over all atoms. */
@@ -335,7 +318,8 @@ static eqs_status forward_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
-  node_block s = begin_block(p, block);
+  node_block s;
+  begin_block(p, block, &s);
   EQS_TRY(make_message(p, &s, 0, scratch));
   EQS_TRY(make_features(p, &s, scratch));
   if (p->layer + 1 < p->m->n_layer) {
@@ -346,8 +330,13 @@ static eqs_status forward_task(void *argument, int block, arena *scratch) {
       map_rows(&next->attend_from, &s, p->attend_from[p->layer + 1]);
       map_rows(&next->attend_to, &s, p->attend_to[p->layer + 1]);
     }
-    memcpy(row_at(k, p->h[p->layer], s.begin, l->product.out.size), s.h,
-           (size_t)s.n * (size_t)l->product.out.size * k->real_size);
+    row_args keep = {.n = s.n,
+                     .width = l->product.out.size,
+                     .x = s.h,
+                     .x_stride = l->product.out.size,
+                     .y = row_at(k, p->h[p->layer], s.begin, l->product.out.size),
+                     .y_stride = l->product.out.size};
+    k->row_copy(&keep);
     if (p->b->rows)
       memcpy(p->b->rows->partial[p->layer] + s.begin, p->energies + s.begin,
              (size_t)s.n * sizeof *p->energies);
@@ -365,7 +354,8 @@ static eqs_status forward_task(void *argument, int block, arena *scratch) {
 static eqs_status reverse_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const mace_layer *l = p->m->layer + p->layer;
-  node_block s = begin_block(p, block);
+  node_block s;
+  begin_block(p, block, &s);
   void *h_bar = row_at(p->k, p->h_bar[p->layer], s.begin, l->product.out.size);
   EQS_TRY(make_message(p, &s, 1, scratch));
   s.h = row_at(p->k, p->h[p->layer], s.begin, l->product.out.size);
@@ -384,7 +374,8 @@ static eqs_status edge_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
-  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n);
+  int begin = batch_block_begin(p->b, block, p->b->n);
+  int end = batch_block_end(p->b, block, p->b->n);
   void *up_bar = NULL;
   if (p->layer) EQS_TRY(take_rows(scratch, k, end - begin, &l->up.out, &up_bar));
   if (l->conv.network) {
@@ -408,7 +399,8 @@ static eqs_status edge_task(void *argument, int block, arena *scratch) {
 static eqs_status attend_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const linear_map *map = &p->m->layer[p->layer].attend_to;
-  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n);
+  int begin = batch_block_begin(p->b, block, p->b->n);
+  int end = batch_block_end(p->b, block, p->b->n);
   row_sum_args sum = {
       .n = end - begin, .width = map->out.size, .first = p->b->nb->first + begin, .x = p->edge_bar};
   EQS_TRY(take_rows(scratch, p->k, end - begin, &map->out, &sum.y));
@@ -486,13 +478,18 @@ eqs_status mace_evaluate(const potential *base, workspace *w, const batch *b, do
                          double (*gradient)[3]) {
   const mace *m = (const mace *)base;
   pass p = {.m = m, .b = b, .k = base->k, .energies = energies, .gradient = gradient};
-  int blocks = block_count(b->n), begin = batch_begin(b), end = begin + batch_count(b, 0);
+  int blocks = batch_blocks(b, b->n), begin = batch_begin(b);
+  species_energy_args start = {.n = batch_count(b, 0),
+                               .species = b->species + begin,
+                               .shift = m->device_e0,
+                               .energy = energies + begin};
   EQS_TRY(take_arrays(&p, &w->shared));
-  for (int i = begin; i < end; i++) energies[i] = m->e0[b->species[i]];
-  if (gradient) memset(gradient, 0, (size_t)b->nb->n_edge * sizeof *gradient);
-  if (m->has_zbl) EQS_TRY(zbl_evaluate(&m->zbl, m->scale, w, b, energies, gradient));
+  p.k->species_energy(&start);
+  if (gradient)
+    device_of(&p)->ops->zero(device_of(&p), gradient, (size_t)b->nb->n_edge * sizeof *gradient);
+  if (m->has_zbl) EQS_TRY(zbl_evaluate(&m->zbl, p.k, m->scale, w, b, energies, gradient));
   for (p.layer = 0; p.layer < m->n_layer; p.layer++)
-    EQS_TRY(workspace_run(w, block_count(batch_count(b, p.layer)), forward_task, &p));
+    EQS_TRY(workspace_run(w, batch_blocks(b, batch_count(b, p.layer)), forward_task, &p));
   if (!gradient) return EQS_OK;
   for (p.layer = m->n_layer - 1; p.layer >= 0; p.layer--) {
     if (p.layer + 1 < m->n_layer) EQS_TRY(workspace_run(w, blocks, reverse_task, &p));

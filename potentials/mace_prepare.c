@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kernels/upload.h"
 #include "potentials/mace_parts.h"
 
 /* A layer's maps for the elements that lack them; weights are read when the first is missing. */
@@ -15,7 +16,6 @@ typedef struct skip_reader {
   char what[64];
   double *skip, *mix, *row;
   size_t n_skip, n_mix;
-  void *row_real;
 } skip_reader;
 
 static eqs_status open_weights(skip_reader *r) {
@@ -67,10 +67,12 @@ static eqs_status embed_element(skip_reader *r, int z, const linear_map *map) {
   const kernel_ops *k = m->base.k;
   size_t size = (size_t)m->embedding.size, mul = (size_t)m->embedding.mul[0];
   if (!r->row) EQS_TRY(alloc_array(&r->row, size, sizeof *r->row, r->what));
-  if (!r->row_real) EQS_TRY(alloc_array(&r->row_real, size, k->real_size, r->what));
   for (size_t c = 0; c < mul; c++) r->row[c] = m->embedding_weight[(size_t)z * mul + c];
-  k->convert(r->row, size, r->row_real);
-  linear_map_forward(map, 1, NULL, r->row_real, &z, r->l->skip_rows, 0);
+  void *x;
+  EQS_TRY(upload_reals(k, r->row, size, r->what, &x));
+  size_t to = (size_t)z * (size_t)map->out.size * k->real_size;
+  linear_map_forward(map, 1, NULL, x, NULL, (char *)r->l->skip_rows + to, 0);
+  device_give(k->device, &x);
   return EQS_OK;
 }
 
@@ -94,7 +96,6 @@ static eqs_status prepare_elements(mace *m, int t, const unsigned char *present)
   free(r.skip);
   free(r.mix);
   free(r.row);
-  free(r.row_real);
   return status;
 }
 
@@ -111,15 +112,12 @@ static eqs_status prepare_coefficients(mace *m, int t, const unsigned char *pres
           weight[L][nu] =
               l->weight[L][nu] + (size_t)z * (size_t)l->n_weight_path[L][nu] * (size_t)mul;
     double *c = NULL;
-    void *real = NULL;
-    size_t n = (size_t)l->contraction.n_monomial * (size_t)l->contraction.channels;
     eqs_status status = contraction_coefficients(&l->contraction, mul, weight, &c);
-    if (status == EQS_OK) status = alloc_array(&real, n, k->real_size, "contraction weights");
     if (status == EQS_OK)
-      k->contraction_pack(c, l->contraction.n_monomial, l->contraction.channels, real);
+      status = upload_monomials(k, c, l->contraction.n_monomial, l->contraction.channels,
+                                "contraction weights", &l->coefficient[z]);
     free(c);
     EQS_TRY(status);
-    l->coefficient[z] = real;
   }
   return EQS_OK;
 }
@@ -136,8 +134,11 @@ static eqs_status prepare_layers(mace *m, const unsigned char *present) {
 
 eqs_status mace_prepare(potential *p, const unsigned char *present) {
   mace *m = (mace *)p;
+  device *d = p->k->device;
   pthread_mutex_lock(&m->lock);
-  eqs_status status = prepare_layers(m, present);
+  eqs_status status = d->ops->enter(d);
+  if (status == EQS_OK) status = prepare_layers(m, present);
+  if (status == EQS_OK) status = d->ops->finish(d);
   pthread_mutex_unlock(&m->lock);
   return status;
 }

@@ -24,6 +24,11 @@ int mace_is(const torch_value *root) {
 
 /* ------------------------------------------------------------------------------ radial basis */
 
+/* One number per element. */
+static eqs_status upload_doubles(const mace_reader *r, const double *x, double **out) {
+  return device_copy(r->k->device, x, (size_t)r->m->n_element, sizeof *x, "elements", out);
+}
+
 static eqs_status read_transform(mace_reader *r, const torch_value *embedding, radial_basis *b) {
   const torch_value *t = torch_get(embedding, "distance_transform");
   mace *m = r->m;
@@ -57,6 +62,7 @@ static eqs_status read_transform(mace_reader *r, const torch_value *embedding, r
     else m->radius[z] = radius[m->element[z]];
   }
   free(radius);
+  if (status == EQS_OK) status = upload_doubles(r, m->radius, &m->device_radius);
   return status;
 }
 
@@ -187,19 +193,20 @@ static eqs_status embed_elements(mace_reader *r) {
   size_t size = (size_t)m->embedding.size;
   double *rows = NULL;
   void *real = NULL;
+  device *d = r->k->device;
   eqs_status status;
   EQS_TRY_DONE(alloc_array(&rows, n * size, sizeof *rows, "embedding"));
-  EQS_TRY_DONE(alloc_array(&real, n * size, r->k->real_size, "embedding"));
-  EQS_TRY_DONE(alloc_array(&l->up_rows, n * (size_t)l->up.out.size, r->k->real_size, "embedding"));
+  EQS_TRY_DONE(device_take(d, n * (size_t)l->up.out.size, r->k->real_size, "embedding", &l->up_rows));
   for (size_t z = 0; z < n; z++)
     for (size_t c = 0; c < mul; c++) rows[z * size + c] = m->embedding_weight[z * mul + c];
-  r->k->convert(rows, n * size, real);
+  EQS_TRY_DONE(upload_reals(r->k, rows, n * size, "embedding", &real));
   linear_map_forward(&l->up, (int)n, NULL, real, NULL, l->up_rows, 0);
   if (l->skip_rows && l->skip.k)
     linear_map_forward(&l->skip, (int)n, NULL, real, NULL, l->skip_rows, 0);
+  status = d->ops->finish(d);
 done:
   free(rows);
-  free(real);
+  device_give(d, &real);
   return status;
 }
 
@@ -231,8 +238,8 @@ static eqs_status read_energies(mace_reader *r) {
 static eqs_status read_zbl(mace_reader *r) {
   mace *m = r->m;
   const torch_value *v = torch_get(r->root, "pair_repulsion_fn");
-  double *c, *radius;
-  size_t n;
+  double *c, *radius, *own = NULL;
+  size_t n, n_element = (size_t)m->n_element;
   if (torch_value_kind(v) == TORCH_NONE) return EQS_OK;
   if (!torch_is_class(v, "ZBLBasis"))
     EQS_FAIL(EQS_ERR_UNSUPPORTED, "pair repulsion '%s'", torch_class(v));
@@ -244,16 +251,17 @@ static eqs_status read_zbl(mace_reader *r) {
   for (size_t i = 0; i < 4 && n == 4; i++) m->zbl.c[i] = c[i];
   free(c);
   if (n != 4) EQS_FAIL(EQS_ERR_FORMAT, "pair_repulsion_fn.c has %zu values", n);
-  EQS_TRY(alloc_array(&m->zbl.radius, (size_t)m->n_element, sizeof(double), "ZBL"));
-  EQS_TRY(alloc_array(&m->zbl.charge, (size_t)m->n_element, sizeof(double), "ZBL"));
   EQS_TRY(mace_read_array(torch_get(v, "covalent_radii"), "covalent_radii", &radius, &n));
-  eqs_status status = EQS_OK;
-  for (int z = 0; z < m->n_element; z++) {
+  eqs_status status = alloc_array(&own, 2 * n_element, sizeof *own, "ZBL");
+  for (size_t z = 0; status == EQS_OK && z < n_element; z++) {
     if ((size_t)m->element[z] >= n)
       status = status_fail(EQS_ERR_FORMAT, "pair_repulsion_fn.covalent_radii has %zu values", n);
-    else m->zbl.radius[z] = radius[m->element[z]];
-    m->zbl.charge[z] = m->element[z];
+    else own[z] = radius[m->element[z]];
+    own[n_element + z] = m->element[z];
   }
+  if (status == EQS_OK) status = upload_doubles(r, own, &m->zbl.radius);
+  if (status == EQS_OK) status = upload_doubles(r, own + n_element, &m->zbl.charge);
+  free(own);
   free(radius);
   return status;
 }
@@ -345,6 +353,7 @@ static eqs_status build(mace_reader *r, const char *head) {
   for (size_t i = 0; i < n; i++)
     EQS_TRY(mace_read_readout(r, torch_value_at(readouts, i),
                               m->layer + (n == 1 ? m->n_layer - 1 : (int)i)));
+  EQS_TRY(upload_doubles(r, m->e0, &m->device_e0));
   EQS_TRY(embed_elements(r));
   m->base.info.cutoff = basis.r_max;
   return describe(r);
@@ -370,7 +379,7 @@ eqs_status mace_load(const torch_archive *a, const eqs_model_options *options, c
   return EQS_OK;
 }
 
-static void free_layer(mace_layer *l, int n_element) {
+static void free_layer(device *d, mace_layer *l, int n_element) {
   linear_map_free(&l->up);
   linear_map_free(&l->mix);
   linear_map_free(&l->product);
@@ -382,22 +391,24 @@ static void free_layer(mace_layer *l, int n_element) {
   convolution_free(&l->conv);
   contraction_free(&l->contraction);
   for (int z = 0; l->by_element && z < n_element; z++) linear_map_free(l->by_element + z);
-  for (int z = 0; l->coefficient && z < l->n_weight_element; z++) free(l->coefficient[z]);
+  for (int z = 0; l->coefficient && z < l->n_weight_element; z++)
+    device_give(d, &l->coefficient[z]);
   for (int L = 0; L < N_L; L++)
     for (int nu = 0; nu < CORRELATION_MAX; nu++) free(l->weight[L][nu]);
   free(l->by_element);
   free(l->coefficient);
-  free(l->up_rows);
-  free(l->skip_rows);
-  free(l->readout.w);
-  free(l->readout.bias);
+  device_give(d, &l->up_rows);
+  device_give(d, &l->skip_rows);
+  device_give(d, &l->readout.w);
+  device_give(d, &l->readout.bias);
   if (l->non_linear) mace_nonlinear_free(l->non_linear);
   free(l->non_linear);
 }
 
 void mace_free(potential *p) {
   mace *m = (mace *)p;
-  for (int t = 0; t < LAYERS_MAX; t++) free_layer(m->layer + t, m->n_element);
+  device *d = p->k->device;
+  for (int t = 0; t < LAYERS_MAX; t++) free_layer(d, m->layer + t, m->n_element);
   free(m->element);
   free(m->sorted_element);
   free(m->e0);
@@ -405,8 +416,10 @@ void mace_free(potential *p) {
   free(m->embedding_weight);
   free(m->heads);
   free(m->architecture);
-  free(m->zbl.radius);
-  free(m->zbl.charge);
+  device_give(d, &m->device_e0);
+  device_give(d, &m->device_radius);
+  device_give(d, &m->zbl.radius);
+  device_give(d, &m->zbl.charge);
   pthread_mutex_destroy(&m->lock);
   free(m);
 }

@@ -65,7 +65,7 @@ static eqs_status read_convolution(mace_reader *r, int t, const interaction_kind
     if (paths[p].l2 > lmax)
       EQS_FAIL(EQS_ERR_FORMAT, "conv_tp uses l = %d of %d", paths[p].l2, lmax);
   EQS_TRY(convolution_build(&l->conv, r->k, &l->up.out, lmax, 1, n_path, paths, -1, NULL, NULL));
-  l->conv.radius = r->m->radius;
+  l->conv.radius = r->m->device_radius;
   return mace_read_radial(r, t, kind, features, b, n_path, channels);
 }
 
@@ -208,7 +208,7 @@ static eqs_status read_contraction(mace_reader *r, int t, int mul, int l_out) {
         status_fail(EQS_ERR_FORMAT, "products.%d: weights of %d elements", t, l->n_weight_element);
     goto done;
   }
-  EQS_TRY_DONE(contraction_build(&l->contraction, dimension, mul, l_out, tensor));
+  EQS_TRY_DONE(contraction_build(&l->contraction, r->k, dimension, mul, l_out, tensor));
   status = alloc_array(&l->coefficient, (size_t)l->n_weight_element, sizeof *l->coefficient,
                        "contraction weights");
 done:
@@ -236,8 +236,8 @@ static eqs_status read_product(mace_reader *r, int t) {
   if (l->use_sc && l->skip.k && memcmp(&l->skip.out, &hidden, sizeof hidden) != 0)
     EQS_FAIL(EQS_ERR_FORMAT, "the self-connection of layer %d does not fit its product", t);
   if (!t && l->use_sc)
-    EQS_TRY(alloc_array(&l->skip_rows, (size_t)m->n_element * (size_t)hidden.size, r->k->real_size,
-                        "skip connections"));
+    EQS_TRY(device_take(r->k->device, (size_t)m->n_element * (size_t)hidden.size, r->k->real_size,
+                        "skip connections", &l->skip_rows));
   return EQS_OK;
 }
 

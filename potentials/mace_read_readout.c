@@ -33,8 +33,7 @@ static eqs_status to_row(const mace_reader *r, const double *x, int n, int padde
   double *row;
   EQS_TRY(alloc_array(&row, (size_t)padded, sizeof *row, "readout"));
   for (int i = 0; i < n; i++) row[i] = x[i];
-  eqs_status status = alloc_array(out, (size_t)padded, r->k->real_size, "readout");
-  if (status == EQS_OK) r->k->convert(row, (size_t)padded, *out);
+  eqs_status status = upload_reals(r->k, row, (size_t)padded, "readout", out);
   free(row);
   return status;
 }

@@ -4,6 +4,7 @@
 #ifndef EQS_MACE_READER_H
 #define EQS_MACE_READER_H
 
+#include "kernels/upload.h"
 #include "potentials/mace_parts.h"
 
 enum { NAME = 160 };

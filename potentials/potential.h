@@ -26,18 +26,41 @@ typedef struct feature_rows {
   double *const *partial;
 } feature_rows;
 
-/* One pass over concatenated atoms. */
+/* How a device other than the host cuts a batch: into blocks of many atoms, whose edges it has
+ * counted. */
+typedef struct device_blocks {
+  int atoms;                  /* of a block, at most */
+  int edges;                  /* of a block, by centre or by neighbour, at most */
+  const int *species;         /* [n] on the host */
+  const int *local, *global;  /* [n] as sort_species gives them for each block */
+} device_blocks;
+
+/* One pass over concatenated atoms. The arrays lie in the memory of the potential's device. */
 typedef struct batch {
   int n;
   const int *species; /* [n] index into the potential's elements */
   const neighbors *nb;
-  const feature_rows *rows; /* NULL = every row is computed and nothing kept */
+  const feature_rows *rows; /* NULL = every row is computed and nothing kept. Host only */
+  const device_blocks *blocks; /* NULL = the host's blocks */
 } batch;
 
 /* The rows that layer t computes. */
 static inline int batch_begin(const batch *b) { return b->rows ? b->rows->begin : 0; }
 static inline int batch_count(const batch *b, int layer) {
   return b->rows ? b->rows->end[layer] - b->rows->begin : b->n;
+}
+
+/* The blocks of `rows` rows. */
+static inline int batch_blocks(const batch *b, int rows) {
+  return b->blocks ? (rows + b->blocks->atoms - 1) / b->blocks->atoms : block_count(rows);
+}
+static inline int batch_block_begin(const batch *b, int block, int rows) {
+  if (!b->blocks) return block_begin(block, rows);
+  int64_t begin = (int64_t)block * b->blocks->atoms;
+  return begin < rows ? (int)begin : rows;
+}
+static inline int batch_block_end(const batch *b, int block, int rows) {
+  return batch_block_begin(b, block + 1, rows);
 }
 
 typedef struct potential potential;

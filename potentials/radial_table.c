@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/device.h"
 #include "potentials/radial_parts.h"
 
 enum { FIRST_INTERVALS = 6, MOST_INTERVALS = 4096, CHUNK = 32 };
@@ -34,7 +35,9 @@ static eqs_status make_pieces(const radial *a, const table_pair *pair,
                               double *worst) {
   double h = (s->to - s->from) / s->n, r[3 * CHUNK + 1], sum[3 * CHUNK + 1], *knot, *probe, *out;
   int source[3 * CHUNK + 1], target[3 * CHUNK + 1];
-  radial_pairs p = {sum, source, target};
+  radial_edges first = {1, &first.n, r, source, target, sum};
+  radial_edges knots = {m, &knots.n, r + 1, source, target, sum};
+  radial_edges probes = {2 * m, &probes.n, r, source, target, sum};
   size_t w = (size_t)a->width, size = 6 * w;
   arena_reset(scratch);
   EQS_TRY(arena_take(scratch, (size_t)(m + 1) * 3 * w, sizeof *knot, &knot));
@@ -48,13 +51,13 @@ static eqs_status make_pieces(const radial *a, const table_pair *pair,
   for (int i = 0; i <= m; i++) r[i] = i0 + i == s->n ? s->to : s->from + (i0 + i) * h;
   /* the first knot takes its derivatives from above, the others from below: both sides of a break
    * are one segment's end and the next one's beginning */
-  EQS_TRY(radial_evaluate(a, 1, r, &p, 3, 1, scratch, knot));
-  EQS_TRY(radial_evaluate(a, m, r + 1, &p, 3, -1, scratch, knot + 3 * w));
+  EQS_TRY(radial_evaluate(a, &first, 3, 1, scratch, knot));
+  EQS_TRY(radial_evaluate(a, &knots, 3, -1, scratch, knot + 3 * w));
   for (int i = 0; i < m; i++) {
     r[2 * i] = s->from + (i0 + i + 0.25) * h;
     r[2 * i + 1] = s->from + (i0 + i + 0.6) * h;
   }
-  EQS_TRY(radial_evaluate(a, 2 * m, r, &p, 2, 1, scratch, probe));
+  EQS_TRY(radial_evaluate(a, &probes, 2, 1, scratch, probe));
   quintic_args q = {.n = m,
                     .width = a->width,
                     .h = h,
@@ -62,7 +65,7 @@ static eqs_status make_pieces(const radial *a, const table_pair *pair,
                     .probe = probe,
                     .piece = out,
                     .worst = worst};
-  kernels_host(1)->quintic(&q);
+  a->exact->quintic(&q);
   a->k->convert(out, (size_t)m * size, (char *)s->piece + (size_t)i0 * size * a->k->real_size);
   return EQS_OK;
 }
@@ -107,8 +110,7 @@ static void lay_out(const radial_basis *b, radial_table *t) {
 }
 
 /* The error falls as h^6 (h^5 in the slope), so that a failed trial tells the next. */
-static eqs_status make_table(const radial *a, const table_pair *pair, radial_table *t,
-                             arena *scratch) {
+static eqs_status make_table(radial *a, const table_pair *pair, radial_table *t, arena *scratch) {
   segment_fit f[SEGMENTS_MAX];
   double value = 1e-300, slope = 1e-300;
   lay_out(&a->basis, t);
@@ -123,8 +125,8 @@ static eqs_status make_table(const radial *a, const table_pair *pair, radial_tab
                            f[i].slope_error / slope / slope_tolerance);
       int n = t->segment[i].n;
       if (excess <= 1) {
-        t->value_error = fmax(t->value_error, f[i].value_error / value);
-        t->slope_error = fmax(t->slope_error, f[i].slope_error / slope);
+        a->value_error = fmax(a->value_error, f[i].value_error / value);
+        a->slope_error = fmax(a->slope_error, f[i].slope_error / slope);
         break;
       }
       if (n >= MOST_INTERVALS || !isfinite(excess))
@@ -140,14 +142,46 @@ static eqs_status make_table(const radial *a, const table_pair *pair, radial_tab
   return EQS_OK;
 }
 
+/* The pieces go where the kernels read them. */
+static eqs_status upload_table(const radial *a, radial_table *t) {
+  device *d = a->k->device;
+  if (device_is_host(d)) return EQS_OK;
+  for (int i = 0; i < t->n_segment; i++) {
+    struct radial_segment *s = t->segment + i;
+    void *host = s->piece;
+    size_t reals = mul_size((size_t)s->n * RADIAL_QUINTIC, (size_t)a->width);
+    eqs_status status = device_copy(d, host, reals, a->k->real_size, "radial table", &s->piece);
+    free(host);
+    if (status == EQS_OK) continue;
+    for (int j = i + 1; j < t->n_segment; j++) { /* still the host's */
+      free(t->segment[j].piece);
+      t->segment[j].piece = NULL;
+    }
+    return status;
+  }
+  return EQS_OK;
+}
+
+void radial_table_free(const kernel_ops *k, radial_table *t) {
+  for (int i = 0; i < SEGMENTS_MAX; i++) device_give(k->device, &t->segment[i].piece);
+}
+
 /* A table becomes visible only when it is complete. */
-static eqs_status make_pair(radial *a, const table_pair *pair, radial_table *to) {
+static eqs_status make_pair(radial *a, const table_pair *pair, int at) {
   arena scratch = {0};
+  device *d = a->k->device;
   radial_table t = {.n_segment = 0};
   eqs_status status = make_table(a, pair, &t, &scratch);
   arena_free(&scratch);
-  for (int i = 0; status != EQS_OK && i < SEGMENTS_MAX; i++) free(t.segment[i].piece);
-  if (status == EQS_OK) *to = t;
+  for (int i = 0; status != EQS_OK && i < SEGMENTS_MAX; i++) {
+    free(t.segment[i].piece);
+    t.segment[i].piece = NULL;
+  }
+  if (status == EQS_OK) status = upload_table(a, &t);
+  if (status == EQS_OK) status = d->ops->put(d, a->device_table + at, &t, sizeof t);
+  if (status == EQS_OK) status = d->ops->finish(d);
+  if (status == EQS_OK) a->table[at] = t;
+  else radial_table_free(a->k, &t);
   return status;
 }
 
@@ -155,15 +189,17 @@ static eqs_status prepare_pairs(radial *a, int n_species, const unsigned char *p
                                 const double *radius) {
   int n = a->basis.transform == TRANSFORM_NONE && !a->ordered ? 1 : n_species;
   if (!a->table) {
-    EQS_TRY(alloc_array(&a->table, (size_t)n * (size_t)n, sizeof *a->table, "radial tables"));
+    size_t pairs = (size_t)n * (size_t)n;
+    EQS_TRY(alloc_array(&a->table, pairs, sizeof *a->table, "radial tables"));
     a->n_species = n;
+    EQS_TRY(device_take(a->k->device, pairs, sizeof *a->table, "radial tables", &a->device_table));
   }
   for (int i = 0; i < n; i++)
     for (int j = a->ordered ? 0 : i; j < n; j++) {
-      radial_table *t = a->table + i * n + j;
-      if (t->n_segment || (n > 1 && !(present[i] && present[j]))) continue;
+      int at = i * n + j;
+      if (a->table[at].n_segment || (n > 1 && !(present[i] && present[j]))) continue;
       table_pair pair = {radius && n > 1 ? radius[i] + radius[j] : 1, j, i};
-      EQS_TRY(make_pair(a, &pair, t));
+      EQS_TRY(make_pair(a, &pair, at));
     }
   return EQS_OK;
 }
@@ -178,63 +214,47 @@ eqs_status radial_prepare(radial *a, int n_species, const unsigned char *present
 }
 
 void radial_table_error(const radial *a, double *value, double *slope) {
-  *value = *slope = 0;
-  for (int i = 0; i < a->n_species * a->n_species; i++) {
-    *value = fmax(*value, a->table[i].value_error);
-    *slope = fmax(*slope, a->table[i].slope_error);
-  }
+  *value = a->value_error;
+  *slope = a->slope_error;
 }
 
-static eqs_status locate_direct(const radial *a, int n, const double *r, const int *s1,
-                                const int *s2, const double *radius, int orders, arena *scratch,
-                                radial_rows *out) {
-  double *rows, *sum = NULL;
-  radial_pairs pairs = {.source = s2, .target = s1};
-  size_t size = (size_t)orders * (size_t)a->width;
-  EQS_TRY(arena_take(scratch, (size_t)n * size, sizeof *rows, &rows));
-  if (radius) {
-    EQS_TRY(arena_take(scratch, (size_t)n, sizeof *sum, &sum));
-    for (int e = 0; e < n; e++) sum[e] = radius[s1[e]] + radius[s2[e]];
-    pairs.r_sum = sum;
-  }
-  EQS_TRY(radial_evaluate(a, n, r, &pairs, orders, 1, scratch, rows));
-  for (int e = 0; e < n; e++) {
-    out->row[e] = rows + (size_t)e * size;
-    out->slope[e] = 1;
-  }
-  out->orders = orders;
+static eqs_status locate(const kernel_ops *k, const radial_edges *edges, radial_locate_args *a,
+                         arena *scratch, radial_rows *out) {
+  size_t n = (size_t)edges->n;
+  EQS_TRY(arena_take(scratch, n, sizeof *out->row, &out->row));
+  EQS_TRY(arena_take(scratch, n, sizeof *out->slope, &out->slope));
+  EQS_TRY(arena_take(scratch, n, k->real_size, &out->t));
+  a->n = edges->n;
+  a->n_edge = edges->n_edge;
+  a->r = edges->r;
+  a->source = edges->source;
+  a->target = edges->target;
+  a->row = out->row;
+  a->slope = out->slope;
+  a->t = out->t;
+  k->radial_locate(a);
   return EQS_OK;
 }
 
-eqs_status radial_locate(const radial *a, int n, const double *r, const int *s1, const int *s2,
-                         const double *radius, int want_slope, arena *scratch, radial_rows *out) {
-  EQS_TRY(arena_take(scratch, (size_t)n, sizeof *out->row, &out->row));
-  EQS_TRY(arena_take(scratch, (size_t)n, sizeof *out->slope, &out->slope));
-  EQS_TRY(arena_take_zero(scratch, (size_t)n, a->k->real_size, &out->t));
+eqs_status radial_point_to(const kernel_ops *k, const radial_edges *edges, const void *rows,
+                           size_t row_size, double slope, arena *scratch, radial_rows *out) {
+  radial_locate_args a = {.rows = rows, .row_size = row_size, .slope_of_rows = slope};
+  return locate(k, edges, &a, scratch, out);
+}
+
+eqs_status radial_locate(const radial *a, const radial_edges *edges, int want_slope, arena *scratch,
+                         radial_rows *out) {
   out->order_stride = a->width;
-  if (a->k->real_size == sizeof(double))
-    return locate_direct(a, n, r, s1, s2, radius, want_slope ? RADIAL_SLOPE : RADIAL_VALUE, scratch,
-                         out);
-  double *t;
-  EQS_TRY(arena_take(scratch, (size_t)n, sizeof *t, &t));
-  size_t size = 6 * (size_t)a->width * a->k->real_size;
-  for (int e = 0; e < n; e++) {
-    int i = 0, j = 0;
-    if (a->n_species > 1) {
-      int swap = !a->ordered && s1[e] > s2[e];
-      i = swap ? s2[e] : s1[e];
-      j = swap ? s1[e] : s2[e];
-    }
-    const radial_table *table = a->table + i * a->n_species + j;
-    const struct radial_segment *s = table->segment;
-    while (s < table->segment + table->n_segment - 1 && r[e] >= s->to) s++;
-    double x = (r[e] - s->from) * s->inverse_width;
-    int at = x < s->n - 1 ? (int)x : s->n - 1;
-    out->row[e] = (const char *)s->piece + (size_t)at * size;
-    out->slope[e] = s->inverse_width;
-    t[e] = x - at;
+  if (a->k == a->exact) {
+    double *rows;
+    out->orders = want_slope ? RADIAL_SLOPE : RADIAL_VALUE;
+    size_t size = (size_t)out->orders * (size_t)a->width;
+    EQS_TRY(arena_take(scratch, mul_size((size_t)edges->n, size), sizeof *rows, &rows));
+    EQS_TRY(radial_evaluate(a, edges, out->orders, 1, scratch, rows));
+    return radial_point_to(a->k, edges, rows, size, 1, scratch, out);
   }
-  a->k->convert(t, (size_t)n, out->t);
+  radial_locate_args l = {
+      .n_species = a->n_species, .ordered = a->ordered, .width = a->width, .table = a->device_table};
   out->orders = RADIAL_QUINTIC;
-  return EQS_OK;
+  return locate(a->k, edges, &l, scratch, out);
 }

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/device.h"
+
 /* One evaluation. Arrays are [n] rows of the layer's layouts. */
 typedef struct pass {
   const sevennet *s;
@@ -30,21 +32,10 @@ static void *row(const kernel_ops *k, void *x, int i, int size) {
 
 static const int *species_of(const pass *p, int begin) { return p->b->species + begin; }
 
-/* Adds one row to the first `width` reals of n rows. */
-static eqs_status add_bias(const kernel_ops *k, int n, const void *bias, int width, void *y,
-                           int stride, arena *scratch) {
-  int *zero;
-  if (!bias) return EQS_OK;
-  EQS_TRY(arena_take_zero(scratch, (size_t)n, sizeof *zero, &zero));
-  row_args r = {.n = n,
-                .width = width,
-                .from = zero,
-                .x = bias,
-                .x_stride = width,
-                .y = y,
-                .y_stride = stride};
-  k->row_add(&r);
-  return EQS_OK;
+/* Adds one row (NULL = none) to the first `width` reals of n rows. */
+static void add_bias(const kernel_ops *k, int n, const void *bias, int width, void *y, int stride) {
+  row_args r = {.n = n, .width = width, .x = bias, .y = y, .y_stride = stride};
+  if (bias) k->row_add(&r);
 }
 
 static void copy_species_rows(const pass *p, int begin, int end, const void *table, int size,
@@ -61,18 +52,24 @@ static void copy_species_rows(const pass *p, int begin, int end, const void *tab
 
 static void read_out(const pass *p, int begin, int end, const void *x) {
   const sevennet *s = p->s;
+  const kernel_ops *k = s->head.k;
   const layout *last = &s->layer[p->layer].next;
   double *e = p->energies + begin;
-  const int *species = species_of(p, begin);
-  memset(e, 0, (size_t)(end - begin) * sizeof *e);
-  dot_args d = {.n = end - begin,
+  int n = end - begin;
+  k->device->ops->zero(k->device, e, (size_t)n * sizeof *e);
+  dot_args d = {.n = n,
                 .width = last->pitch[0],
                 .x = x,
                 .stride = last->size,
                 .w = s->readout,
                 .energy = e};
-  s->head.k->dot_forward(&d);
-  for (int i = 0; i < end - begin; i++) e[i] = s->scale[species[i]] * e[i] + s->shift[species[i]];
+  k->dot_forward(&d);
+  species_energy_args scale = {.n = n,
+                               .species = species_of(p, begin),
+                               .scale = s->device_scale,
+                               .shift = s->device_shift,
+                               .energy = e};
+  k->species_energy(&scale);
 }
 
 static gate_args gate_arguments(const pass *p, int n) {
@@ -102,8 +99,9 @@ static eqs_status forward_block(void *argument, int block, arena *scratch) {
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer, *d = c + 1;
-  int rows = batch_count(p->b, p->layer), n = block_end(block, rows) - block_begin(block, rows);
-  int begin = batch_begin(p->b) + block_begin(block, rows), end = begin + n;
+  int rows = batch_count(p->b, p->layer), from = batch_block_begin(p->b, block, rows);
+  int n = batch_block_end(p->b, block, rows) - from, begin = batch_begin(p->b) + from;
+  int end = begin + n;
   int first = p->layer == 0, last = p->layer == s->n_layer - 1;
   void *a, *x, *g;
   EQS_TRY(gate_rows(p, begin, n, scratch, &g));
@@ -124,9 +122,10 @@ static eqs_status forward_block(void *argument, int block, arena *scratch) {
   void *h_next = row(k, p->h[p->layer + 1], begin, d->x.size);
   void *g_next = row(k, p->g[p->layer + 1], begin, d->gate.size);
   linear_map_forward(&d->linear_1, n, NULL, x, NULL, h_next, 0);
-  EQS_TRY(add_bias(k, n, d->bias_1, d->x.pitch[0], h_next, d->x.size, scratch));
+  add_bias(k, n, d->bias_1, d->x.pitch[0], h_next, d->x.size);
   linear_map_forward(&d->self, n, NULL, x, NULL, g_next, 0);
-  return add_bias(k, n, d->bias_self, d->gate.pitch[0], g_next, d->gate.size, scratch);
+  add_bias(k, n, d->bias_self, d->gate.pitch[0], g_next, d->gate.size);
+  return EQS_OK;
 }
 
 /* x_bar of the layer's output -> A_bar, and the self connection's share of x_bar of its input. */
@@ -135,7 +134,8 @@ static eqs_status reverse_atoms(void *argument, int block, arena *scratch) {
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer;
-  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n), n = end - begin;
+  int begin = batch_block_begin(p->b, block, p->b->n);
+  int end = batch_block_end(p->b, block, p->b->n), n = end - begin;
   void *x_bar = row(k, p->x_bar, begin, c->next.size), *g_bar;
   if (p->layer == s->n_layer - 1)
     copy_species_rows(p, begin, end, s->readout_scaled, c->next.size, x_bar);
@@ -160,7 +160,8 @@ static eqs_status reverse_edges(void *argument, int block, arena *scratch) {
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer;
-  int begin = block_begin(block, p->b->n), end = block_end(block, p->b->n), n = end - begin;
+  int begin = batch_block_begin(p->b, block, p->b->n);
+  int end = batch_block_end(p->b, block, p->b->n), n = end - begin;
   int first = p->layer == 0;
   void *h_bar = NULL;
   if (!first) EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->x.size, k->real_size, &h_bar));
@@ -225,12 +226,13 @@ static eqs_status evaluate(const potential *head, workspace *w, const batch *b, 
                            double (*gradient)[3]) {
   const sevennet *s = (const sevennet *)head;
   pass p = {.s = s, .b = b, .energies = energies, .gradient = gradient};
-  int n = block_count(b->n);
+  device *d = s->head.k->device;
+  int n = batch_blocks(b, b->n);
   EQS_TRY(take_arrays(&p, &w->shared));
   for (p.layer = 0; p.layer < s->n_layer; p.layer++)
-    EQS_TRY(workspace_run(w, block_count(batch_count(b, p.layer)), forward_block, &p));
+    EQS_TRY(workspace_run(w, batch_blocks(b, batch_count(b, p.layer)), forward_block, &p));
   if (!gradient) return EQS_OK;
-  memset(gradient, 0, (size_t)b->nb->n_edge * sizeof *gradient);
+  d->ops->zero(d, gradient, (size_t)b->nb->n_edge * sizeof *gradient);
   for (p.layer = s->n_layer - 1; p.layer >= 0; p.layer--) {
     EQS_TRY(workspace_run(w, n, reverse_atoms, &p));
     EQS_TRY(workspace_run(w, n, reverse_edges, &p));
@@ -243,27 +245,32 @@ static eqs_status evaluate(const potential *head, workspace *w, const batch *b, 
 
 static eqs_status prepare(potential *head, const unsigned char *present) {
   sevennet *s = (sevennet *)head;
+  device *d = head->k->device;
+  EQS_TRY(d->ops->enter(d));
   for (int i = 0; i < s->n_layer; i++)
     EQS_TRY(radial_prepare(s->layer[i].conv.radial, s->n_element, present, NULL));
-  return EQS_OK;
+  return d->ops->finish(d);
 }
 
 static void free_model(potential *head) {
   sevennet *s = (sevennet *)head;
   if (!s) return;
+  device *d = head->k->device;
   for (int i = 0; i < SEVENNET_LAYERS_MAX; i++) {
     sevennet_layer *c = s->layer + i;
     linear_map_free(&c->linear_1);
     linear_map_free(&c->linear_2);
     linear_map_free(&c->self);
-    free(c->bias_1);
-    free(c->bias_self);
+    device_give(d, &c->bias_1);
+    device_give(d, &c->bias_self);
     convolution_free(&c->conv);
   }
-  free(s->h_first);
-  free(s->self_first);
-  free(s->readout);
-  free(s->readout_scaled);
+  device_give(d, &s->h_first);
+  device_give(d, &s->self_first);
+  device_give(d, &s->readout);
+  device_give(d, &s->readout_scaled);
+  device_give(d, &s->device_scale);
+  device_give(d, &s->device_shift);
   free(s->scale);
   free(s->shift);
   free(s->elements);

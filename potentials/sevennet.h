@@ -29,6 +29,7 @@ typedef struct sevennet {
   void *readout;         /* [channels]: both linear maps of the readout in one */
   void *readout_scaled;  /* [n_element][channels]: dE_i/dx of the last features */
   double *scale, *shift; /* [n_element] eV */
+  double *device_scale, *device_shift;
   int *elements;         /* [n_element], ascending */
   char *text;            /* the strings of head.info */
   const char **modals;

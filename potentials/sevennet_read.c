@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/upload.h"
 #include "potentials/sevennet_config.h"
 #include "potentials/wigner.h"
 
@@ -91,13 +92,6 @@ static eqs_status read_number(reader *r, const char *name, double *out) {
 static eqs_status read_weights(reader *r, const char *name, size_t n, double **out) {
   EQS_TRY(read_numbers(r, name, n, out));
   r->n_parameter += (int64_t)n;
-  return EQS_OK;
-}
-
-/* Doubles as reals of the kernels. */
-static eqs_status to_reals(const kernel_ops *k, const double *x, size_t n, void **out) {
-  EQS_TRY(alloc_array(out, n, k->real_size, "model"));
-  k->convert(x, n, *out);
   return EQS_OK;
 }
 
@@ -238,7 +232,7 @@ static eqs_status tabulate(const reader *r, const linear_map *map, const double 
   linear_map_forward(map, (int)n, NULL, embedding, NULL, rows, 0);
   for (size_t i = 0; bias && i < n; i++)
     for (size_t j = 0; j < (size_t)map->out.pitch[0]; j++) rows[i * size + j] += bias[j];
-  eqs_status status = to_reals(r->k, rows, n * size, out);
+  eqs_status status = upload_reals(r->k, rows, n * size, "species table", out);
   free(rows);
   return status;
 }
@@ -282,8 +276,8 @@ static eqs_status read_layer(reader *r, int layer) {
   EQS_TRY_DONE(read_linear(r, name, r->k, &y->conv.slots, &y->conv.out, &y->gate, r->c.modal_outro,
                            1 / denominator, &y->linear_2, &outro));
   if (layer) {
-    if (intro) EQS_TRY_DONE(to_reals(r->k, intro, (size_t)y->x.pitch[0], &y->bias_1));
-    if (outro) EQS_TRY_DONE(to_reals(r->k, outro, (size_t)y->gate.pitch[0], &y->bias_self));
+    if (intro) EQS_TRY_DONE(upload_reals(r->k, intro, (size_t)y->x.pitch[0], "model", &y->bias_1));
+    if (outro) EQS_TRY_DONE(upload_reals(r->k, outro, (size_t)y->gate.pitch[0], "model", &y->bias_self));
     goto done;
   }
   EQS_TRY_DONE(read_embedding(r, &embedding));
@@ -348,6 +342,7 @@ static eqs_status fold_readout(reader *r) {
   sevennet *s = r->s;
   size_t n = (size_t)r->c.n_element, size = (size_t)r->c.x[r->c.n_layer].size;
   double *w = NULL, *scaled = NULL, constant = 0;
+  device *d = r->k->device;
   eqs_status status = EQS_OK;
   EQS_TRY_DONE(read_table(r, "rescale_atomic_energy.scale", r->c.modal_scale, &s->scale));
   EQS_TRY_DONE(read_table(r, "rescale_atomic_energy.shift", r->c.modal_shift, &s->shift));
@@ -357,8 +352,10 @@ static eqs_status fold_readout(reader *r) {
     s->shift[i] += s->scale[i] * constant;
     for (size_t j = 0; j < size; j++) scaled[i * size + j] = s->scale[i] * w[j];
   }
-  EQS_TRY_DONE(to_reals(r->k, w, size, &s->readout));
-  EQS_TRY_DONE(to_reals(r->k, scaled, n * size, &s->readout_scaled));
+  EQS_TRY_DONE(upload_reals(r->k, w, size, "readout", &s->readout));
+  EQS_TRY_DONE(upload_reals(r->k, scaled, n * size, "readout", &s->readout_scaled));
+  EQS_TRY_DONE(device_copy(d, s->scale, n, sizeof *s->scale, "readout", &s->device_scale));
+  EQS_TRY_DONE(device_copy(d, s->shift, n, sizeof *s->shift, "readout", &s->device_shift));
 done:
   free(w);
   free(scaled);

@@ -3,33 +3,52 @@
  * SPDX-License-Identifier: MIT */
 #include <math.h>
 
+#include "core/device.h"
 #include "kernels/lane.h"
 
 #include "kernels/contraction.h"
 #include "kernels/convolution.h"
 #include "kernels/dispersion.h"
+#include "kernels/edges.h"
 #include "kernels/geometry.h"
 #include "kernels/host/convolution.h"
 #include "kernels/host/linear.h"
 #include "kernels/node.h"
+#include "kernels/radial.h"
 
-#define OVER_EDGES(op)                                                                             \
+/* Lanes over the edges of a tile. */
+#define OVER_TILES(op)                                                                             \
   static void op##_host(const op##_launch *a) {                                                    \
-    for (int tile = 0; tile * EDGE_TILE < a->n; tile++)                                            \
+    for (int tile = 0; tile * EDGE_TILE < *a->n_edge; tile++)                                            \
       for (int j = 0; j < EDGE_TILE; j += LW) op##_body(a, tile, j);                               \
   }
 typedef edge_geometry_args edge_geometry_launch;
 typedef edge_gradient_args edge_gradient_launch;
 typedef coupling_args coupling_forward_launch, coupling_reverse_launch;
-OVER_EDGES(edge_geometry)
-OVER_EDGES(edge_gradient)
-OVER_EDGES(coupling_forward)
-OVER_EDGES(coupling_reverse)
+OVER_TILES(edge_geometry)
+OVER_TILES(edge_gradient)
+OVER_TILES(coupling_forward)
+OVER_TILES(coupling_reverse)
+
+#define OVER_EDGES(op)                                                                             \
+  static void op##_host(const op##_args *a) {                                                      \
+    for (int e = 0; e < *a->n_edge; e++) op##_body(a, e);                                          \
+  }
+OVER_EDGES(edge_pick)
+OVER_EDGES(edge_add)
+OVER_EDGES(radial_basis)
+OVER_EDGES(radial_density)
+OVER_EDGES(radial_locate)
 
 #define OVER_NODES(op, count)                                                                      \
   static void op##_host(const op##_launch *a) {                                                    \
     for (int i = 0; i < a->count; i++) op##_body(a, i);                                            \
   }
+typedef edge_gather_args edge_gather_launch;
+typedef species_energy_args species_energy_launch;
+typedef edge_force_args edge_force_launch;
+typedef edge_virial_args edge_virial_launch;
+typedef zbl_args zbl_launch;
 typedef density_args density_forward_launch, density_reverse_launch;
 typedef gate_args gate_forward_launch, gate_reverse_launch;
 typedef silu_jet_args silu_jet_launch;
@@ -39,6 +58,11 @@ typedef row_sum_args row_sum_launch;
 typedef quintic_args quintic_launch;
 typedef scale_args scale_forward_launch, scale_reverse_launch;
 typedef dot_args dot_forward_launch, dot_reverse_launch;
+OVER_NODES(edge_gather, n_owner)
+OVER_NODES(species_energy, n)
+OVER_NODES(edge_force, n)
+OVER_NODES(edge_virial, n)
+OVER_NODES(zbl, n)
 OVER_NODES(density_forward, n_owner)
 OVER_NODES(density_reverse, n_owner)
 OVER_NODES(gate_forward, n)
@@ -54,10 +78,10 @@ OVER_NODES(dot_forward, n)
 OVER_NODES(dot_reverse, n)
 
 static void row_copy_host(const row_args *a) {
-  for (int i = 0; i < a->n; i++) row_body(a, i, 0);
+  for (int i = 0, n = row_count(a); i < n; i++) row_body(a, i, 0);
 }
 static void row_add_host(const row_args *a) {
-  for (int i = 0; i < a->n; i++) row_body(a, i, 1);
+  for (int i = 0, n = row_count(a); i < n; i++) row_body(a, i, 1);
 }
 
 /* -------------------------------------------------------------------------------- contraction */
@@ -118,6 +142,7 @@ extern const kernel_ops TABLE;
 const kernel_ops TABLE = {
     .name = TABLE_NAME,
     .real_size = sizeof(real),
+    .device = &device_host,
 #define ENTRY(op, args) .op = op##_host,
     KERNELS(ENTRY)
 #undef ENTRY

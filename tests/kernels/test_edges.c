@@ -54,6 +54,7 @@ static void free_edges(edge_case *c) {
 
 static void measure(const kernel_ops *k, const edge_case *c, double *r, void *u, void *y) {
   edge_geometry_args a = {.n = c->n,
+                          .n_edge = &c->n,
                           .edge = c->edge,
                           .vector = (const double(*)[3])c->vector,
                           .lmax = c->lmax,
@@ -114,6 +115,7 @@ Test(edges, gradient_is_the_derivative_of_lengths_and_harmonics) {
     double *gradient = doubles(63), *d = randoms(63, &seed);
     measure(k, &c, r, u, y);
     edge_gradient_args a = {.n = c.n,
+                            .n_edge = &c.n,
                             .edge = c.edge,
                             .lmax = c.lmax,
                             .normalize = c.normalize,
@@ -157,8 +159,9 @@ Test(edges, couplings_and_their_transpose) {
         q[iq] += term[t].c * y[iy];
         back[iy] += term[t].c * q_bar[iq];
       }
+    const int n_edge = N;
     coupling_args a = {
-        .n = N, .n_y = N_Y, .n_q = N_Q, .n_term = N_TERM, .term = term, .y = yr, .q = qr};
+        .n = N, .n_edge = &n_edge, .n_y = N_Y, .n_q = N_Q, .n_term = N_TERM, .term = term, .y = yr, .q = qr};
     k->coupling_forward(&a);
     expect_close(k, qr, q, tiles * N_Q, 10, "couplings");
     a.q = q_bar_r;
@@ -490,7 +493,7 @@ Test(edges, density_and_its_reverse) {
   for (int i = 0; i < 2; i++) {
     conv_case c = make_conv(i ? RADIAL_QUINTIC : RADIAL_SLOPE, conv_muls[0], &seed);
     conv_arrays s;
-    double density[ATOMS], want[ATOMS] = {0}, d_bar[ATOMS], r_bar[EDGES] = {0};
+    double scale[ATOMS], want[ATOMS] = {0}, d_bar[ATOMS], r_bar[EDGES] = {0};
     prepare_conv(k, &c, &g, 0, &s);
     density_args a = {.n_owner = ATOMS,
                       .first = g.first,
@@ -501,14 +504,18 @@ Test(edges, density_and_its_reverse) {
                       .orders = c.orders,
                       .order_stride = c.width,
                       .column = 3,
-                      .density = density,
+                      .gain = 0.7,
+                      .offset = 9,
+                      .scale = scale,
                       .density_bar = d_bar,
                       .r_bar = r_bar};
     for (int e = 0; e < EDGES; e++) want[center[e]] += radial(&c, e, 3, 0);
     for (int j = 0; j < ATOMS; j++) d_bar[j] = uniform(&seed);
     k->density_forward(&a);
     k->density_reverse(&a);
-    for (int j = 0; j < ATOMS; j++) cr_assert(fabs(density[j] - want[j]) < 1e-12, "%s", k->name);
+    for (int j = 0; j < ATOMS; j++)
+      cr_assert(fabs(scale[j] - 1 / (0.7 * want[j] + 9)) < 1e-12, "%s: %g, density %g", k->name,
+                scale[j], want[j]);
     for (int e = 0; e < EDGES; e++) {
       double r = d_bar[neighbor[e]] * radial(&c, e, 3, 1) * c.slope[e];
       cr_assert(fabs(r_bar[e] - r) < 1e-12, "%s: dE/dr %g, not %g", k->name, r_bar[e], r);

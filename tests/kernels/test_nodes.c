@@ -296,6 +296,14 @@ Test(nodes, rows_are_copied_and_added_by_index) {
     for (int i = 0; i < 4; i++)
       for (int j = 0; j < width; j++) y[to[i] * y_stride + j] = 2 * x[from[i] * x_stride + j];
     expect_close(k, yr, y, 5 * 112, 0, "rows");
+    /* Zeros, of the first three rows only. */
+    const int three = 3;
+    a.x = NULL;
+    a.n_row = &three;
+    k->row_copy(&a);
+    for (int i = 0; i < 3; i++)
+      for (int j = 0; j < width; j++) y[to[i] * y_stride + j] = 0;
+    expect_close(k, yr, y, 5 * 112, 0, "rows of zeros");
     free(x), free(y), free(xr), free(yr);
   }
 }
@@ -308,7 +316,7 @@ Test(nodes, scaling_and_its_reverse) {
     size_t size = (size_t)(n * width);
     double *x = padded(7, channel_counts[c], width, &seed);
     double *g = padded(7, channel_counts[c], width, &seed), *want = doubles(size);
-    double *f = randoms(7, &seed), f_bar[7];
+    double *f = randoms(7, &seed), f_bar[7], sums[7], f_pair[14] = {0};
     void *xr = reals(k, x, size), *y = room(size, k->real_size), *gr = reals(k, g, size);
     scale_args a = {.n = n, .width = width, .factor = f, .x = xr, .y = y, .factor_bar = f_bar};
     for (size_t i = 0; i < size; i++) want[i] = f[i / (size_t)width] * x[i];
@@ -324,7 +332,20 @@ Test(nodes, scaling_and_its_reverse) {
       double sum = dot(x + i * width, g + i * width, (size_t)width);
       cr_assert(fabs(f_bar[i] - sum) <= 20 * tolerance(k) * (1 + fabs(sum)), "%s: %g, not %g",
                 k->name, f_bar[i], sum);
+      f_pair[2 * i] = f[i];
+      sums[i] = f_bar[i];
     }
+    /* Factors of a column that are 1 / (offset - chain D): the adjoint of D. */
+    a.y = reals(k, g, size);
+    a.factor = f_pair;
+    a.factor_stride = 2;
+    a.chain = -1.5;
+    k->scale_reverse(&a);
+    expect_close(k, a.y, want, size, 1, "scale of a column, reverse");
+    for (int i = 0; i < n; i++)
+      cr_assert(fabs(f_bar[i] + 1.5 * f[i] * f[i] * sums[i]) <= 1e-12 * (1 + fabs(sums[i])), "%s",
+                k->name);
+    free(a.y);
     free(x), free(g), free(want), free(f), free(xr), free(y), free(gr);
   }
 }

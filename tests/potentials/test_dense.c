@@ -122,9 +122,9 @@ static radial *make_radial(const networks *f, int on_basis, int twice) {
 static void evaluate(const radial *a, double r, int source, int target, int orders, double *out) {
   arena scratch = {0};
   double *aligned; /* as the kernels want it */
-  radial_pairs pair = {.source = &source, .target = &target};
+  radial_edges edge = {.n = 1, .n_edge = &edge.n, .r = &r, .source = &source, .target = &target};
   cr_assert(arena_take(&scratch, 3 * 48, sizeof *aligned, &aligned) == EQS_OK);
-  cr_assert(radial_evaluate(a, 1, &r, &pair, orders, 1, &scratch, aligned) == EQS_OK);
+  cr_assert(radial_evaluate(a, &edge, orders, 1, &scratch, aligned) == EQS_OK);
   memcpy(out, aligned, (size_t)(48 * orders) * sizeof *out);
   arena_free(&scratch);
 }
@@ -182,8 +182,9 @@ Test(dense, tables_of_ordered_pairs) {
     radial_rows rows;
     int centre = e % 2 ? 2 : 0, neighbour = e / 2 % 2 ? 2 : 0;
     double r = 0.05 + 0.00985 * e;
-    cr_assert(radial_locate(single, 1, &r, &centre, &neighbour, NULL, 1, &scratch, &rows) ==
-              EQS_OK);
+    radial_edges edge = {
+        .n = 1, .n_edge = &edge.n, .r = &r, .source = &neighbour, .target = &centre};
+    cr_assert(radial_locate(single, &edge, 1, &scratch, &rows) == EQS_OK);
     evaluate(twice, r, neighbour, centre, 2, x);
     for (int j = 0; j < 48; j++) {
       const float *c = (const float *)rows.row[0] + j;

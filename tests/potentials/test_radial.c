@@ -120,8 +120,8 @@ static void free_network(network *f) {
 static void evaluate(const network *f, double r, int orders, int side, double *out) {
   arena scratch = {0};
   double sum = radius[0] + radius[1];
-  radial_pairs pair = {.r_sum = &sum};
-  cr_assert(radial_evaluate(f->twice, 1, &r, &pair, orders, side, &scratch, out) == EQS_OK);
+  radial_edges edge = {.n = 1, .n_edge = &edge.n, .r = &r, .r_sum = &sum};
+  cr_assert(radial_evaluate(f->twice, &edge, orders, side, &scratch, out) == EQS_OK);
   arena_free(&scratch);
 }
 
@@ -224,7 +224,8 @@ static void look_up(const network *f, int n, const double *r, located *out) {
   radial_rows rows;
   int *s1 = calloc((size_t)n, sizeof *s1), *s2 = calloc((size_t)n, sizeof *s2);
   for (int e = 0; e < n; e++) s1[e] = e % 2, s2[e] = 1 - e % 2; /* the order must not matter */
-  cr_assert(radial_locate(f->single, n, r, s1, s2, radius, 1, &scratch, &rows) == EQS_OK);
+  radial_edges edges = {.n = n, .n_edge = &n, .r = r, .source = s2, .target = s1};
+  cr_assert(radial_locate(f->single, &edges, 1, &scratch, &rows) == EQS_OK);
   cr_assert(rows.orders == RADIAL_QUINTIC);
   for (int e = 0; e < n; e++)
     for (int j = 0; j < f->width; j++) {
