@@ -323,13 +323,15 @@ typedef struct radial_density_args {
 } radial_density_args;
 
 /* Quintic pieces of one pair of species on stretches that have equal knots each. */
+typedef struct radial_segment {
+  double from, to, inverse_width; /* of a piece */
+  int n;
+  void *piece; /* [n][6][width] */
+} radial_segment;
+
 typedef struct radial_table {
   int n_segment; /* 0 until made */
-  struct radial_segment {
-    double from, to, inverse_width; /* of a piece */
-    int n;
-    void *piece; /* [n][6][width] */
-  } segment[SEGMENTS_MAX];
+  radial_segment segment[SEGMENTS_MAX];
 } radial_table;
 
 /* The piece of each edge, the position in it and dt/dr: from tables, or rows [n][orders][width] at
@@ -465,7 +467,6 @@ typedef struct dispersion_args {
   X(silu_jet, silu_jet_args)                                                                       \
   X(norm_jet, norm_jet_args)                                                                       \
   X(scale_jet, scale_jet_args)                                                                     \
-  X(quintic, quintic_args)                                                                         \
   X(row_copy, row_args)                                                                            \
   X(row_add, row_args)                                                                             \
   X(row_sum, row_sum_args)                                                                         \
@@ -476,7 +477,12 @@ typedef struct dispersion_args {
   X(species_energy, species_energy_args)                                                           \
   X(edge_force, edge_force_args)                                                                   \
   X(edge_virial, edge_virial_args)                                                                 \
-  X(zbl, zbl_args)                                                                                 \
+  X(zbl, zbl_args)
+
+/* What only the host has: tables are made there, and dispersion is evaluated there. NULL in the
+ * tables of other devices. */
+#define HOST_KERNELS(X)                                                                            \
+  X(quintic, quintic_args)                                                                         \
   X(pair_count, dispersion_args)                                                                   \
   X(pair_energy, dispersion_args)                                                                  \
   X(pair_force, dispersion_args)                                                                   \
@@ -492,6 +498,7 @@ typedef struct kernel_ops {
   struct device *device; /* where arrays lie */
 #define KERNEL_FIELD(op, args) void (*op)(const args *);
   KERNELS(KERNEL_FIELD)
+  HOST_KERNELS(KERNEL_FIELD)
 #undef KERNEL_FIELD
   /* These prepare host memory, to be copied to the device: */
   /* Rounds n doubles to reals. */

@@ -52,6 +52,7 @@ FN lane lane_abs(lane a) { return a < 0 ? -a : a; }
 /* The sum over all channels of each of n values (n known at compile time), in uniform control
  * flow only; out[i * stride] on the warp's first thread. */
 FN void channel_sum(const lane *s, int n, real *out, int stride) {
+  UNROLL(49)
   for (int i = 0; i < n; i++) {
     real v = s[i];
     for (int d = 16; d; d >>= 1) v += __shfl_xor_sync(0xffffffffu, v, d);

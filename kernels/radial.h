@@ -123,7 +123,7 @@ FN void radial_locate_body(const radial_locate_args *a, int e) {
   double r = a->r[e];
   int i = 0;
   while (i < t->n_segment - 1 && r >= t->segment[i].to) i++;
-  const struct radial_segment *s = t->segment + i;
+  const radial_segment *s = t->segment + i;
   double x = (r - s->from) * s->inverse_width;
   int at = x < s->n - 1 ? (int)x : s->n - 1;
   a->row[e] = (const real *)s->piece + (size_t)at * RADIAL_QUINTIC * (size_t)a->width;

@@ -31,7 +31,7 @@ typedef struct table_pair {
 /* Pieces i0 .. i0+m-1 of a segment; `scratch` is reset here. worst: [4][width], see quintic_args.
  */
 static eqs_status make_pieces(const radial *a, const table_pair *pair,
-                              const struct radial_segment *s, int i0, int m, arena *scratch,
+                              const radial_segment *s, int i0, int m, arena *scratch,
                               double *worst) {
   double h = (s->to - s->from) / s->n, r[3 * CHUNK + 1], sum[3 * CHUNK + 1], *knot, *probe, *out;
   int source[3 * CHUNK + 1], target[3 * CHUNK + 1];
@@ -78,7 +78,7 @@ static double largest(const double *v, size_t n) {
 }
 
 static eqs_status make_segment(const radial *a, const table_pair *pair, int n,
-                               struct radial_segment *s, arena *scratch, segment_fit *f) {
+                               radial_segment *s, arena *scratch, segment_fit *f) {
   size_t w = (size_t)a->width;
   double *worst = NULL;
   eqs_status status;
@@ -104,7 +104,7 @@ static void lay_out(const radial_basis *b, radial_table *t) {
     double to = fraction * b->r_max;
     if (b->cutoff == CUTOFF_XPLOR && b->r_on > from && b->r_on < to) to = b->r_on;
     else fraction *= 2;
-    if (to > from) t->segment[t->n_segment++] = (struct radial_segment){.from = from, .to = to};
+    if (to > from) t->segment[t->n_segment++] = (radial_segment){.from = from, .to = to};
     from = to;
   }
 }
@@ -147,7 +147,7 @@ static eqs_status upload_table(const radial *a, radial_table *t) {
   device *d = a->k->device;
   if (device_is_host(d)) return EQS_OK;
   for (int i = 0; i < t->n_segment; i++) {
-    struct radial_segment *s = t->segment + i;
+    radial_segment *s = t->segment + i;
     void *host = s->piece;
     size_t reals = mul_size((size_t)s->n * RADIAL_QUINTIC, (size_t)a->width);
     eqs_status status = device_copy(d, host, reals, a->k->real_size, "radial table", &s->piece);

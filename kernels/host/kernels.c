@@ -89,18 +89,22 @@ static void row_add_host(const row_args *a) {
 /* As many atoms at a time as the registers hold sums for: forward one each, in reverse two. */
 enum { FORWARD_ATOMS = CONTRACTION_ATOMS, REVERSE_ATOMS = 4 };
 
-#define OVER_ATOMS(op, most)                                                                       \
-  static void op##_host(const contraction_args *a) {                                               \
-    for (int k = 0; k < a->channels; k += LW) {                                                    \
+#define OVER_ATOMS(op, most, run)                                                                  \
+  static void op##_host(const contraction_args *p) {                                               \
+    lane a[A_MAX * CONTRACTION_ATOMS], g[A_MAX * CONTRACTION_ATOMS];                               \
+    (void)g;                                                                                       \
+    for (int k = 0; k < p->channels; k += LW) {                                                    \
       int i = 0;                                                                                   \
-      for (; i + most <= a->n_atom; i += most) op##_body(a, a->atom + i, most, k);                 \
-      for (; most > 4 && i + 4 <= a->n_atom; i += 4) op##_body(a, a->atom + i, 4, k);              \
-      for (; i + 2 <= a->n_atom; i += 2) op##_body(a, a->atom + i, 2, k);                          \
-      for (; i < a->n_atom; i++) op##_body(a, a->atom + i, 1, k);                                  \
+      for (; i + most <= p->n_atom; i += most) run(p, p->atom + i, most);                          \
+      for (; most > 4 && i + 4 <= p->n_atom; i += 4) run(p, p->atom + i, 4);                       \
+      for (; i + 2 <= p->n_atom; i += 2) run(p, p->atom + i, 2);                                   \
+      for (; i < p->n_atom; i++) run(p, p->atom + i, 1);                                           \
     }                                                                                              \
   }
-OVER_ATOMS(contraction_forward, FORWARD_ATOMS)
-OVER_ATOMS(contraction_reverse, REVERSE_ATOMS)
+#define RUN_FORWARD(p, atom, atoms) contraction_forward_body(p, atom, atoms, k, a)
+#define RUN_REVERSE(p, atom, atoms) contraction_reverse_body(p, atom, atoms, k, a, g)
+OVER_ATOMS(contraction_forward, FORWARD_ATOMS, RUN_FORWARD)
+OVER_ATOMS(contraction_reverse, REVERSE_ATOMS, RUN_REVERSE)
 
 static void contraction_pack_host(const double *c, int n_monomial, int channels, void *out) {
   real *to = (real *)out;
@@ -144,7 +148,7 @@ const kernel_ops TABLE = {
     .real_size = sizeof(real),
     .device = &device_host,
 #define ENTRY(op, args) .op = op##_host,
-    KERNELS(ENTRY)
+    KERNELS(ENTRY) HOST_KERNELS(ENTRY)
 #undef ENTRY
         .convert = convert_host,
     .linear_pack = linear_pack_host,

@@ -1,0 +1,31 @@
+/* cuda.h -- what the host code of the CUDA backend (device.c) and its launchers (kernels.cu) know of
+ * each other, and how the backend is opened. Free of CUDA's headers.
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_CUDA_H
+#define EQS_CUDA_H
+
+#include "core/device.h"
+#include "kernels/kernels.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* GPU `index` with a stream of its own; `name` is what messages call it and must outlive it. */
+eqs_status cuda_open(int index, const char *name, device **out) EQS_CHECK;
+int cuda_index(const device *d);
+const kernel_ops *cuda_kernels(const device *d, int double_precision);
+
+/* Tables of the launchers, without a device. */
+extern const kernel_ops kernels_cuda_f32, kernels_cuda_f64;
+
+/* A cudaStream_t: of the device that this thread has entered. */
+void *cuda_entered_stream(void);
+/* linear without lists of atoms, on that stream, by cuBLAS. */
+void cuda_linear_f32(const linear_args *a);
+void cuda_linear_f64(const linear_args *a);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

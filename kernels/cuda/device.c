@@ -1,0 +1,195 @@
+/* device.c -- the host code of the CUDA backend: memory, streams, copies, cuBLAS. The only C file
+ * that sees NVIDIA's headers.
+ *
+ * A device is one GPU with a stream and a cuBLAS handle, and memory that the two may use. Failures
+ * of launches and of cuBLAS are kept and reported by `finish`.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "kernels/cuda/cuda.h"
+
+#include <stdlib.h>
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+
+enum { BLAS_WORKSPACE = 32 << 20 }; /* what cuBLAS recommends from Hopper on */
+
+typedef struct cuda_device {
+  device base;
+  const char *name;
+  int index;
+  cudaStream_t stream;
+  cublasHandle_t blas;
+  void *blas_workspace;
+  cublasStatus_t blas_failure; /* the first since the last finish */
+  kernel_ops kernels[2];       /* single, double */
+} cuda_device;
+
+/* Like the current device of the CUDA runtime: a property of the thread. */
+static _Thread_local cuda_device *entered;
+
+static eqs_status check(const cuda_device *d, cudaError_t error, const char *what) {
+  if (error == cudaSuccess) return EQS_OK;
+  eqs_status code = error == cudaErrorMemoryAllocation ? EQS_ERR_MEMORY : EQS_ERR_DEVICE;
+  EQS_FAIL(code, "%s: %s: %s", d->name, what, cudaGetErrorString(error));
+}
+
+static eqs_status check_blas(const cuda_device *d, cublasStatus_t status, const char *what) {
+  if (status == CUBLAS_STATUS_SUCCESS) return EQS_OK;
+  EQS_FAIL(EQS_ERR_DEVICE, "%s: %s: %s", d->name, what, cublasGetStatusString(status));
+}
+
+/* Copies and fills are queued behind the kernels that this thread has launched. */
+static cudaStream_t stream_for(const cuda_device *d) {
+  return entered && entered->index == d->index ? entered->stream : d->stream;
+}
+
+/* ------------------------------------------------------------------------------- device_ops */
+
+static eqs_status take(device *base, size_t bytes, void **out) {
+  cuda_device *d = (cuda_device *)base;
+  *out = NULL;
+  EQS_TRY(check(d, cudaSetDevice(d->index), "cudaSetDevice"));
+  cudaError_t error = cudaMalloc(out, bytes ? bytes : 1);
+  if (error == cudaErrorMemoryAllocation) {
+    (void)cudaGetLastError(); /* not to be found again by `finish` */
+    EQS_FAIL(EQS_ERR_MEMORY, "%s: out of memory: %zu bytes", d->name, bytes);
+  }
+  return check(d, error, "cudaMalloc");
+}
+
+static void give(device *base, void *p) {
+  cuda_device *d = (cuda_device *)base;
+  if (p && cudaSetDevice(d->index) == cudaSuccess) (void)cudaFree(p);
+}
+
+static eqs_status put(device *base, void *to, const void *from, size_t bytes) {
+  cuda_device *d = (cuda_device *)base;
+  if (!bytes) return EQS_OK;
+  return check(d, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_for(d)),
+               "copy to the device");
+}
+
+static eqs_status get(device *base, void *to, const void *from, size_t bytes) {
+  cuda_device *d = (cuda_device *)base;
+  if (!bytes) return EQS_OK;
+  return check(d, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_for(d)),
+               "copy from the device");
+}
+
+/* A failure stays with the runtime until `finish` asks for it. */
+static void zero(device *base, void *p, size_t bytes) {
+  cuda_device *d = (cuda_device *)base;
+  if (bytes) (void)cudaMemsetAsync(p, 0, bytes, stream_for(d));
+}
+
+static eqs_status enter(device *base) {
+  cuda_device *d = (cuda_device *)base;
+  entered = d;
+  return check(d, cudaSetDevice(d->index), "cudaSetDevice");
+}
+
+static eqs_status finish(device *base) {
+  cuda_device *d = (cuda_device *)base;
+  cublasStatus_t blas = d->blas_failure;
+  cudaStream_t stream = stream_for(d);
+  if (entered && blas == CUBLAS_STATUS_SUCCESS) blas = entered->blas_failure;
+  d->blas_failure = CUBLAS_STATUS_SUCCESS;
+  if (entered) entered->blas_failure = CUBLAS_STATUS_SUCCESS;
+  cudaError_t launch = cudaGetLastError(), end = cudaStreamSynchronize(stream);
+  EQS_TRY(check(d, launch, "launch"));
+  EQS_TRY(check_blas(d, blas, "cuBLAS"));
+  return check(d, end, "execution");
+}
+
+static void close_device(device *base) {
+  cuda_device *d = (cuda_device *)base;
+  if (entered == d) entered = NULL;
+  if (cudaSetDevice(d->index) == cudaSuccess) {
+    if (d->stream) (void)cudaStreamSynchronize(d->stream);
+    if (d->blas) (void)cublasDestroy(d->blas);
+    (void)cudaFree(d->blas_workspace);
+    if (d->stream) (void)cudaStreamDestroy(d->stream);
+  }
+  free(d);
+}
+
+static const device_ops ops = {.name = "cuda",
+                               .take = take,
+                               .give = give,
+                               .put = put,
+                               .get = get,
+                               .zero = zero,
+                               .enter = enter,
+                               .finish = finish,
+                               .close = close_device};
+
+/* ------------------------------------------------------------------------------------ opening */
+
+static eqs_status set_up(cuda_device *d) {
+  EQS_TRY(check(d, cudaSetDevice(d->index), "cudaSetDevice"));
+  EQS_TRY(check(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking), "stream"));
+  EQS_TRY(check_blas(d, cublasCreate(&d->blas), "cuBLAS"));
+  EQS_TRY(check_blas(d, cublasSetStream(d->blas, d->stream), "cuBLAS"));
+  /* A workspace of ours, so that nothing is allocated while a graph is captured. */
+  EQS_TRY(check(d, cudaMalloc(&d->blas_workspace, BLAS_WORKSPACE), "cudaMalloc"));
+  EQS_TRY(check_blas(d, cublasSetWorkspace(d->blas, d->blas_workspace, BLAS_WORKSPACE), "cuBLAS"));
+  /* Results must agree with the host's: no TF32. */
+  return check_blas(d, cublasSetMathMode(d->blas, CUBLAS_PEDANTIC_MATH), "cuBLAS");
+}
+
+eqs_status cuda_open(int index, const char *name, device **out) {
+  int count = 0;
+  *out = NULL;
+  cudaError_t error = cudaGetDeviceCount(&count);
+  if (error != cudaSuccess || count < 1)
+    EQS_FAIL(EQS_ERR_DEVICE, "%s: %s", name,
+             error == cudaSuccess ? "this machine has no GPU" : cudaGetErrorString(error));
+  if (index < 0 || index >= count)
+    EQS_FAIL(EQS_ERR_DEVICE, "%s: this machine has GPUs 0 to %d", name, count - 1);
+  cuda_device *d = calloc(1, sizeof *d);
+  if (!d) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: device");
+  d->base.ops = &ops;
+  d->name = name;
+  d->index = index;
+  d->kernels[0] = kernels_cuda_f32;
+  d->kernels[1] = kernels_cuda_f64;
+  d->kernels[0].device = d->kernels[1].device = &d->base;
+  eqs_status status = set_up(d);
+  if (status != EQS_OK) {
+    close_device(&d->base);
+    return status;
+  }
+  *out = &d->base;
+  return EQS_OK;
+}
+
+int cuda_index(const device *d) { return ((const cuda_device *)d)->index; }
+
+const kernel_ops *cuda_kernels(const device *d, int double_precision) {
+  return &((const cuda_device *)d)->kernels[double_precision != 0];
+}
+
+void *cuda_entered_stream(void) { return entered->stream; }
+
+/* -------------------------------------------------------------------------------- linear maps */
+
+static void note(cublasStatus_t status) {
+  if (entered->blas_failure == CUBLAS_STATUS_SUCCESS) entered->blas_failure = status;
+}
+
+/* Row-major out[atom][m] = in[atom][m] W as column-major W^T in^T, one product per m; rows of one m
+ * are a stride apart. */
+void cuda_linear_f32(const linear_args *a) {
+  const float one = 1, beta = a->accumulate ? 1 : 0;
+  note(cublasSgemmStridedBatched(entered->blas, CUBLAS_OP_N, CUBLAS_OP_N, a->n, a->n_atom, a->k,
+                                 &one, a->weight, a->n, 0, a->in, a->in_stride, a->in_pitch, &beta,
+                                 a->out, a->out_stride, a->out_pitch, a->n_m));
+}
+
+void cuda_linear_f64(const linear_args *a) {
+  const double one = 1, beta = a->accumulate ? 1 : 0;
+  note(cublasDgemmStridedBatched(entered->blas, CUBLAS_OP_N, CUBLAS_OP_N, a->n, a->n_atom, a->k,
+                                 &one, a->weight, a->n, 0, a->in, a->in_stride, a->in_pitch, &beta,
+                                 a->out, a->out_stride, a->out_pitch, a->n_m));
+}
