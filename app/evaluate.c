@@ -38,6 +38,7 @@ static void help(void) {
   puts(
       "usage: equisorb evaluate --model M [--head H] [--modal P] [--precision single|double]\n"
       "                         [--dispersion none|d3bj[:FUNCTIONAL]] [--threads N]\n"
+      "                         [--device auto|host|cuda:N]\n"
       "                         [--disorder refuse|major] [--json]\n"
       "                         STRUCTURE... --output OUT.extxyz\n\n"
       "Evaluates structures (CIF, XYZ, extended XYZ; every frame) and writes extended XYZ: energy\n"
@@ -49,6 +50,8 @@ static void help(void) {
       "  --precision P     single (default) or double, the reference mode\n"
       "  --dispersion D    add D3(BJ) to a model whose labels lack dispersion: d3bj, or d3bj:pbe\n"
       "                    where the model does not say its functional; none is the default\n"
+      "  --device D        host, cuda:N (the N-th GPU), or auto, the default: the first GPU that\n"
+      "                    works, else the host\n"
       "  --threads N       threads; 0, the default, uses all cores; results do not depend on it\n"
       "  --disorder HOW    refuse disordered structures (default), or keep the major group\n"
       "  --output FILE     where to write; - is standard output\n"
@@ -226,7 +229,7 @@ int evaluate_main(int argc, char **argv) {
                                         {"json", no_argument, NULL, OPTION_JSON},
                                         {"output", required_argument, NULL, OPTION_OUTPUT},
                                         {NULL, 0, NULL, 0}};
-  model_arguments arguments = {.precision = EQS_SINGLE};
+  model_arguments arguments = {.precision = EQS_SINGLE, .device = "auto"};
   job j = {0};
   int option, code;
   opterr = 0;

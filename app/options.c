@@ -120,6 +120,7 @@ int option_model(const char *command, int option, const char *text, model_argume
     if (a->dispersion) return app_usage(command, "--dispersion is given twice");
     a->dispersion = text;
     return EXIT_OK;
+  case OPTION_DEVICE: a->device = text; return EXIT_OK;
   case OPTION_THREADS: return option_int(command, "--threads", text, 0, 4096, &a->threads);
   case OPTION_PRECISION: {
     int is_double;
@@ -138,7 +139,8 @@ int model_open(const char *command, const model_arguments *a, eqs_context **cont
                eqs_model **model) {
   *context = NULL, *model = NULL;
   if (!a->model && !a->optional) return app_usage(command, "--model FILE is missing");
-  if (eqs_context_open("auto", context) || eqs_context_set_threads(*context, a->threads))
+  if (eqs_context_open(a->device ? a->device : "host", context) ||
+      eqs_context_set_threads(*context, a->threads))
     return app_fail(command, "%s", eqs_error());
   if (!a->model) return EXIT_OK;
   eqs_model_options options = {.size = sizeof options,

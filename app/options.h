@@ -32,7 +32,8 @@ typedef struct model_arguments {
   const char *modal;
   const char *dispersion;
   eqs_precision precision;
-  int threads; /* 0 = all cores */
+  const char *device; /* NULL = "auto" where the command computes whole systems, else "host" */
+  int threads;        /* 0 = all cores */
   int disorder_major;
   int optional; /* 1: the command can do without a model */
 } model_arguments;
@@ -44,6 +45,7 @@ enum {
   OPTION_MODAL,
   OPTION_PRECISION,
   OPTION_DISPERSION,
+  OPTION_DEVICE,
   OPTION_THREADS,
   OPTION_DISORDER,
   OPTION_JSON,
@@ -58,6 +60,7 @@ enum {
       {"modal", required_argument, NULL, OPTION_MODAL},                                            \
       {"precision", required_argument, NULL, OPTION_PRECISION},                                    \
       {"dispersion", required_argument, NULL, OPTION_DISPERSION},                                  \
+      {"device", required_argument, NULL, OPTION_DEVICE},                                          \
       {"threads", required_argument, NULL, OPTION_THREADS},                                        \
       {"disorder", required_argument, NULL, OPTION_DISORDER}
 /* clang-format on */

@@ -1,6 +1,5 @@
-/* arena.h -- scratch memory of a device that is grown between evaluations and reset, never freed, in
- * between.
- * SPDX-License-Identifier: MIT */
+/* arena.h -- scratch memory of a device that is grown between evaluations and reset, never freed,
+ * in between. SPDX-License-Identifier: MIT */
 #ifndef EQS_ARENA_H
 #define EQS_ARENA_H
 

@@ -217,8 +217,7 @@ static eqs_status evaluate_potential(eqs_context *c, const eqs_model *m, const i
     if (r.forces) EQS_TRY(arena_take(&w->shared, n, sizeof *r.forces, &r.forces));
     if (r.virial) EQS_TRY(arena_take(&w->shared, n, sizeof *r.virial, &r.virial));
   }
-  if (r.forces)
-    EQS_TRY(arena_take(&w->shared, c->list.edge_capacity, sizeof *gradient, &gradient));
+  if (r.forces) EQS_TRY(arena_take(&w->shared, c->list.edge_capacity, sizeof *gradient, &gradient));
   EQS_TRY(p->ops->evaluate(p, w, b, r.energies, gradient));
   edge_sums sums = {p->k, b, (const double(*)[3])gradient, r.forces, r.virial};
   if (r.forces) EQS_TRY(workspace_run(w, batch_blocks(b, b->n), sum_edges, &sums));

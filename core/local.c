@@ -236,6 +236,9 @@ eqs_status eqs_local_open(eqs_context *c, const eqs_model *m, const eqs_systems 
   EQS_TRY(engine_check_systems(&s));
   if (s.n_system != 1)
     EQS_FAIL(EQS_ERR_ARGUMENT, "local changes need one system, not %d", s.n_system);
+  if (!device_is_host(c->device))
+    EQS_FAIL(EQS_ERR_UNSUPPORTED,
+             "local changes are computed on the host only: open the context with \"host\"");
   if (m->potential->refusal[0]) EQS_FAIL(EQS_ERR_ARGUMENT, "%s", m->potential->refusal);
   eqs_local *l = calloc(1, sizeof *l);
   if (!l) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: local changes");

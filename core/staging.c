@@ -2,7 +2,6 @@
  * SPDX-License-Identifier: MIT */
 #include "core/staging.h"
 
-
 #include <string.h>
 
 #include "potentials/species_groups.h"
@@ -51,8 +50,8 @@ static eqs_status cut_blocks(eqs_context *c, const int *species, device_blocks *
   for (int begin = 0; begin < n; begin += atoms)
     sort_species(species, begin, n - begin < atoms ? n : begin + atoms, &g, local + begin,
                  global + begin);
-  *b = (device_blocks){
-      .atoms = atoms, .edges = forward > back ? forward : back, .species = species};
+  *b =
+      (device_blocks){.atoms = atoms, .edges = forward > back ? forward : back, .species = species};
   EQS_TRY(send(c, local, (size_t)n, sizeof *local, &b->local));
   return send(c, global, (size_t)n, sizeof *global, &b->global);
 }

@@ -8,7 +8,8 @@
  * constant, at most CONTRACTION_ATOMS) share the stream of coefficients, which lies in the order of
  * reading: on the host [channels / LW][monomial][LW], where between 8 and 16 of 16 registers hold
  * the sums; on a GPU [monomial][channel]. The factors A and their adjoints are indexed by the
- * program, so they lie in memory that the launcher gives: on a GPU shared memory, a column per thread.
+ * program, so they lie in memory that the launcher gives: on a GPU shared memory, a column per
+ * thread.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_KERNEL_CONTRACTION_H
@@ -26,7 +27,7 @@ FN const real *contraction_stream(const contraction_args *p, int k) {
 }
 FN int contraction_step(const contraction_args *p) { return p->channels; }
 #else
-#define FACTOR(base, m, s, atoms) (base)[(m) * CONTRACTION_ATOMS + (s)]
+#define FACTOR(base, m, s, atoms) (base)[(m)*CONTRACTION_ATOMS + (s)]
 FN const real *contraction_stream(const contraction_args *p, int k) {
   return (const real *)p->coefficient + (size_t)(k / LW) * (size_t)p->n_monomial * LW;
 }

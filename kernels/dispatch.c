@@ -76,8 +76,8 @@ eqs_status backend_open(const char *name, device **out) {
   }
   if (gpu_index(name) >= 0) return cuda_open(gpu_index(name), GPU_NAME, out);
   *out = NULL;
-  EQS_FAIL(EQS_ERR_UNSUPPORTED, "no device '%s' in this build; there are: host, " GPU_NAME ":N, auto",
-           name);
+  EQS_FAIL(EQS_ERR_UNSUPPORTED,
+           "no device '%s' in this build; there are: host, " GPU_NAME ":N, auto", name);
 #else
   if (!strcmp(name, "auto")) return EQS_OK;
   *out = NULL;

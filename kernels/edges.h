@@ -83,8 +83,7 @@ FN void zbl_body(const zbl_args *a, int owner) {
   for (int e = a->first[i]; e < a->first[i + 1]; e++) {
     const double *v = a->vector[e];
     double r = sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2]), slope;
-    double energy =
-        zbl_half_pair(&a->z, a->species[i], a->species[a->neighbor[e]], r, &slope);
+    double energy = zbl_half_pair(&a->z, a->species[i], a->species[a->neighbor[e]], r, &slope);
     a->energy[i] += a->scale * energy;
     if (a->gradient)
       for (int c = 0; c < 3; c++) a->gradient[e][c] += a->scale * slope * v[c] / r;

@@ -123,7 +123,7 @@ typedef struct conv_args {
   int n_path, n_q;
   const conv_path *path; /* host: */
   const void *q;         /* [tile][n_q] */
-  const void *h; /* forward: [other]; reverse: [owner row] */
+  const void *h;         /* forward: [other]; reverse: [owner row] */
   int h_stride;
   const int *h_row; /* reverse: [n_owner] row of h for each owner; NULL = 0, 1, 2, ... */
   void *a;          /* forward: out [n_owner]; reverse: a_bar [other] */
@@ -240,9 +240,9 @@ typedef struct scale_args {
   double chain;         /* 0 = none */
   const double *factor; /* [n], factor_stride apart (0 = 1) */
   int factor_stride;
-  const void *x; /* [n] rows */
-  void *y;              /* forward: out; may be x. reverse: adjoint, scaled in place */
-  double *factor_bar;   /* reverse: [n] out: sum over the row of x * y_bar, before scaling */
+  const void *x;      /* [n] rows */
+  void *y;            /* forward: out; may be x. reverse: adjoint, scaled in place */
+  double *factor_bar; /* reverse: [n] out: sum over the row of x * y_bar, before scaling */
 } scale_args;
 
 /* energy[i] += sum_k x[i][k] w[k]; its reverse adds w to x_bar. */
@@ -311,8 +311,8 @@ typedef struct radial_basis_args {
   double *cut;
 } radial_basis_args;
 
-/* MACE's density tanh(g^2), times the cutoff unless that is NULL, as jets from the jets of g: column
- * `column` of rows [n][orders][stride], the rest of the padded group is set to 0. */
+/* MACE's density tanh(g^2), times the cutoff unless that is NULL, as jets from the jets of g:
+ * column `column` of rows [n][orders][stride], the rest of the padded group is set to 0. */
 typedef struct radial_density_args {
   int n;
   const int *n_edge;
@@ -387,10 +387,10 @@ typedef struct edge_virial_args {
 } edge_virial_args;
 
 typedef struct zbl_parameters {
-  double c[4];                   /* weights of the four exponentials */
-  double a_exp, a_prefactor;     /* a = a_prefactor 0.529 / (Z1^a_exp + Z2^a_exp) angstrom */
-  double p;                      /* order of the polynomial cutoff */
-  double *radius, *charge;       /* [n_element] covalent radii in angstrom; atomic numbers */
+  double c[4];               /* weights of the four exponentials */
+  double a_exp, a_prefactor; /* a = a_prefactor 0.529 / (Z1^a_exp + Z2^a_exp) angstrom */
+  double p;                  /* order of the polynomial cutoff */
+  double *radius, *charge;   /* [n_element] covalent radii in angstrom; atomic numbers */
 } zbl_parameters;
 
 /* Adds scale times half the pair energies of each centre's edges to its energy, and the derivative
@@ -493,8 +493,8 @@ typedef struct dispersion_args {
   X(field_energy, dispersion_args)
 
 typedef struct kernel_ops {
-  const char *name; /* "avx512 single" */
-  size_t real_size; /* 4 or 8 */
+  const char *name;      /* "avx512 single" */
+  size_t real_size;      /* 4 or 8 */
   struct device *device; /* where arrays lie */
 #define KERNEL_FIELD(op, args) void (*op)(const args *);
   KERNELS(KERNEL_FIELD)

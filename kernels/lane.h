@@ -46,8 +46,7 @@ FN lane lane_abs(lane a) { return a < 0 ? -a : a; }
 #define FOR_CHANNELS(k, n) for (int k = (int)(threadIdx.x & 31); k < (n); k += 32)
 #define LANE_LEADER        (!(threadIdx.x & 31)) /* the thread that holds a channel_sum */
 /* It walks the edges of one atom the same way. */
-#define FOR_EDGES(e, begin, end)                                                                   \
-  for (int e = (begin) + (int)(threadIdx.x & 31); e < (end); e += 32)
+#define FOR_EDGES(e, begin, end) for (int e = (begin) + (int)(threadIdx.x & 31); e < (end); e += 32)
 
 /* The sum over all channels of each of n values (n known at compile time), in uniform control
  * flow only; out[i * stride] on the warp's first thread. */
@@ -98,8 +97,8 @@ FN lane lane_set(real x) {
   lane zero = {0};
   return x - zero; /* x + 0 is not x for -0: it would cost an addition */
 }
-#define FOR_CHANNELS(k, n) for (int k = 0; k < (n); k += LW)
-#define LANE_LEADER        1
+#define FOR_CHANNELS(k, n)       for (int k = 0; k < (n); k += LW)
+#define LANE_LEADER              1
 #define FOR_EDGES(e, begin, end) for (int e = (begin); e < (end); e++)
 
 FN lane lane_select(lane_int mask, lane yes, lane no) {

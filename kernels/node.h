@@ -181,7 +181,8 @@ FN void quintic_body(const quintic_args *q, int i) {
 FN int row_count(const row_args *a) { return a->n_row ? *a->n_row : a->n; }
 
 FN void row_body(const row_args *a, int i, int add) {
-  const real *x = a->x ? (const real *)a->x + (size_t)(a->from ? a->from[i] : i) * (size_t)a->x_stride : NULL;
+  const real *x =
+      a->x ? (const real *)a->x + (size_t)(a->from ? a->from[i] : i) * (size_t)a->x_stride : NULL;
   real *y = (real *)a->y + (size_t)(a->to ? a->to[i] : i) * (size_t)a->y_stride;
   FOR_CHANNELS(k, a->width) {
     if (!a->x) lane_store(y + k, lane_set(0));

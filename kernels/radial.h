@@ -1,5 +1,5 @@
-/* radial.h -- bodies over edges of what a radial network is fed with and read by: bases, cutoffs and
- * distance transforms as jets of the edge length, MACE's density, and the pieces of tables.
+/* radial.h -- bodies over edges of what a radial network is fed with and read by: bases, cutoffs
+ * and distance transforms as jets of the edge length, MACE's density, and the pieces of tables.
  *
  * Bessel: prefactor sin(w r) / r (Klicpera et al. 2020); polynomial cutoff of the same paper; XPLOR
  * switching (Brunger); Agnesi and Soft transforms and Gaussian, Chebyshev bases as in MACE 0.3.

@@ -298,15 +298,15 @@ static contraction_args arguments(const contraction *c, int n_atom, const int *a
                             .b_stride = c->out.size};
 }
 
-void contraction_forward(const contraction *c, int n_atom, const int *atom,
-                         const void *coefficient, const void *a, void *b) {
+void contraction_forward(const contraction *c, int n_atom, const int *atom, const void *coefficient,
+                         const void *a, void *b) {
   contraction_args p = arguments(c, n_atom, atom, coefficient, a);
   p.b = b;
   c->k->contraction_forward(&p);
 }
 
-void contraction_reverse(const contraction *c, int n_atom, const int *atom,
-                         const void *coefficient, const void *a, const void *b_bar, void *a_bar) {
+void contraction_reverse(const contraction *c, int n_atom, const int *atom, const void *coefficient,
+                         const void *a, const void *b_bar, void *a_bar) {
   contraction_args p = arguments(c, n_atom, atom, coefficient, a);
   p.b = (void *)(uintptr_t)b_bar;
   p.a_bar = a_bar;

@@ -42,9 +42,9 @@ eqs_status contraction_coefficients(const contraction *c, int mul,
 
 /* b[atom][out.size] from a[atom][dimension * channels], for atoms of one element; and its reverse,
  * which reads b_bar and overwrites a_bar. */
-void contraction_forward(const contraction *c, int n_atom, const int *atom,
-                         const void *coefficient, const void *a, void *b);
-void contraction_reverse(const contraction *c, int n_atom, const int *atom,
-                         const void *coefficient, const void *a, const void *b_bar, void *a_bar);
+void contraction_forward(const contraction *c, int n_atom, const int *atom, const void *coefficient,
+                         const void *a, void *b);
+void contraction_reverse(const contraction *c, int n_atom, const int *atom, const void *coefficient,
+                         const void *a, const void *b_bar, void *a_bar);
 
 #endif

@@ -243,8 +243,8 @@ static eqs_status forward(const convolution *c, const batch *b, int begin, int e
 }
 
 eqs_status convolution_forward(const convolution *c, const batch *b, int begin, int end,
-                               const void *h, const int *h_row, void *a,
-                               const density_use *density, arena *scratch) {
+                               const void *h, const int *h_row, void *a, const density_use *density,
+                               arena *scratch) {
   return forward(c, b, begin, end, h, h_row, NULL, a, density, scratch);
 }
 
@@ -261,8 +261,8 @@ static eqs_status reverse_network(const convolution *c, const edge_block *s, con
   int width = edge_network_features(c->network);
   void *sum_bar;
   v->w_stride = edge_network_width(c->network);
-  EQS_TRY(
-      arena_take(scratch, mul_size((size_t)s->edges.n, (size_t)v->w_stride), k->real_size, &v->w_bar));
+  EQS_TRY(arena_take(scratch, mul_size((size_t)s->edges.n, (size_t)v->w_stride), k->real_size,
+                     &v->w_bar));
   EQS_TRY(arena_take(scratch, mul_size((size_t)s->edges.n, (size_t)width), k->real_size, &sum_bar));
   k->conv_weight_reverse(v);
   EQS_TRY(edge_network_reverse(c->network, &s->tape, v->w_bar, v->r_bar, sum_bar, scratch));

@@ -23,7 +23,7 @@ typedef struct convolution {
   int lmax, normalize;
   int n_path, n_q, n_term;
   conv_path path[PATHS_MAX];
-  coupling_term *term; /* on the device */
+  coupling_term *term;   /* on the device */
   radial *radial;        /* owned; or, where the weights depend on features, */
   edge_network *network; /* owned */
   /* [n_element] covalent radii for the distance transform, on the device, or NULL */
@@ -53,8 +53,8 @@ typedef struct density_use {
 /* Aggregates of atoms begin .. end-1 into a[end-begin][out.size]. h: rows of in.size; h_row[atom]
  * is an atom's row (NULL = the atom). density: NULL = not wanted. */
 eqs_status convolution_forward(const convolution *c, const batch *b, int begin, int end,
-                               const void *h, const int *h_row, void *a,
-                               const density_use *density, arena *scratch) EQS_CHECK;
+                               const void *h, const int *h_row, void *a, const density_use *density,
+                               arena *scratch) EQS_CHECK;
 
 /* For neighbours begin .. end-1: adjoint of their features into h_bar[end-begin][in.size] (or NULL)
  * and dE/d(vector) of all edges that point to them, added to gradient. a_bar: [n][out.size] for all

@@ -42,10 +42,8 @@ static eqs_status pack_layer(edge_network *a, int i, const dense_layer *l, int n
             l->scale * l->weight[u * (size_t)l->out + from];
       if (l->bias) bias[column] = l->bias[from];
     }
-  EQS_TRY_DONE(
-      upload_matrix(a->k, w, (int)rows, (int)columns, "edge network", &a->forward[i]));
-  EQS_TRY_DONE(
-      upload_matrix(a->k, wt, (int)columns, (int)rows, "edge network", &a->reverse[i]));
+  EQS_TRY_DONE(upload_matrix(a->k, w, (int)rows, (int)columns, "edge network", &a->forward[i]));
+  EQS_TRY_DONE(upload_matrix(a->k, wt, (int)columns, (int)rows, "edge network", &a->reverse[i]));
   if (l->bias) EQS_TRY_DONE(upload_reals(a->k, bias, columns, "edge network", &a->bias[i]));
 done:
   free(w);

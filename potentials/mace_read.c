@@ -196,7 +196,8 @@ static eqs_status embed_elements(mace_reader *r) {
   device *d = r->k->device;
   eqs_status status;
   EQS_TRY_DONE(alloc_array(&rows, n * size, sizeof *rows, "embedding"));
-  EQS_TRY_DONE(device_take(d, n * (size_t)l->up.out.size, r->k->real_size, "embedding", &l->up_rows));
+  EQS_TRY_DONE(
+      device_take(d, n * (size_t)l->up.out.size, r->k->real_size, "embedding", &l->up_rows));
   for (size_t z = 0; z < n; z++)
     for (size_t c = 0; c < mul; c++) rows[z * size + c] = m->embedding_weight[z * mul + c];
   EQS_TRY_DONE(upload_reals(r->k, rows, n * size, "embedding", &real));

@@ -29,10 +29,10 @@ typedef struct feature_rows {
 /* How a device other than the host cuts a batch: into blocks of many atoms, whose edges it has
  * counted. */
 typedef struct device_blocks {
-  int atoms;                  /* of a block, at most */
-  int edges;                  /* of a block, by centre or by neighbour, at most */
-  const int *species;         /* [n] on the host */
-  const int *local, *global;  /* [n] as sort_species gives them for each block */
+  int atoms;                 /* of a block, at most */
+  int edges;                 /* of a block, by centre or by neighbour, at most */
+  const int *species;        /* [n] on the host */
+  const int *local, *global; /* [n] as sort_species gives them for each block */
 } device_blocks;
 
 /* One pass over concatenated atoms. The arrays lie in the memory of the potential's device. */
@@ -40,7 +40,7 @@ typedef struct batch {
   int n;
   const int *species; /* [n] index into the potential's elements */
   const neighbors *nb;
-  const feature_rows *rows; /* NULL = every row is computed and nothing kept. Host only */
+  const feature_rows *rows;    /* NULL = every row is computed and nothing kept. Host only */
   const device_blocks *blocks; /* NULL = the host's blocks */
 } batch;
 

@@ -47,8 +47,7 @@ eqs_status radial_evaluate(const radial *a, const radial_edges *edges, int order
   EQS_TRY(dense_evaluate(a->network, n, orders, edges->source, edges->target, basis.x, out,
                          a->width, scratch));
   if (!b->cutoff_on_basis) {
-    scale_jet_args s = {
-        .n = n, .orders = orders, .width = a->width, .factor = basis.cut, .x = out};
+    scale_jet_args s = {.n = n, .orders = orders, .width = a->width, .factor = basis.cut, .x = out};
     a->exact->scale_jet(&s);
   }
   return a->density ? evaluate_density(a, edges, orders, basis.x, basis.cut, scratch, out) : EQS_OK;
@@ -92,8 +91,7 @@ void radial_free(radial **p) {
   if (!a) return;
   dense_free(&a->network);
   dense_free(&a->density);
-  for (int i = 0; i < a->n_species * a->n_species; i++)
-    radial_table_free(a->k, a->table + i);
+  for (int i = 0; i < a->n_species * a->n_species; i++) radial_table_free(a->k, a->table + i);
   free(a->table);
   device_give(a->k->device, &a->device_table);
   free(a->offset);

@@ -23,9 +23,9 @@ int radial_density_column(const radial *a);   /* -1 if there is none */
 int64_t radial_parameters(const radial *a);
 
 /* Makes the tables for all pairs of the species present, ordered pairs if the network depends on
- * the elements; radius[s] (on the host) are the covalent radii that the transform uses (NULL without one).
- * Thread-safe against radial_locate of earlier pairs.
- * EQS_ERR_DIVERGED: a function that no table of reasonable size follows (cure: double precision).
+ * the elements; radius[s] (on the host) are the covalent radii that the transform uses (NULL
+ * without one). Thread-safe against radial_locate of earlier pairs. EQS_ERR_DIVERGED: a function
+ * that no table of reasonable size follows (cure: double precision).
  */
 eqs_status radial_prepare(radial *a, int n_species, const unsigned char *present,
                           const double *radius) EQS_CHECK;

@@ -17,7 +17,7 @@ struct radial {
   int n_species;            /* 1 where the functions do not depend on the pair */
   int ordered;              /* the pair (i, j) is not the pair (j, i) */
   radial_table *table;      /* [n_species][n_species], on the host; upper triangle unless ordered */
-  radial_table *device_table; /* the same on the device */
+  radial_table *device_table;      /* the same on the device */
   double value_error, slope_error; /* of the tables so far, over max |R|, max |R'| */
   pthread_mutex_t lock;
 };

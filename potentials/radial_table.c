@@ -30,9 +30,8 @@ typedef struct table_pair {
 
 /* Pieces i0 .. i0+m-1 of a segment; `scratch` is reset here. worst: [4][width], see quintic_args.
  */
-static eqs_status make_pieces(const radial *a, const table_pair *pair,
-                              const radial_segment *s, int i0, int m, arena *scratch,
-                              double *worst) {
+static eqs_status make_pieces(const radial *a, const table_pair *pair, const radial_segment *s,
+                              int i0, int m, arena *scratch, double *worst) {
   double h = (s->to - s->from) / s->n, r[3 * CHUNK + 1], sum[3 * CHUNK + 1], *knot, *probe, *out;
   int source[3 * CHUNK + 1], target[3 * CHUNK + 1];
   radial_edges first = {1, &first.n, r, source, target, sum};
@@ -77,8 +76,8 @@ static double largest(const double *v, size_t n) {
   return most;
 }
 
-static eqs_status make_segment(const radial *a, const table_pair *pair, int n,
-                               radial_segment *s, arena *scratch, segment_fit *f) {
+static eqs_status make_segment(const radial *a, const table_pair *pair, int n, radial_segment *s,
+                               arena *scratch, segment_fit *f) {
   size_t w = (size_t)a->width;
   double *worst = NULL;
   eqs_status status;
@@ -253,8 +252,10 @@ eqs_status radial_locate(const radial *a, const radial_edges *edges, int want_sl
     EQS_TRY(radial_evaluate(a, edges, out->orders, 1, scratch, rows));
     return radial_point_to(a->k, edges, rows, size, 1, scratch, out);
   }
-  radial_locate_args l = {
-      .n_species = a->n_species, .ordered = a->ordered, .width = a->width, .table = a->device_table};
+  radial_locate_args l = {.n_species = a->n_species,
+                          .ordered = a->ordered,
+                          .width = a->width,
+                          .table = a->device_table};
   out->orders = RADIAL_QUINTIC;
   return locate(a->k, edges, &l, scratch, out);
 }

@@ -57,12 +57,8 @@ static void read_out(const pass *p, int begin, int end, const void *x) {
   double *e = p->energies + begin;
   int n = end - begin;
   k->device->ops->zero(k->device, e, (size_t)n * sizeof *e);
-  dot_args d = {.n = n,
-                .width = last->pitch[0],
-                .x = x,
-                .stride = last->size,
-                .w = s->readout,
-                .energy = e};
+  dot_args d = {
+      .n = n, .width = last->pitch[0], .x = x, .stride = last->size, .w = s->readout, .energy = e};
   k->dot_forward(&d);
   species_energy_args scale = {.n = n,
                                .species = species_of(p, begin),

@@ -277,7 +277,8 @@ static eqs_status read_layer(reader *r, int layer) {
                            1 / denominator, &y->linear_2, &outro));
   if (layer) {
     if (intro) EQS_TRY_DONE(upload_reals(r->k, intro, (size_t)y->x.pitch[0], "model", &y->bias_1));
-    if (outro) EQS_TRY_DONE(upload_reals(r->k, outro, (size_t)y->gate.pitch[0], "model", &y->bias_self));
+    if (outro)
+      EQS_TRY_DONE(upload_reals(r->k, outro, (size_t)y->gate.pitch[0], "model", &y->bias_self));
     goto done;
   }
   EQS_TRY_DONE(read_embedding(r, &embedding));

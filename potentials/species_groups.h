@@ -1,6 +1,5 @@
-/* species_groups.h -- the atoms of a block sorted by species, so that what depends on the element is
- * one matrix product or one program per group.
- * SPDX-License-Identifier: MIT */
+/* species_groups.h -- the atoms of a block sorted by species, so that what depends on the element
+ * is one matrix product or one program per group. SPDX-License-Identifier: MIT */
 #ifndef EQS_SPECIES_GROUPS_H
 #define EQS_SPECIES_GROUPS_H
 
@@ -10,8 +9,9 @@ enum { SPECIES_MAX = 120 };
 
 typedef struct species_groups {
   int n;
-  int species[SPECIES_MAX], first[SPECIES_MAX + 1]; /* ascending; members first[g] .. first[g+1]-1 */
-  const int *local, *global; /* of the members, counted from the block's first atom, and from 0 */
+  int species[SPECIES_MAX],
+      first[SPECIES_MAX + 1]; /* ascending; members first[g] .. first[g+1]-1 */
+  const int *local, *global;  /* of the members, counted from the block's first atom, and from 0 */
   int own_local[BLOCK_ATOMS], own_global[BLOCK_ATOMS];
 } species_groups;
 

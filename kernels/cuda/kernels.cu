@@ -1,10 +1,10 @@
-// kernels.cu -- the kernel bodies as CUDA kernels, and their launchers: the same source as the host,
-// one thread a lane. Compiled once per precision; each makes one table.
+// kernels.cu -- the kernel bodies as CUDA kernels, and their launchers: the same source as the
+// host, one thread a lane. Compiled once per precision; each makes one table.
 //
 // Geometry: a thread per edge. Atoms: a thread each, or a warp that walks the channels or edges.
 // Convolution: forward a thread per channel and a block per centre; reverse a warp per neighbour,
-// which keeps the adjoint of its features to itself, so that its sums over channels need no barrier.
-// Grids depend on the numbers of atoms and on capacities, never on the number of edges.
+// which keeps the adjoint of its features to itself, so that its sums over channels need no
+// barrier. Grids depend on the numbers of atoms and on capacities, never on the number of edges.
 //
 // SPDX-License-Identifier: MIT
 #include "kernels/emu/cuemu.h"
@@ -37,8 +37,7 @@ unsigned blocks(int n, int per_block) { return (unsigned)((n + per_block - 1) / 
   }
 #define LAUNCHER(op, args, count, per_block)                                                       \
   void op##_cuda(const args *a) {                                                                  \
-    if (a->count > 0)                                                                              \
-      CU_LAUNCH(op##_kernel, blocks(a->count, per_block), BLOCK, 0, stream(), *a);                 \
+    if (a->count > 0) CU_LAUNCH(op##_kernel, blocks(a->count, per_block), BLOCK, 0, stream(), *a); \
   }
 
 // A thread per place of a tile of edges.
@@ -99,8 +98,9 @@ LAUNCHER(row_add, row_args, n, WARPS)
 
 // Calls run<l1, l3> of a path.
 #define L_PAIRS(X)                                                                                 \
-  X(0, 0) X(0, 1) X(0, 2) X(0, 3) X(1, 0) X(1, 1) X(1, 2) X(1, 3)                                  \
-  X(2, 0) X(2, 1) X(2, 2) X(2, 3) X(3, 0) X(3, 1) X(3, 2) X(3, 3)
+  X(0, 0)                                                                                          \
+  X(0, 1) X(0, 2) X(0, 3) X(1, 0) X(1, 1) X(1, 2) X(1, 3) X(2, 0) X(2, 1) X(2, 2) X(2, 3) X(3, 0)  \
+      X(3, 1) X(3, 2) X(3, 3)
 
 template <int l1, int l3, int orders>
 __global__ void __launch_bounds__(BLOCK) conv_forward_kernel(const conv_args a, const conv_path p) {
@@ -146,14 +146,13 @@ template <int l1, int l3, int orders> void launch_reverse(const conv_args *a, co
 }
 template <int l1, int l3, int unused>
 void launch_weight_reverse(const conv_args *a, const conv_path *p) {
-  CU_LAUNCH((conv_weight_reverse_kernel<l1, l3>), blocks(a->n_owner, WARPS), BLOCK, 0, stream(),
-            *a, *p);
+  CU_LAUNCH((conv_weight_reverse_kernel<l1, l3>), blocks(a->n_owner, WARPS), BLOCK, 0, stream(), *a,
+            *p);
 }
 
 void over_paths(conv_launch *const *table, const conv_args *a) {
   if (a->n_owner < 1) return;
-  for (const conv_path *p = a->path; p < a->path + a->n_path; p++)
-    table[p->l1 * N_L + p->l3](a, p);
+  for (const conv_path *p = a->path; p < a->path + a->n_path; p++) table[p->l1 * N_L + p->l3](a, p);
 }
 
 void conv_forward_cuda(const conv_args *a) {
@@ -189,7 +188,8 @@ size_t conv_scratch_cuda(int) { return 0; }
 
 // -------------------------------------------------------------------------------- contraction
 
-// Atoms that share a stream of coefficients, so that a block's factors fill 32 KiB of shared memory.
+// Atoms that share a stream of coefficients, so that a block's factors fill 32 KiB of shared
+// memory.
 enum { FORWARD_ATOMS = 16 / sizeof(real), REVERSE_ATOMS = 8 / sizeof(real) };
 
 // The block's atoms; the last block computes its last atom more than once.

@@ -8,7 +8,13 @@
 #include "kernels/kernels.h"
 #include "kernels/lane.h"
 
-enum { LINEAR_TILE = 64, LINEAR_SLICE = 16, LINEAR_EACH = 4, LINEAR_SIDE = 16, LINEAR_THREADS = 256 };
+enum {
+  LINEAR_TILE = 64,
+  LINEAR_SLICE = 16,
+  LINEAR_EACH = 4,
+  LINEAR_SIDE = 16,
+  LINEAR_THREADS = 256
+};
 
 static __device__ __forceinline__ size_t linear_row(const int *atom, int row, int n_m, int stride,
                                                     int pitch) {

@@ -19,7 +19,7 @@
 /* Lanes over the edges of a tile. */
 #define OVER_TILES(op)                                                                             \
   static void op##_host(const op##_launch *a) {                                                    \
-    for (int tile = 0; tile * EDGE_TILE < *a->n_edge; tile++)                                            \
+    for (int tile = 0; tile * EDGE_TILE < *a->n_edge; tile++)                                      \
       for (int j = 0; j < EDGE_TILE; j += LW) op##_body(a, tile, j);                               \
   }
 typedef edge_geometry_args edge_geometry_launch;

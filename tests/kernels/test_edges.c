@@ -160,8 +160,14 @@ Test(edges, couplings_and_their_transpose) {
         back[iy] += term[t].c * q_bar[iq];
       }
     const int n_edge = N;
-    coupling_args a = {
-        .n = N, .n_edge = &n_edge, .n_y = N_Y, .n_q = N_Q, .n_term = N_TERM, .term = term, .y = yr, .q = qr};
+    coupling_args a = {.n = N,
+                       .n_edge = &n_edge,
+                       .n_y = N_Y,
+                       .n_q = N_Q,
+                       .n_term = N_TERM,
+                       .term = term,
+                       .y = yr,
+                       .q = qr};
     k->coupling_forward(&a);
     expect_close(k, qr, q, tiles * N_Q, 10, "couplings");
     a.q = q_bar_r;
