@@ -8,6 +8,9 @@ foreach(room IN LISTS rooms)
        ${PROJECT_SOURCE_DIR}/${room}/*.cpp)
   list(APPEND sources ${found})
 endforeach()
+# Which devices there are is a property of the product.
+set(backend ${PROJECT_SOURCE_DIR}/kernels/backend.c)
+list(REMOVE_ITEM sources ${backend})
 
 set(dependencies OpenMP::OpenMP_C SQLite::SQLite3 ${EQS_SPGLIB_LIBRARY} m)
 
@@ -17,7 +20,7 @@ target_link_libraries(equisorb_objects PRIVATE equisorb_flags OpenMP::OpenMP_C S
 target_include_directories(equisorb_objects SYSTEM PRIVATE ${EQS_GEMMI_INCLUDE}
                            ${EQS_PEGTL_INCLUDE} ${EQS_SPGLIB_INCLUDE})
 
-add_library(equisorb $<TARGET_OBJECTS:equisorb_objects>)
+add_library(equisorb ${backend} $<TARGET_OBJECTS:equisorb_objects>)
 add_library(equisorb::equisorb ALIAS equisorb)
 set_target_properties(equisorb PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
                                           LINKER_LANGUAGE CXX)
@@ -32,7 +35,7 @@ if(BUILD_SHARED_LIBS AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
                                             ${PROJECT_SOURCE_DIR}/cmake/exports.map)
 endif()
 
-add_library(equisorb_internal STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:equisorb_objects>)
+add_library(equisorb_internal STATIC EXCLUDE_FROM_ALL ${backend} $<TARGET_OBJECTS:equisorb_objects>)
 set_target_properties(equisorb_internal PROPERTIES LINKER_LANGUAGE CXX)
 target_link_libraries(equisorb_internal PUBLIC equisorb_flags ${dependencies})
 

@@ -56,6 +56,28 @@ foreach(room core io kernels potentials)
   endforeach()
 endforeach()
 
+# What is said of a device other than the host: the same programs once more. A real GPU where the
+# library has CUDA (label gpu; skipped without one), else the emulator (label emu).
+set(device_tests potentials/test_mace_reference potentials/test_sevennet_reference
+                 potentials/test_invariance core/test_steady)
+set(device "")
+if(EQS_CUDA)
+  set(device cuda:0)
+  set(device_label gpu)
+elseif(EQS_HAVE_EMULATED_BACKEND)
+  set(device emu)
+  set(device_label emu)
+endif()
+foreach(test IN LISTS device_tests)
+  if(device)
+    string(REPLACE "/" "_" program ${test})
+    add_test(NAME ${device_label}/${test} COMMAND ${launch} $<TARGET_FILE:${program}>)
+    set_tests_properties(
+      ${device_label}/${test} PROPERTIES LABELS ${device_label} TIMEOUT 900 WORKING_DIRECTORY
+                                         ${PROJECT_BINARY_DIR} ENVIRONMENT EQS_TEST_DEVICE=${device})
+  endif()
+endforeach()
+
 # The scripts start the command themselves, which an emulator does not see.
 if(TARGET equisorb_cli AND NOT CMAKE_CROSSCOMPILING)
   set(environment EQUISORB=$<TARGET_FILE:equisorb_cli> EQS_SOURCE_DIR=${PROJECT_SOURCE_DIR})

@@ -40,13 +40,6 @@ foreach(program IN LISTS programs)
   else()
     target_sources(${name} PRIVATE $<TARGET_OBJECTS:emulated_kernels>)
   endif()
-  if(topic STREQUAL "test_operations")
-    # The host's own kernels, of one instruction set: not the whole library, which takes long.
-    target_sources(
-      ${name} PRIVATE ${PROJECT_SOURCE_DIR}/kernels/dispatch.c
-                      $<TARGET_OBJECTS:kernels_baseline_f32> $<TARGET_OBJECTS:kernels_baseline_f64>)
-    target_link_libraries(${name} PRIVATE OpenMP::OpenMP_C m)
-  endif()
   add_dependencies(${name} emu_probe)
   add_dependencies(emu_tests ${name})
   add_test(NAME emu/${topic} COMMAND ${launch} $<TARGET_FILE:${name}>)

@@ -48,14 +48,35 @@ FN lane lane_abs(lane a) { return a < 0 ? -a : a; }
 /* It walks the edges of one atom the same way. */
 #define FOR_EDGES(e, begin, end) for (int e = (begin) + (int)(threadIdx.x & 31); e < (end); e += 32)
 
-/* The sum over all channels of each of n values (n known at compile time), in uniform control
- * flow only; out[i * stride] on the warp's first thread. */
+/* One step of the transposing butterfly: of 2w values the lower half of the lanes keeps the first
+ * w, the upper half the others. */
+FN void fold(lane *v, int w, int distance) {
+  const int upper = (int)(threadIdx.x & 31) & distance;
+  UNROLL(16)
+  for (int i = 0; i < w; i++) {
+    lane keep = upper ? v[i + w] : v[i], give = upper ? v[i] : v[i + w];
+    v[i] = keep + __shfl_xor_sync(0xffffffffu, give, distance);
+  }
+}
+
+/* out[i * stride] = the sum over all channels of s[i], for n values (n known at compile time), in
+ * uniform control flow only: 16 shuffles for 16 values. Lanes write a value each. */
 FN void channel_sum(const lane *s, int n, real *out, int stride) {
-  UNROLL(49)
-  for (int i = 0; i < n; i++) {
-    real v = s[i];
-    for (int d = 16; d; d >>= 1) v += __shfl_xor_sync(0xffffffffu, v, d);
-    if (!(threadIdx.x & 31)) out[(size_t)i * (size_t)stride] = v;
+  UNROLL(2)
+  for (int begin = 0; begin < n; begin += 32) {
+    const int count = n - begin < 32 ? n - begin : 32;
+    const int width = count > 16 ? 32 : count > 8 ? 16 : count > 4 ? 8 : count > 2 ? 4 : count;
+    lane v[32];
+    int distance = 16;
+    UNROLL(32)
+    for (int i = 0; i < width; i++) v[i] = i < count ? s[begin + i] : R(0.0);
+    UNROLL(5)
+    for (int w = width / 2; w; w /= 2, distance /= 2) fold(v, w, distance);
+    UNROLL(5)
+    for (; distance; distance /= 2) v[0] += __shfl_xor_sync(0xffffffffu, v[0], distance);
+    const int each = 32 / width, mine = (int)(threadIdx.x & 31) / each;
+    if ((int)(threadIdx.x & 31) % each == 0 && mine < count)
+      out[(size_t)(begin + mine) * (size_t)stride] = v[0];
   }
 }
 
