@@ -58,7 +58,16 @@ struct slot {
   size_t offset;
 };
 
-std::vector<thread> threads;
+// The block's threads, in pages that are never given back.
+struct thread_list {
+  thread *first;
+  size_t n;
+  size_t size() const { return n; }
+  thread *data() const { return first; }
+  thread *begin() const { return first; }
+  thread *end() const { return first + n; }
+  thread &operator[](size_t i) const { return first[i]; }
+} threads;
 std::vector<unsigned> order;
 std::vector<slot> slots;
 const std::function<void()> *kernel_body;
@@ -285,9 +294,13 @@ void run(const launch_config &config, const std::function<void()> &body) {
   const dim3 g = config.grid, b = config.block;
   launch = &config;
   kernel_body = &body;
-  threads.assign((size_t)b.x * b.y * b.z, thread());
+  const size_t n = (size_t)b.x * b.y * b.z;
+  if (!threads.first)
+    threads.first = static_cast<thread *>(fresh_pages(nullptr, THREADS_MAX * sizeof(thread)));
+  threads.n = 0;
   if (config.shared > SHARED_MAX) die("more than 227 KiB of dynamic shared memory");
-  if (threads.size() > THREADS_MAX) die("more than 1024 threads in a block");
+  if (n > THREADS_MAX) die("more than 1024 threads in a block");
+  threads.n = n;
   if (!arena) {
     arena = static_cast<unsigned char *>(fresh_pages(nullptr, ARENA));
     arena_used = ARENA;

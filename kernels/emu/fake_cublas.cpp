@@ -39,6 +39,7 @@ void checked_multiply(const shape &s, T alpha, const T *a, const T *b, T beta, T
                       "gemm", "B");
   }
   fake::check_range(c, sizeof(T) * extent(s.m, s.n, s.ldc), "gemm", "C");
+  cuemu::checked program;
   fake::multiply(s, alpha, a, b, beta, c);
 }
 
@@ -69,6 +70,7 @@ cublasStatus_t submit(cublasHandle_t h, const char *what, std::function<void()> 
   cudaError_t e = fake::submit_once(h->stream, what, [run = std::move(run), workspace, size] {
     if (size) {
       fake::check_range(workspace, size, "gemm", "the workspace");
+      cuemu::checked program;
       memset(workspace, 0xff, size < 4096 ? size : 4096);
     }
     fake::all().counts.gemms++;

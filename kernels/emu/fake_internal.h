@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "kernels/emu/fake.h"
+#include "kernels/emu/fiber.h"
 
 namespace fake {
 enum progress { BLOCKED, MOVED, FINISHED };
@@ -71,6 +72,7 @@ struct state {
 };
 state &all();
 struct guard {
+  cuemu::unchecked own;
   std::unique_lock<std::recursive_mutex> held;
   guard() : held(all().lock) {}
 };
@@ -105,7 +107,8 @@ int report_memory();
 /* --------------------------------------------------------------------------------- streams */
 /* NULL for a handle that is none. */
 CUstream_st *stream_of(cudaStream_t handle);
-/* Queues work, or records it if the stream is captured. */
+/* Queues work, or records it if the stream is captured. What it does to memory of the program has
+ * to lie in a cuemu::checked. */
 cudaError_t submit(cudaStream_t handle, const char *what, maker make);
 /* The same for work that is done in one step with device memory open. */
 cudaError_t submit_once(cudaStream_t handle, const char *what, std::function<void()> run);
@@ -115,7 +118,7 @@ cudaError_t forbid_in_capture();
 cudaError_t synchronize_all();
 /* Runs what may run until done() holds; the process ends when nothing can go on. */
 void drain(const std::function<bool()> &done, const char *what);
-/* Runs fn as ThreadSanitizer's thread `identity`, and comes back. */
+/* Runs fn as ThreadSanitizer's thread `identity`, unchecked, and comes back. */
 void as(void *identity, const std::function<void()> &fn);
 
 extern thread_local cudaError_t last_error;

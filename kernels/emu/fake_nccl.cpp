@@ -144,6 +144,7 @@ void perform(const std::vector<part *> &r) {
                 p->rank, a.n, p->n);
   std::vector<char> result;
   all().counts.collectives++;
+  cuemu::checked program;
   switch (a.kind) {
   case ALL_REDUCE:
   case REDUCE:
@@ -181,7 +182,10 @@ void deliver(world &w, std::pair<int, int> pair) {
                 pair.second, r->n);
     cuemu::order_acquire(&s->clock);
     cuemu::order_acquire(&r->clock);
-    memmove(r->to, s->from, s->n * size_of(s->type));
+    {
+      cuemu::checked program;
+      memmove(r->to, s->from, s->n * size_of(s->type));
+    }
     all().counts.collectives++;
     s->done = r->done = true;
     cuemu::order_release(&w.clock);

@@ -51,14 +51,15 @@ template <class F> void each_stream(F f) {
 }
 
 // The default stream runs after all earlier work of blocking streams, and they after its.
+bool waits_for(const CUstream_st *s, const CUstream_st *other) {
+  return s != other && s->device == other->device && s->blocking && other->blocking &&
+         (is_default(s) || is_default(other));
+}
 bool may_start(const CUstream_st *s) {
-  const long n = s->queue.front()->number;
-  const bool is_null = is_default(s);
   bool ok = true;
   each_stream([&](const CUstream_st *other) {
-    if (other == s || other->queue.empty() || other->device != s->device) return;
-    if (!s->blocking || !other->blocking || (!is_null && !is_default(other))) return;
-    ok &= other->queue.front()->number > n;
+    if (waits_for(s, other) && !other->queue.empty())
+      ok &= other->queue.front()->number > s->queue.front()->number;
   });
   return ok;
 }
@@ -68,6 +69,9 @@ progress step_stream(CUstream_st *s) {
   as(s->identity, [&] {
     task *t = s->queue.front().get();
     cuemu::order_acquire(&t->clock);
+    each_stream([s](CUstream_st *other) {
+      if (waits_for(s, other)) cuemu::order_acquire(&other->clock);
+    });
     result = t->step();
     if (result != FINISHED) return;
     cuemu::order_release(&s->clock);
@@ -159,7 +163,9 @@ bool implicit_in_capture(const CUstream_st *s) {
 void as(void *identity, const std::function<void()> &fn) {
   void *self = cuemu::identity_now();
   cuemu::identity_become(identity);
+  cuemu::checks_off();
   fn();
+  cuemu::checks_on();
   cuemu::identity_become(self);
 }
 
@@ -278,6 +284,7 @@ cudaError_t copy(void *to, const void *from, size_t n, cudaMemcpyKind kind, cuda
     return submit_once(stream, "copy", [to, staged, n] {
       all().counts.copies++;
       if (is_device(to)) check_range(to, n, "copy", "its target");
+      cuemu::checked program;
       memcpy(to, staged->data(), n);
     });
   }
@@ -286,6 +293,7 @@ cudaError_t copy(void *to, const void *from, size_t n, cudaMemcpyKind kind, cuda
                        all().counts.copies++;
                        if (to_device) check_range(to, n, "copy", "its target");
                        if (from_device) check_range(from, n, "copy", "its source");
+                       cuemu::checked program;
                        memmove(to, from, n);
                      });
 }
@@ -299,6 +307,7 @@ cudaError_t set(void *to, int value, size_t n, cudaStream_t stream) {
   return submit_once(stream, "memset", [to, value, n] {
     all().counts.memsets++;
     check_range(to, n, "memset", "its target");
+    cuemu::checked program;
     memset(to, value, n);
   });
 }
@@ -377,6 +386,7 @@ cudaError_t cudaLaunchHostFunc(cudaStream_t stream, cudaHostFn_t fn, void *data)
   if (fake::fail()) return error(cudaErrorUnknown);
   return error(fake::submit_once(stream, "host function", [fn, data] {
     fake::closed memory;
+    cuemu::checked program;
     fn(data);
   }));
 }

@@ -29,6 +29,18 @@ void identity_become(void *id);    /* no order between the two */
 void *identity_of(const fiber *f); /* made by fiber_take */
 void order_release(void *clock);
 void order_acquire(void *clock);
+/* Memory accesses (of memcpy, malloc and the like) between these two are the emulator's own, not
+ * the emulated program's. They nest, and belong to the present identity. */
+void checks_off();
+void checks_on();
+struct unchecked {
+  unchecked() { checks_off(); }
+  ~unchecked() { checks_on(); }
+};
+struct checked { /* inside unchecked */
+  checked() { checks_on(); }
+  ~checked() { checks_off(); }
+};
 
 /* Fresh zero pages, at the same address if one is given: what was known of the old ones (who
  * touched them, for ThreadSanitizer) is forgotten. Aborts when there is no memory. */

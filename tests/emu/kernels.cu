@@ -112,7 +112,7 @@ __global__ void votes(int *out) {
   if (t == 40) out[0] = count, out[1] = any, out[2] = none, out[3] = every, out[4] = not_every;
 }
 
-__global__ void nothing() {}
+__global__ void nothing(int) {}
 
 static int per(int n, int each) { return (n + each - 1) / each; }
 
@@ -143,6 +143,6 @@ void launch_place(int *out, cudaStream_t s) {
 void launch_atomics(int *out, cudaStream_t s) { CU_LAUNCH(atomics, 4, 50, 0, s, out); }
 void launch_votes(int *out, cudaStream_t s) { CU_LAUNCH(votes, 1, 96, 0, s, out); }
 void launch_nothing(dim3 grid, dim3 block, size_t shared, cudaStream_t s) {
-  CU_LAUNCH(nothing, grid, block, shared, s);
+  CU_LAUNCH(nothing, grid, block, shared, s, 0);
 }
 const void *nothing_function(void) { return reinterpret_cast<const void *>(nothing); }

@@ -20,7 +20,13 @@ static float first(const float *d) {
   return v;
 }
 
+/* What follows looks at memory before it may: ThreadSanitizer says so, rightly. */
+static void skip_if_races_are_reported(void) {
+  if (!strcmp(EQS_TEST_SANITIZER, "thread")) cr_skip_test("races on purpose: ThreadSanitizer");
+}
+
 Test(streams, nothing_runs_before_the_host_waits) {
+  skip_if_races_are_reported();
   float *d = device_room(BYTES), *h;
   cudaStream_t s = new_stream();
   CUDA(cudaMallocHost((void **)&h, BYTES));
@@ -37,6 +43,7 @@ Test(streams, nothing_runs_before_the_host_waits) {
 
 /* Pinned memory is read when the copy runs, so changing it too early shows. */
 Test(streams, pinned_sources_are_read_late) {
+  skip_if_races_are_reported();
   float *d = device_room(BYTES), *h;
   CUDA(cudaMallocHost((void **)&h, BYTES));
   h[0] = 1;
@@ -69,12 +76,17 @@ static float fill_and_scale(uint64_t seed, int with_event) {
 }
 
 Test(streams, an_event_orders_two_streams) {
-  int right = 0;
   for (uint64_t seed = 1; seed <= SEEDS; seed++) {
     float v = fill_and_scale(seed, 1);
     cr_assert(v == 3, "seed %d: %g", (int)seed, (double)v);
-    right += fill_and_scale(seed, 0) == 3;
   }
+  cr_assert(eqs_fake_report() == 0);
+}
+
+Test(streams, a_missing_event_shows) {
+  int right = 0;
+  skip_if_races_are_reported();
+  for (uint64_t seed = 1; seed <= SEEDS; seed++) right += fill_and_scale(seed, 0) == 3;
   cr_assert(right > 0 && right < SEEDS, "without the event %d of %d seeds are right", right, SEEDS);
   cr_assert(fill_and_scale(0, 0) == 3, "seed 0 is the order of submission");
   cr_assert(eqs_fake_report() == 0);
@@ -101,10 +113,10 @@ Test(streams, only_what_is_waited_for_has_to_run) {
   int unfinished = 0;
   for (uint64_t seed = 1; seed <= SEEDS; seed++) {
     cudaStream_t a = new_stream(), b = new_stream();
-    float *d = device_room(BYTES);
+    float *d = device_room(BYTES), *e = device_room(BYTES);
     eqs_fake_set_seed(seed);
     launch_fill(d, N, 1, a);
-    launch_fill(d, N, 2, b);
+    launch_fill(e, N, 2, b);
     CUDA(cudaStreamSynchronize(b));
     unfinished += eqs_fake_count().launches == 1;
     while (cudaStreamQuery(a) == cudaErrorNotReady) {}
@@ -112,6 +124,7 @@ Test(streams, only_what_is_waited_for_has_to_run) {
     CUDA(cudaStreamDestroy(a));
     CUDA(cudaStreamDestroy(b));
     CUDA(cudaFree(d));
+    CUDA(cudaFree(e));
   }
   cr_assert(unfinished > 0 && unfinished < SEEDS, "%d of %d", unfinished, SEEDS);
   cr_assert(eqs_fake_report() == 0);
@@ -130,7 +143,6 @@ Test(streams, host_functions_and_events_are_in_order) {
   CUDA(cudaLaunchHostFunc(s, note, &calls));
   launch_fill(d, N, 1, s);
   CUDA(cudaEventRecord(b, s));
-  cr_assert(calls == 0);
   CUDA_FAILS(cudaEventElapsedTime(&ms, a, b), cudaErrorNotReady);
   CUDA(cudaEventSynchronize(b));
   cr_assert(calls == 1);
