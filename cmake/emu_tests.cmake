@@ -1,5 +1,5 @@
 # Tests of the emulator and of the fake runtime: tests/emu/test_<topic>.c, each with the kernels of
-# tests/emu/<topic>.cu if there is such a file, or those of kernels.cu. `emu_probe` holds the faults on purpose; test_probes
+# tests/emu/<topic>.cu if there is such a file, or those of kernels.cu; test_backend has the library's. `emu_probe` holds the faults on purpose; test_probes
 # runs it as a program, because each of them ends its process. Label: emu.
 # SPDX-License-Identifier: MIT
 if(NOT TARGET equisorb_emulator OR NOT EQS_CRITERION_LIBRARY)
@@ -25,6 +25,9 @@ endif()
 file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emu/test_*.c)
 foreach(program IN LISTS programs)
   get_filename_component(topic ${program} NAME_WE)
+  if(topic STREQUAL "test_backend" AND NOT EQS_HAVE_EMULATED_BACKEND)
+    continue()
+  endif()
   string(REPLACE "test_" "" kernels ${topic})
   set(name emu_${topic})
   add_executable(${name} ${program})
@@ -35,7 +38,10 @@ foreach(program IN LISTS programs)
   target_compile_definitions(${name} PRIVATE EQS_TEST_SANITIZER="${sanitizer}")
   target_link_libraries(${name} PRIVATE equisorb_flags equisorb_emulator ${EQS_CRITERION_LIBRARY})
   target_include_directories(${name} SYSTEM PRIVATE ${EQS_CRITERION_INCLUDE})
-  if(NOT kernels STREQUAL "kernels" AND EXISTS ${PROJECT_SOURCE_DIR}/tests/emu/${kernels}.cu)
+  if(topic STREQUAL "test_backend")
+    target_link_libraries(${name} PRIVATE equisorb_internal)
+    target_compile_definitions(${name} PRIVATE EQS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
+  elseif(NOT kernels STREQUAL "kernels" AND EXISTS ${PROJECT_SOURCE_DIR}/tests/emu/${kernels}.cu)
     equisorb_emulated_sources(${name} tests/emu/${kernels}.cu)
   else()
     target_sources(${name} PRIVATE $<TARGET_OBJECTS:emulated_kernels>)

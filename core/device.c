@@ -59,9 +59,9 @@ eqs_status device_take(device *d, size_t n, size_t size, const char *what, void 
 
 eqs_status device_copy(device *d, const void *from, size_t n, size_t size, const char *what,
                        void *out) {
-  void *p;
-  EQS_TRY(device_take(d, n, size, what, &p));
-  eqs_status status = d->ops->put(d, p, from, n * size);
+  void *p = NULL;
+  eqs_status status = device_take(d, n, size, what, &p);
+  if (status == EQS_OK) status = d->ops->put(d, p, from, n * size);
   if (status == EQS_OK) status = d->ops->finish(d);
   if (status != EQS_OK) {
     d->ops->give(d, p);

@@ -35,7 +35,7 @@ extern device device_host;
 
 static inline int device_is_host(const device *d) { return d == &device_host; }
 
-/* n elements of `size` bytes, not initialised; EQS_ERR_MEMORY names `what`. */
+/* n elements of `size` bytes, not initialised; EQS_ERR_MEMORY names `what`. NULL after a failure. */
 eqs_status device_take(device *d, size_t n, size_t size, const char *what, void *out) EQS_CHECK;
 /* The same, with what lies at `from` on the host. Done when it returns. */
 eqs_status device_copy(device *d, const void *from, size_t n, size_t size, const char *what,

@@ -97,11 +97,9 @@ static eqs_status read_mixing(mace_reader *r, int t) {
   if (!(average > 0)) EQS_FAIL(EQS_ERR_FORMAT, "avg_num_neighbors = %g", average);
   l->mix_factor = 1 / average;
   l->mix_weight = torch_get(block, "linear.weight");
-  linear_map mix;
   EQS_TRY(mace_read_linear(r, torch_get(block, "linear"), "linear", &l->conv.slots, &l->conv.out,
-                           &l->message, l->mix_factor, &mix));
-  if (l->residual) l->mix = mix;
-  else linear_map_free(&mix); /* only read to be checked: every element gets its own */
+                           &l->message, l->mix_factor, &l->mix));
+  if (!l->residual) linear_map_free(&l->mix); /* only checked: every element gets its own */
   return EQS_OK;
 }
 

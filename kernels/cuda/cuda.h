@@ -19,8 +19,12 @@ const kernel_ops *cuda_kernels(const device *d, int double_precision);
 /* Tables of the launchers, without a device. */
 extern const kernel_ops kernels_cuda_f32, kernels_cuda_f64;
 
-/* A cudaStream_t: of the device that this thread has entered. */
+/* A cudaStream_t: of the device that this thread has entered; and whether all its launches so far
+ * were taken. After one that was not, nothing may be launched: it would read what is not there. */
 void *cuda_entered_stream(void);
+int cuda_may_launch(void);
+void cuda_launched(void);              /* asks the runtime about the last launch */
+void cuda_zero(void *p, size_t bytes); /* queued there */
 /* linear without lists of atoms, on that stream, by cuBLAS. */
 void cuda_linear_f32(const linear_args *a);
 void cuda_linear_f64(const linear_args *a);

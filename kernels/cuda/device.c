@@ -12,7 +12,7 @@
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 
-enum { BLAS_WORKSPACE = 32 << 20 }; /* what cuBLAS recommends from Hopper on */
+enum { BLAS_WORKSPACE = 4 << 20 }; /* small products, no split sums: far more than they use */
 
 typedef struct cuda_device {
   device base;
@@ -21,8 +21,9 @@ typedef struct cuda_device {
   cudaStream_t stream;
   cublasHandle_t blas;
   void *blas_workspace;
-  cublasStatus_t blas_failure; /* the first since the last finish */
-  kernel_ops kernels[2];       /* single, double */
+  cudaError_t failure; /* the first of a launch, a fill or cuBLAS since the last finish */
+  cublasStatus_t blas_failure;
+  kernel_ops kernels[2]; /* single, double */
 } cuda_device;
 
 /* Like the current device of the CUDA runtime: a property of the thread. */
@@ -40,8 +41,8 @@ static eqs_status check_blas(const cuda_device *d, cublasStatus_t status, const 
 }
 
 /* Copies and fills are queued behind the kernels that this thread has launched. */
-static cudaStream_t stream_for(const cuda_device *d) {
-  return entered && entered->index == d->index ? entered->stream : d->stream;
+static cuda_device *queue_of(cuda_device *d) {
+  return entered && entered->index == d->index ? entered : d;
 }
 
 /* ------------------------------------------------------------------------------- device_ops */
@@ -59,28 +60,28 @@ static eqs_status take(device *base, size_t bytes, void **out) {
 }
 
 static void give(device *base, void *p) {
-  cuda_device *d = (cuda_device *)base;
-  if (p && cudaSetDevice(d->index) == cudaSuccess) (void)cudaFree(p);
+  (void)base; /* an address tells its GPU */
+  (void)cudaFree(p);
 }
 
 static eqs_status put(device *base, void *to, const void *from, size_t bytes) {
   cuda_device *d = (cuda_device *)base;
   if (!bytes) return EQS_OK;
-  return check(d, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, stream_for(d)),
+  return check(d, cudaMemcpyAsync(to, from, bytes, cudaMemcpyHostToDevice, queue_of(d)->stream),
                "copy to the device");
 }
 
 static eqs_status get(device *base, void *to, const void *from, size_t bytes) {
   cuda_device *d = (cuda_device *)base;
   if (!bytes) return EQS_OK;
-  return check(d, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream_for(d)),
+  return check(d, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, queue_of(d)->stream),
                "copy from the device");
 }
 
-/* A failure stays with the runtime until `finish` asks for it. */
 static void zero(device *base, void *p, size_t bytes) {
-  cuda_device *d = (cuda_device *)base;
-  if (bytes) (void)cudaMemsetAsync(p, 0, bytes, stream_for(d));
+  cuda_device *d = (cuda_device *)base, *to = queue_of(d);
+  if (!bytes || to->failure != cudaSuccess) return;
+  to->failure = cudaMemsetAsync(p, 0, bytes, to->stream);
 }
 
 static eqs_status enter(device *base) {
@@ -90,27 +91,26 @@ static eqs_status enter(device *base) {
 }
 
 static eqs_status finish(device *base) {
-  cuda_device *d = (cuda_device *)base;
-  cublasStatus_t blas = d->blas_failure;
-  cudaStream_t stream = stream_for(d);
-  if (entered && blas == CUBLAS_STATUS_SUCCESS) blas = entered->blas_failure;
-  d->blas_failure = CUBLAS_STATUS_SUCCESS;
-  if (entered) entered->blas_failure = CUBLAS_STATUS_SUCCESS;
-  cudaError_t launch = cudaGetLastError(), end = cudaStreamSynchronize(stream);
-  EQS_TRY(check(d, launch, "launch"));
+  cuda_device *d = (cuda_device *)base, *queue = queue_of(d);
+  cudaError_t launch = queue->failure, end = cudaStreamSynchronize(queue->stream);
+  cublasStatus_t blas = queue->blas_failure;
+  queue->failure = cudaSuccess;
+  queue->blas_failure = CUBLAS_STATUS_SUCCESS;
+  (void)cudaGetLastError(); /* what is reported here is not to be found again */
   EQS_TRY(check_blas(d, blas, "cuBLAS"));
+  EQS_TRY(check(d, launch, "launch"));
   return check(d, end, "execution");
 }
 
 static void close_device(device *base) {
   cuda_device *d = (cuda_device *)base;
   if (entered == d) entered = NULL;
-  if (cudaSetDevice(d->index) == cudaSuccess) {
-    if (d->stream) (void)cudaStreamSynchronize(d->stream);
-    if (d->blas) (void)cublasDestroy(d->blas);
-    (void)cudaFree(d->blas_workspace);
-    if (d->stream) (void)cudaStreamDestroy(d->stream);
-  }
+  (void)cudaSetDevice(d->index);
+  if (d->stream) (void)cudaStreamSynchronize(d->stream);
+  if (d->blas) (void)cublasDestroy(d->blas);
+  (void)cudaFree(d->blas_workspace);
+  if (d->stream) (void)cudaStreamDestroy(d->stream);
+  (void)cudaGetLastError(); /* nobody is left to be told */
   free(d);
 }
 
@@ -172,16 +172,27 @@ const kernel_ops *cuda_kernels(const device *d, int double_precision) {
 
 void *cuda_entered_stream(void) { return entered->stream; }
 
+int cuda_may_launch(void) { return entered->failure == cudaSuccess; }
+
+void cuda_launched(void) {
+  if (entered->failure == cudaSuccess) entered->failure = cudaPeekAtLastError();
+}
+
+void cuda_zero(void *p, size_t bytes) { zero(&entered->base, p, bytes); }
+
 /* -------------------------------------------------------------------------------- linear maps */
 
 static void note(cublasStatus_t status) {
-  if (entered->blas_failure == CUBLAS_STATUS_SUCCESS) entered->blas_failure = status;
+  if (status == CUBLAS_STATUS_SUCCESS) return;
+  entered->blas_failure = status;
+  entered->failure = cudaErrorUnknown;
 }
 
 /* Row-major out[atom][m] = in[atom][m] W as column-major W^T in^T, one product per m; rows of one m
  * are a stride apart. */
 void cuda_linear_f32(const linear_args *a) {
   const float one = 1, beta = a->accumulate ? 1 : 0;
+  if (!cuda_may_launch()) return;
   note(cublasSgemmStridedBatched(entered->blas, CUBLAS_OP_N, CUBLAS_OP_N, a->n, a->n_atom, a->k,
                                  &one, a->weight, a->n, 0, a->in, a->in_stride, a->in_pitch, &beta,
                                  a->out, a->out_stride, a->out_pitch, a->n_m));
@@ -189,6 +200,7 @@ void cuda_linear_f32(const linear_args *a) {
 
 void cuda_linear_f64(const linear_args *a) {
   const double one = 1, beta = a->accumulate ? 1 : 0;
+  if (!cuda_may_launch()) return;
   note(cublasDgemmStridedBatched(entered->blas, CUBLAS_OP_N, CUBLAS_OP_N, a->n, a->n_atom, a->k,
                                  &one, a->weight, a->n, 0, a->in, a->in_stride, a->in_pitch, &beta,
                                  a->out, a->out_stride, a->out_pitch, a->n_m));

@@ -26,6 +26,14 @@ namespace {
 enum { BLOCK = 128, WARPS = BLOCK / 32 };
 
 cudaStream_t stream() { return static_cast<cudaStream_t>(cuda_entered_stream()); }
+// Launches unless an earlier launch was refused.
+#define LAUNCH(kernel, grid, block, ...)                                                           \
+  do {                                                                                             \
+    if (!cuda_may_launch()) break;                                                                 \
+    CU_LAUNCH(kernel, grid, block, 0, stream(), __VA_ARGS__);                                      \
+    cuda_launched();                                                                               \
+  } while (0)
+
 unsigned blocks(int n, int per_block) { return (unsigned)((n + per_block - 1) / per_block); }
 
 // Body `call` in kernel op##_kernel, launched for `n` items with `per_block` to a block.
@@ -37,7 +45,7 @@ unsigned blocks(int n, int per_block) { return (unsigned)((n + per_block - 1) / 
   }
 #define LAUNCHER(op, args, count, per_block)                                                       \
   void op##_cuda(const args *a) {                                                                  \
-    if (a->count > 0) CU_LAUNCH(op##_kernel, blocks(a->count, per_block), BLOCK, 0, stream(), *a); \
+    if (a->count > 0) LAUNCH(op##_kernel, blocks(a->count, per_block), BLOCK, *a);                 \
   }
 
 // A thread per place of a tile of edges.
@@ -46,7 +54,7 @@ unsigned blocks(int n, int per_block) { return (unsigned)((n + per_block - 1) / 
          op##_body(&a, thread / EDGE_TILE, thread % EDGE_TILE))                                    \
   void op##_cuda(const args *a) {                                                                  \
     int places = (a->n + EDGE_TILE - 1) / EDGE_TILE * EDGE_TILE;                                   \
-    if (places > 0) CU_LAUNCH(op##_kernel, blocks(places, BLOCK), BLOCK, 0, stream(), *a);         \
+    if (places > 0) LAUNCH(op##_kernel, blocks(places, BLOCK), BLOCK, *a);                         \
   }
 OVER_TILES(edge_geometry, edge_geometry_args)
 OVER_TILES(edge_gradient, edge_gradient_args)
@@ -99,8 +107,10 @@ LAUNCHER(row_add, row_args, n, WARPS)
 // Calls run<l1, l3> of a path.
 #define L_PAIRS(X)                                                                                 \
   X(0, 0)                                                                                          \
-  X(0, 1) X(0, 2) X(0, 3) X(1, 0) X(1, 1) X(1, 2) X(1, 3) X(2, 0) X(2, 1) X(2, 2) X(2, 3) X(3, 0)  \
-      X(3, 1) X(3, 2) X(3, 3)
+  X(0, 1)                                                                                          \
+  X(0, 2)                                                                                          \
+  X(0, 3) X(1, 0) X(1, 1) X(1, 2) X(1, 3) X(2, 0) X(2, 1) X(2, 2) X(2, 3) X(3, 0) X(3, 1) X(3, 2)  \
+      X(3, 3)
 
 template <int l1, int l3, int orders>
 __global__ void __launch_bounds__(BLOCK) conv_forward_kernel(const conv_args a, const conv_path p) {
@@ -137,17 +147,14 @@ typedef void conv_launch(const conv_args *, const conv_path *);
 
 template <int l1, int l3, int orders> void launch_forward(const conv_args *a, const conv_path *p) {
   int threads = p->channels < BLOCK ? (p->channels + 31) / 32 * 32 : BLOCK;
-  CU_LAUNCH((conv_forward_kernel<l1, l3, orders>), (unsigned)a->n_owner, (unsigned)threads, 0,
-            stream(), *a, *p);
+  LAUNCH((conv_forward_kernel<l1, l3, orders>), (unsigned)a->n_owner, (unsigned)threads, *a, *p);
 }
 template <int l1, int l3, int orders> void launch_reverse(const conv_args *a, const conv_path *p) {
-  CU_LAUNCH((conv_reverse_kernel<l1, l3, orders>), blocks(a->n_owner, WARPS), BLOCK, 0, stream(),
-            *a, *p);
+  LAUNCH((conv_reverse_kernel<l1, l3, orders>), blocks(a->n_owner, WARPS), BLOCK, *a, *p);
 }
 template <int l1, int l3, int unused>
 void launch_weight_reverse(const conv_args *a, const conv_path *p) {
-  CU_LAUNCH((conv_weight_reverse_kernel<l1, l3>), blocks(a->n_owner, WARPS), BLOCK, 0, stream(), *a,
-            *p);
+  LAUNCH((conv_weight_reverse_kernel<l1, l3>), blocks(a->n_owner, WARPS), BLOCK, *a, *p);
 }
 
 void over_paths(conv_launch *const *table, const conv_args *a) {
@@ -172,7 +179,7 @@ void conv_reverse_cuda(const conv_args *a) {
 #undef QUINTIC
   if (a->h_bar) {
     size_t bytes = (size_t)a->n_owner * (size_t)a->h_stride * sizeof(real);
-    (void)cudaMemsetAsync(a->h_bar, 0, bytes, stream());
+    cuda_zero(a->h_bar, bytes);
   }
   over_paths(a->orders == RADIAL_SLOPE ? slope : quintic, a);
 }
@@ -228,7 +235,7 @@ void linear_cuda(const linear_args *a) {
   if (n_row < 1) return;
   if (a->in_atom || a->out_atom) {
     dim3 grid(blocks(n_row, LINEAR_TILE), blocks(a->n, LINEAR_TILE));
-    CU_LAUNCH(linear_listed_kernel, grid, LINEAR_THREADS, 0, stream(), *a);
+    LAUNCH(linear_listed_kernel, grid, LINEAR_THREADS, *a);
   } else {
 #if EQS_KERNEL_DOUBLE
     cuda_linear_f64(a);
