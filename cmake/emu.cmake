@@ -65,6 +65,11 @@ elseif(EQS_EMU_SANITIZE)
   message(FATAL_ERROR "EQS_EMU_SANITIZE=${EQS_EMU_SANITIZE}: only \"thread\" is known; EQS_SANITIZE "
                       "has the address sanitizer")
 endif()
+if(EQS_SANITIZE)
+  # As for the host's kernels: these checks multiply the time that the code takes to compile.
+  list(APPEND EQS_EMULATED_OPTIONS -fno-sanitize=undefined)
+  target_compile_options(equisorb_emulator PRIVATE -fno-sanitize=undefined)
+endif()
 set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/emu/gemm.cpp
                             PROPERTIES COMPILE_OPTIONS "${EQS_INSTRUMENT}")
 

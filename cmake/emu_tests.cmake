@@ -22,6 +22,10 @@ elseif(EQS_EMU_SANITIZE)
   set(sanitizer ${EQS_EMU_SANITIZE})
 endif()
 
+string(REPLACE ";" " " emulator "${CMAKE_CROSSCOMPILING_EMULATOR}")
+if(emulator)
+  string(APPEND emulator " ")
+endif()
 file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emu/test_*.c)
 foreach(program IN LISTS programs)
   get_filename_component(topic ${program} NAME_WE)
@@ -51,5 +55,6 @@ foreach(program IN LISTS programs)
   add_test(NAME emu/${topic} COMMAND ${launch} $<TARGET_FILE:${name}>)
   set_tests_properties(
     emu/${topic} PROPERTIES LABELS emu TIMEOUT 300 WORKING_DIRECTORY ${PROJECT_BINARY_DIR}
-                            ENVIRONMENT "EQS_EMU_PROBE=$<TARGET_FILE:emu_probe>")
+                            ENVIRONMENT
+                            "EQS_EMU_PROBE=${emulator}'$<TARGET_FILE:emu_probe>'")
 endforeach()

@@ -54,7 +54,7 @@ struct graph {
   cudaStreamCaptureMode mode = cudaStreamCaptureModeGlobal;
   const void *thread = nullptr; /* who captures */
   CUstream_st *origin = nullptr;
-  bool invalid = false;
+  bool invalid = false, ended = false;
 };
 
 struct state {

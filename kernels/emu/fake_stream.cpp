@@ -141,6 +141,7 @@ void capture_work(CUstream_st *s, const char *what, maker make) {
 
 // A wait inside a capture: s comes to belong to the event's capture, after its nodes.
 cudaError_t capture_wait(CUstream_st *s, const mark *m) {
+  if (m && m->captured && m->captured->ended) return cudaErrorCapturedEvent;
   if (!m || !m->captured || (s->capture && s->capture != m->captured)) {
     if (s->capture) s->capture->invalid = true;
     return cudaErrorStreamCaptureIsolation;
@@ -567,6 +568,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t *out) {
   if (!s || !s->capture) return error(cudaErrorIllegalState);
   std::shared_ptr<fake::graph> work = s->capture;
   if (work->origin != s) return error((work->invalid = true, cudaErrorStreamCaptureUnmatched));
+  work->ended = true;
   // Every stream that took part has to have come back to the first.
   std::vector<char> joined(work->nodes.size());
   for (size_t n : s->tail) joined[n] = 1;

@@ -21,7 +21,7 @@ static outcome *run(const char *name) {
   cr_assert(probe, "EQS_EMU_PROBE names no program: run the tests by ctest");
   snprintf(command, sizeof command,
            "ulimit -c 0; EQS_EMU_ORDER=%s ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS= "
-           "TSAN_OPTIONS=exitcode=66 '%s' %s 2>&1",
+           "TSAN_OPTIONS=exitcode=66 %s %s 2>&1",
            order, probe, name);
   FILE *f = popen(command, "r");
   cr_assert(f, "%s does not start", command);

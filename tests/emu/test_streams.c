@@ -236,6 +236,28 @@ Test(graphs, branches_follow_their_events) {
   cr_assert(eqs_fake_report() == 0);
 }
 
+Test(graphs, an_event_of_a_capture_stays_there) {
+  cudaStream_t a = new_stream(), b = new_stream();
+  cudaEvent_t inside, before;
+  cudaGraph_t graph;
+  CUDA(cudaEventCreateWithFlags(&inside, cudaEventDisableTiming));
+  CUDA(cudaEventCreateWithFlags(&before, cudaEventDisableTiming));
+  CUDA(cudaEventRecord(before, b));
+  CUDA(cudaStreamBeginCapture(a, cudaStreamCaptureModeGlobal));
+  CUDA(cudaEventRecord(inside, a));
+  CUDA(cudaStreamEndCapture(a, &graph));
+  CUDA(cudaGraphDestroy(graph));
+  CUDA_FAILS(cudaStreamWaitEvent(b, inside, 0), cudaErrorCapturedEvent);
+  CUDA(cudaStreamBeginCapture(a, cudaStreamCaptureModeGlobal));
+  CUDA_FAILS(cudaStreamWaitEvent(a, before, 0), cudaErrorStreamCaptureIsolation);
+  CUDA_FAILS(cudaStreamEndCapture(a, &graph), cudaErrorStreamCaptureInvalidated);
+  CUDA(cudaEventDestroy(inside));
+  CUDA(cudaEventDestroy(before));
+  CUDA(cudaStreamDestroy(a));
+  CUDA(cudaStreamDestroy(b));
+  cr_assert(eqs_fake_report() == 0);
+}
+
 static cudaGraph_t fill_graph(cudaStream_t s, float *x, float v, int twice) {
   cudaGraph_t graph;
   CUDA(cudaStreamBeginCapture(s, cudaStreamCaptureModeRelaxed));
