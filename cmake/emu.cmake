@@ -11,10 +11,14 @@ if(NOT EQS_EMU)
 endif()
 
 find_program(EQS_NVCC nvcc)
-if(EQS_NVCC)
-  file(REAL_PATH ${EQS_NVCC} toolkit)
-  cmake_path(GET toolkit PARENT_PATH toolkit)
-  cmake_path(GET toolkit PARENT_PATH toolkit)
+if(EQS_NVCC AND NOT EQS_INCLUDE_cuda_runtime)
+  # nvcc may be a link or a script: it says itself where its toolkit is.
+  execute_process(COMMAND ${EQS_NVCC} --dryrun -x cu /dev/null OUTPUT_VARIABLE said
+                  ERROR_VARIABLE said)
+  set(toolkit "")
+  if(said MATCHES "TOP=([^\n]+)")
+    cmake_path(SET toolkit NORMALIZE ${CMAKE_MATCH_1})
+  endif()
   # NO_CMAKE_FIND_ROOT_PATH: when cross-compiling too, these are the machine's own headers.
   foreach(header cuda_runtime cublas_v2 nccl)
     find_path(EQS_INCLUDE_${header} ${header}.h HINTS ${toolkit}/include
