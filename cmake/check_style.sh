@@ -36,7 +36,7 @@ FNR == 1 {
   channels_allowed = file ~ /^(kernels|tests|benchmarks)\// || file ~ /_(read|prepare)[a-z_]*\.c$/
 }
 { count = FNR }
-FNR <= 16 && /SPDX-License-Identifier: MIT/ { licence = 1 }
+FNR <= 20 && /SPDX-License-Identifier: MIT/ { licence = 1 }
 FNR <= 12 && /[Gg]enerated (by|from|at)/ { generated = 1 }
 /\t/ { fault(FNR, "a tab") }
 length($0) > 100 && !generated { fault(FNR, "longer than 100 columns") }

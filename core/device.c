@@ -62,7 +62,6 @@ eqs_status device_copy(device *d, const void *from, size_t n, size_t size, const
   void *p = NULL;
   eqs_status status = device_take(d, n, size, what, &p);
   if (status == EQS_OK) status = d->ops->put(d, p, from, n * size);
-  if (status == EQS_OK) status = d->ops->finish(d);
   if (status != EQS_OK) {
     d->ops->give(d, p);
     p = NULL;

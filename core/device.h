@@ -16,7 +16,8 @@ typedef struct device_ops {
   /* 64-byte aligned, not initialised, at least one byte; EQS_ERR_MEMORY. */
   eqs_status (*take)(device *d, size_t bytes, void **out);
   void (*give)(device *d, void *p); /* NULL is fine; waits for work that may still use it */
-  eqs_status (*put)(device *d, void *to, const void *from, size_t bytes); /* from the host */
+  /* From the host's memory, which may change as soon as it returns. */
+  eqs_status (*put)(device *d, void *to, const void *from, size_t bytes);
   eqs_status (*get)(device *d, void *to, const void *from, size_t bytes); /* to the host */
   void (*zero)(device *d, void *p, size_t bytes);
   /* Kernels that this thread launches run on `d` from now on. */
@@ -35,9 +36,10 @@ extern device device_host;
 
 static inline int device_is_host(const device *d) { return d == &device_host; }
 
-/* n elements of `size` bytes, not initialised; EQS_ERR_MEMORY names `what`. NULL after a failure. */
+/* n elements of `size` bytes, not initialised; NULL after a failure. EQS_ERR_MEMORY names `what`.
+ */
 eqs_status device_take(device *d, size_t n, size_t size, const char *what, void *out) EQS_CHECK;
-/* The same, with what lies at `from` on the host. Done when it returns. */
+/* The same, with what lies at `from` on the host. */
 eqs_status device_copy(device *d, const void *from, size_t n, size_t size, const char *what,
                        void *out) EQS_CHECK;
 /* Frees *p and sets it to NULL; NULL is fine. */

@@ -74,7 +74,7 @@ typedef struct mace {
   int *element, *sorted_element;
   double *e0, *device_e0; /* [n_element] E0 + shift of the head in use; where kernels read it */
   double *radius, *device_radius; /* [n_element] of the distance transform; NULL without one */
-  double scale;   /* of the interaction energy */
+  double scale;                   /* of the interaction energy */
   layout embedding;
   double *embedding_weight; /* [n_element][mul] */
   const char **heads;

@@ -30,8 +30,8 @@ typedef struct sevennet {
   void *readout_scaled;  /* [n_element][channels]: dE_i/dx of the last features */
   double *scale, *shift; /* [n_element] eV */
   double *device_scale, *device_shift;
-  int *elements;         /* [n_element], ascending */
-  char *text;            /* the strings of head.info */
+  int *elements; /* [n_element], ascending */
+  char *text;    /* the strings of head.info */
   const char **modals;
 } sevennet;
 

@@ -60,8 +60,8 @@ void reference_skip(const char *format, ...) __attribute__((format(printf, 1, 2)
 void reference_check(eqs_context *c, const eqs_model *m, const reference_case *r,
                      eqs_precision precision, const char *label);
 
-/* Opens the device that EQS_TEST_DEVICE names (default: host), with two threads; the test is skipped
- * where there is no such GPU. Loads a model or fails the test. */
+/* Opens the device that EQS_TEST_DEVICE names (default: host), with two threads; the test is
+ * skipped where there is no such GPU. Loads a model or fails the test. */
 eqs_context *reference_context(void);
 eqs_model *reference_model(eqs_context *c, const char *path, const char *head, const char *modal,
                            eqs_precision precision);

@@ -1,6 +1,7 @@
 /* cuda.h -- what the host code of the CUDA backend (device.c) and its launchers (kernels.cu) know
- * of each other, and how the backend is opened. Free of CUDA's headers. SPDX-License-Identifier:
- * MIT */
+ * of each other, and how the backend is opened. Free of CUDA's headers.
+ *
+ * SPDX-License-Identifier: MIT */
 #ifndef EQS_CUDA_H
 #define EQS_CUDA_H
 

@@ -64,6 +64,7 @@ static void give(device *base, void *p) {
   (void)cudaFree(p);
 }
 
+/* From memory that is not pinned the runtime takes the bytes before it returns. */
 static eqs_status put(device *base, void *to, const void *from, size_t bytes) {
   cuda_device *d = (cuda_device *)base;
   if (!bytes) return EQS_OK;

@@ -109,8 +109,8 @@ LAUNCHER(row_add, row_args, n, WARPS)
   X(0, 0)                                                                                          \
   X(0, 1)                                                                                          \
   X(0, 2)                                                                                          \
-  X(0, 3) X(1, 0) X(1, 1) X(1, 2) X(1, 3) X(2, 0) X(2, 1) X(2, 2) X(2, 3) X(3, 0) X(3, 1) X(3, 2)  \
-      X(3, 3)
+  X(0, 3)                                                                                          \
+  X(1, 0) X(1, 1) X(1, 2) X(1, 3) X(2, 0) X(2, 1) X(2, 2) X(2, 3) X(3, 0) X(3, 1) X(3, 2) X(3, 3)
 
 template <int l1, int l3, int orders>
 __global__ void __launch_bounds__(BLOCK) conv_forward_kernel(const conv_args a, const conv_path p) {
