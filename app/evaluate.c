@@ -229,7 +229,7 @@ int evaluate_main(int argc, char **argv) {
                                         {"json", no_argument, NULL, OPTION_JSON},
                                         {"output", required_argument, NULL, OPTION_OUTPUT},
                                         {NULL, 0, NULL, 0}};
-  model_arguments arguments = {.precision = EQS_SINGLE, .device = "auto"};
+  model_arguments arguments = {.precision = EQS_SINGLE, .on_device = 1};
   job j = {0};
   int option, code;
   opterr = 0;

@@ -139,8 +139,9 @@ int model_open(const char *command, const model_arguments *a, eqs_context **cont
                eqs_model **model) {
   *context = NULL, *model = NULL;
   if (!a->model && !a->optional) return app_usage(command, "--model FILE is missing");
-  if (eqs_context_open(a->device ? a->device : "host", context) ||
-      eqs_context_set_threads(*context, a->threads))
+  const char *device = a->device ? a->device : "auto";
+  if (!a->on_device && strcmp(device, "auto") == 0) device = "host";
+  if (eqs_context_open(device, context) || eqs_context_set_threads(*context, a->threads))
     return app_fail(command, "%s", eqs_error());
   if (!a->model) return EXIT_OK;
   eqs_model_options options = {.size = sizeof options,

@@ -32,7 +32,8 @@ typedef struct model_arguments {
   const char *modal;
   const char *dispersion;
   eqs_precision precision;
-  const char *device; /* NULL = "auto" where the command computes whole systems, else "host" */
+  const char *device; /* NULL = "auto" */
+  int on_device;      /* 1: the command computes whole systems; 0: local changes, "auto" = host */
   int threads;        /* 0 = all cores */
   int disorder_major;
   int optional; /* 1: the command can do without a model */

@@ -1,23 +1,38 @@
-# The kernel bodies under nvcc. Until the CUDA backend exists its objects are compiled, not linked.
+# The CUDA backend in the library and the command: kernels by nvcc, once per precision, for the
+# architectures of EQS_CUDA_ARCHS and as PTX for later ones; host code by the C compiler.
 # SPDX-License-Identifier: MIT
-find_package(CUDAToolkit QUIET)
-find_program(EQS_NVCC nvcc HINTS ${CUDAToolkit_BIN_DIR} ENV CUDA_HOME PATH_SUFFIXES bin)
+find_package(CUDAToolkit REQUIRED)
+find_program(EQS_NVCC nvcc HINTS ${CUDAToolkit_BIN_DIR})
 if(NOT EQS_NVCC)
   message(FATAL_ERROR "EQS_CUDA=ON, but nvcc is not on PATH: install the CUDA toolkit, or set "
                       "EQS_NVCC")
 endif()
-set(EQS_CUDA_ARCH sm_90 CACHE STRING "Architecture passed to nvcc")
-file(GLOB cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/cuda/*.cu)
+set(EQS_CUDA_ARCHS 80 90 100 CACHE STRING "Compute capabilities to compile for, ascending")
+set(targets "")
+foreach(arch IN LISTS EQS_CUDA_ARCHS)
+  list(APPEND targets -gencode arch=compute_${arch},code=sm_${arch})
+endforeach()
+list(APPEND targets -gencode arch=compute_${arch},code=compute_${arch})
+
+set(kernels ${PROJECT_SOURCE_DIR}/kernels/cuda/kernels.cu)
 set(cuda_objects "")
-foreach(source IN LISTS cuda_sources)
-  get_filename_component(name ${source} NAME_WE)
-  set(object ${PROJECT_BINARY_DIR}/cuda/${name}.o)
+foreach(precision 0 1)
+  set(object ${PROJECT_BINARY_DIR}/cuda/kernels_${precision}.o)
   add_custom_command(
     OUTPUT ${object}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${PROJECT_BINARY_DIR}/cuda
-    COMMAND ${EQS_NVCC} -std=c++17 -arch=${EQS_CUDA_ARCH} --Werror all-warnings
-            -I${PROJECT_SOURCE_DIR} -MD -MF ${object}.d -c ${source} -o ${object}
-    DEPENDS ${source} DEPFILE ${object}.d VERBATIM)
+    COMMAND ${EQS_NVCC} -std=c++17 -O3 -lineinfo ${targets} --Werror all-warnings -Xcompiler -fPIC
+            -DEQS_KERNEL_DOUBLE=${precision} -I${PROJECT_SOURCE_DIR} -MD -MF ${object}.d -c
+            ${kernels} -o ${object}
+    DEPENDS ${kernels} DEPFILE ${object}.d VERBATIM)
   list(APPEND cuda_objects ${object})
 endforeach()
-add_custom_target(kernels_cuda ALL DEPENDS ${cuda_objects})
+set_source_files_properties(${cuda_objects} PROPERTIES EXTERNAL_OBJECT ON GENERATED ON)
+add_custom_target(cuda_kernels DEPENDS ${cuda_objects})
+foreach(product equisorb equisorb_internal)
+  add_dependencies(${product} cuda_kernels)
+  target_sources(${product} PRIVATE kernels/cuda/device.c ${cuda_objects})
+  target_compile_definitions(${product} PRIVATE EQS_CUDA=1)
+  target_include_directories(${product} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
+  target_link_libraries(${product} PRIVATE CUDA::cudart_static CUDA::cublas)
+endforeach()

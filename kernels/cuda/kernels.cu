@@ -38,7 +38,7 @@ unsigned blocks(int n, int per_block) { return (unsigned)((n + per_block - 1) / 
 
 // Body `call` in kernel op##_kernel, launched for `n` items with `per_block` to a block.
 #define KERNEL(op, args, guard, call)                                                              \
-  __global__ void __launch_bounds__(BLOCK) op##_kernel(const args a) {                             \
+  __global__ void __launch_bounds__(BLOCK, 4) op##_kernel(const args a) {                          \
     const int thread = (int)(blockIdx.x * blockDim.x + threadIdx.x), warp = thread / 32;           \
     (void)warp;                                                                                    \
     if (guard) call;                                                                               \
@@ -113,14 +113,16 @@ LAUNCHER(row_add, row_args, n, WARPS)
   X(1, 0) X(1, 1) X(1, 2) X(1, 3) X(2, 0) X(2, 1) X(2, 2) X(2, 3) X(3, 0) X(3, 1) X(3, 2) X(3, 3)
 
 template <int l1, int l3, int orders>
-__global__ void __launch_bounds__(BLOCK) conv_forward_kernel(const conv_args a, const conv_path p) {
+__global__ void __launch_bounds__(BLOCK, 4)
+    conv_forward_kernel(const conv_args a, const conv_path p) {
   const int i = (int)blockIdx.x;
   for (int k = (int)threadIdx.x; k < p.channels; k += (int)blockDim.x)
     conv_forward_body(&a, &p, l1, l3, orders, 1, i, a.first[i], a.first[i + 1], 1, k, NULL);
 }
 
 template <int l1, int l3, int orders>
-__global__ void __launch_bounds__(BLOCK) conv_reverse_kernel(const conv_args a, const conv_path p) {
+__global__ void __launch_bounds__(BLOCK, l1 == 3 && l3 == 3 ? 3 : 4)
+    conv_reverse_kernel(const conv_args a, const conv_path p) {
   const int i = (int)((blockIdx.x * blockDim.x + threadIdx.x) / 32);
   const int n = (2 * l1 + 1) * (2 * l3 + 1);
   if (i >= a.n_owner) return;
@@ -136,7 +138,7 @@ __global__ void __launch_bounds__(BLOCK) conv_reverse_kernel(const conv_args a, 
 }
 
 template <int l1, int l3>
-__global__ void __launch_bounds__(BLOCK)
+__global__ void __launch_bounds__(BLOCK, 4)
     conv_weight_reverse_kernel(const conv_args a, const conv_path p) {
   const int i = (int)((blockIdx.x * blockDim.x + threadIdx.x) / 32);
   if (i >= a.n_owner) return;
@@ -208,7 +210,7 @@ template <int atoms> __device__ void block_atoms(const contraction_args &a, int 
   }
 }
 
-__global__ void __launch_bounds__(BLOCK) contraction_forward_kernel(const contraction_args a) {
+__global__ void __launch_bounds__(BLOCK, 4) contraction_forward_kernel(const contraction_args a) {
   CU_SHARED(lane, factor, [A_MAX * FORWARD_ATOMS * BLOCK]);
   int atom[FORWARD_ATOMS];
   block_atoms<FORWARD_ATOMS>(a, atom);
@@ -216,7 +218,7 @@ __global__ void __launch_bounds__(BLOCK) contraction_forward_kernel(const contra
     contraction_forward_body(&a, atom, FORWARD_ATOMS, k, factor + threadIdx.x);
 }
 
-__global__ void __launch_bounds__(BLOCK) contraction_reverse_kernel(const contraction_args a) {
+__global__ void __launch_bounds__(BLOCK, 4) contraction_reverse_kernel(const contraction_args a) {
   CU_SHARED(lane, factor, [A_MAX * REVERSE_ATOMS * BLOCK]);
   CU_SHARED(lane, adjoint, [A_MAX * REVERSE_ATOMS * BLOCK]);
   int atom[REVERSE_ATOMS];
