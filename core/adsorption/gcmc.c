@@ -93,8 +93,8 @@ static void fill_chain(const chain *c, gcmc_result *out) {
 static eqs_status finish(run *r, gcmc_result *out) {
   const gcmc_settings *s = r->s;
   series_result m;
-  int settled = 1, first = s->mser ? series_mser(&r->series, &settled) : 0;
-  EQS_TRY(series_finish(&r->series, first, s->blocks, &m));
+  int settled, cut = series_mser(&r->series, &settled);
+  EQS_TRY(series_finish(&r->series, s->mser ? cut : 0, s->blocks, &m));
   *out = (gcmc_result){.n_component = s->chain.n_component,
                        .temperature = s->chain.temperature,
                        .framework_mass = s->framework_mass,

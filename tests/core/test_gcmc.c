@@ -256,6 +256,22 @@ Test(gcmc, full_start_and_empty_start_agree) {
   toy_close(full);
 }
 
+/* An ideal gas that fills an empty box during the whole run, and one that had the time before. */
+Test(gcmc, a_run_that_still_fills_says_so) {
+  double cell[9];
+  toy *t = toy_open(12, 12, 12);
+  gcmc_settings s = toy_settings(t, cell, 0.1);
+  s.cycles.equilibration = 0;
+  s.cycles.production = 20;
+  cr_assert(toy_run(&s).not_settled);
+  s.cycles.equilibration = 500;
+  s.cycles.production = 2000;
+  gcmc_result r = toy_run(&s);
+  cr_assert(!r.not_settled);
+  toy_near(r.molecules[0], 172.8, "ideal gas");
+  toy_close(t);
+}
+
 Test(gcmc, intervals_cover) {
   /* 95 % intervals of 50 independent runs: at least 45, expected 47.5 */
   int hits = 0;
