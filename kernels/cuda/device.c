@@ -179,8 +179,6 @@ void cuda_launched(void) {
   if (entered->failure == cudaSuccess) entered->failure = cudaPeekAtLastError();
 }
 
-void cuda_zero(void *p, size_t bytes) { zero(&entered->base, p, bytes); }
-
 /* -------------------------------------------------------------------------------- linear maps */
 
 static void note(cublasStatus_t status) {

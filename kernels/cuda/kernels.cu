@@ -180,8 +180,12 @@ void conv_reverse_cuda(const conv_args *a) {
 #undef SLOPE
 #undef QUINTIC
   if (a->h_bar) {
-    size_t bytes = (size_t)a->n_owner * (size_t)a->h_stride * sizeof(real);
-    cuda_zero(a->h_bar, bytes);
+    row_args zeros;
+    memset(&zeros, 0, sizeof zeros);
+    zeros.n = a->n_owner;
+    zeros.width = zeros.y_stride = a->h_stride;
+    zeros.y = a->h_bar;
+    row_copy_cuda(&zeros);
   }
   over_paths(a->orders == RADIAL_SLOPE ? slope : quintic, a);
 }

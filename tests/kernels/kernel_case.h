@@ -14,13 +14,25 @@
 #include <string.h>
 
 #include "core/status.h"
-#include "kernels/kernels.h"
+#include "kernels/backend.h"
 
 enum { TABLES_MAX = 6 };
 
+/* EQS_TEST_DEVICE=emu: the emulated CUDA kernels instead, which reach the host's arrays (with
+ * EQS_FAKE_EAGER=1 they have run when the launch returns). */
+static inline int device_tables(const char *name, const kernel_ops **out, int double_only) {
+  device *d;
+  int n = 0;
+  cr_assert(backend_open(name, &d) == EQS_OK && d->ops->enter(d) == EQS_OK, "%s", eqs_error());
+  for (int i = double_only; i < 2; i++) out[n++] = backend_kernels(d, i);
+  return n;
+}
+
 static inline int kernel_tables(const kernel_ops **out, int double_only) {
   static const char *const isa[] = {"baseline", "avx2", "avx512"};
+  const char *name = getenv("EQS_TEST_DEVICE");
   int n = 0;
+  if (name) return device_tables(name, out, double_only);
   for (int i = 0; i < 3; i++)
     for (int d = double_only; d < 2; d++) {
       const kernel_ops *k = kernels_host_named(isa[i], d);

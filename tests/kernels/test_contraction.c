@@ -156,6 +156,7 @@ Test(contraction, quintic_pieces_reproduce_quintics) {
   enum { N = 5, WIDTH = 16 };
   uint64_t seed = 23;
   FOR_TABLES(k, 1) {
+    if (!k->quintic) continue; /* tables are made on the host */
     double *c = randoms(6 * WIDTH, &seed), *knot = doubles((N + 1) * 3 * WIDTH);
     double *probe = doubles(N * 4 * WIDTH), *piece = doubles(N * 6 * WIDTH), h = 0.3;
     double *worst = doubles(4 * WIDTH), inside[2] = {0.25, 0.6};
