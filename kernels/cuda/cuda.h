@@ -24,7 +24,7 @@ extern const kernel_ops kernels_cuda_f32, kernels_cuda_f64;
  * were taken. After one that was not, nothing may be launched: it would read what is not there. */
 void *cuda_entered_stream(void);
 int cuda_may_launch(void);
-void cuda_launched(void);              /* asks the runtime about the last launch */
+void cuda_launched(void); /* asks the runtime about the last launch */
 /* linear without lists of atoms, on that stream, by cuBLAS. */
 void cuda_linear_f32(const linear_args *a);
 void cuda_linear_f64(const linear_args *a);
