@@ -189,7 +189,7 @@ static eqs_status measure_edges(const convolution *c, const batch *b, int revers
                      .y = s->y,
                      .q = s->q};
   k->coupling_forward(&q);
-  if (c->network) return apply_network(c, b, f, reverse, scratch, s);
+  if (f) return apply_network(c, b, f, reverse, scratch, s);
   return radial_locate(c->radial, &s->edges, reverse, scratch, &s->radial);
 }
 

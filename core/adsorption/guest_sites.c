@@ -85,7 +85,7 @@ static double chunk_energy(const guest_sites *s, const guest_pairs *p, size_t sl
   const classical_pair *pair = p->pair + (size_t)type * (size_t)p->n_type;
   double r2[CHUNK], near[CHUNK] = {0}, q = EWALD_COULOMB * p->site[type].charge, u = 0;
   double limit = p->cutoff * p->cutoff;
-  int of[CHUNK], k = 0;
+  int of[CHUNK] = {0}, k = 0;
   distances(s, p, slot, n, f, m, r2);
   for (int i = 0; i < n; i++) { /* without a branch that cannot be predicted */
     near[k] = r2[i];
@@ -97,7 +97,7 @@ static double chunk_energy(const guest_sites *s, const guest_pairs *p, size_t sl
     const classical_pair *c = pair + of[i];
     double i6 = 1 / (near[i] * near[i] * near[i]), qq = p->ewald ? q * p->site[of[i]].charge : 0;
     u += (c->c12 * i6 - c->c6) * i6 - c->shift;
-    if (qq != 0) u += qq * ewald_real(p->ewald, near[i]);
+    if (p->ewald && qq != 0) u += qq * ewald_real(p->ewald, near[i]);
   }
   return u;
 }

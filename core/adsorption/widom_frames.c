@@ -163,18 +163,19 @@ static void finish(const importance_settings *s, const frames_average *a, int n,
   out->target_missed = s->error > 0 && !(p->w_95 <= s->error * p->w);
 }
 
-static eqs_status run_frame(const frames_settings *f, importance_settings *s, int frame,
+static eqs_status run_frame(const frames_settings *f, const importance_settings *all, int frame,
                             const char *state, frame_value *v, importance_result *out) {
+  importance_settings s = *all;
   char path[STATE_PATH];
   double host;
   if (state) {
     int n = snprintf(path, sizeof path, "%s.%d", state, frame);
     if (n < 0 || (size_t)n >= sizeof path)
       EQS_FAIL(EQS_ERR_ARGUMENT, "the path of the state is too long");
-    s->state = path;
+    s.state = path;
   }
   EQS_TRY(f->place(f->context, frame, &host));
-  eqs_status status = widom_importance_run(s, out);
+  eqs_status status = widom_importance_run(&s, out);
   if (status != EQS_OK) return status_prefix(status, "snapshot %d", frame + 1);
   keep(out, host, v);
   return EQS_OK;
