@@ -100,7 +100,8 @@ Test(backend, steady_evaluations_allocate_nothing) {
 /* Each call of the runtime and of cuBLAS fails once: an error, or (where a device was closed
  * already) the right answer; and nothing is left behind. */
 Test(backend, every_failure_is_an_error) {
-  long n = 1, step = !strcmp(EQS_TEST_SANITIZER, "none") ? 1 : 7, errors = 0;
+  static const char sanitizer[] = EQS_TEST_SANITIZER; /* the slower, the fewer */
+  long n = 1, step = *sanitizer == 'n' ? 1 : *sanitizer == 'a' ? 7 : 29, errors = 0;
   answer right, a;
   cr_assert_eq(evaluate("emu", models[0], EQS_SINGLE, 1, &right), EQS_OK, "%s", eqs_error());
   for (;; n += step) {
@@ -117,7 +118,7 @@ Test(backend, every_failure_is_an_error) {
     expect_nothing_left("a failing call", n);
     errors += status != EQS_OK;
   }
-  cr_assert_gt(errors, 20);
+  cr_assert_gt(errors, 10);
 }
 
 Test(backend, says_what_devices_there_are) {
