@@ -17,9 +17,7 @@ static const char columns[] =
 static void put_flags(FILE *f, const gcmc_result *r) {
   const char *const flag[3] = {"not-settled", "few-samples", "holes"};
   const int set[3] = {r->not_settled, r->few_samples, r->holes_flagged};
-  int n = 0;
-  for (int k = 0; k < 3; k++)
-    if (set[k]) fprintf(f, "%s%s", n++ ? " " : "", flag[k]);
+  run_text_flags(f, 3, flag, set);
 }
 
 static void put_line(FILE *f, const gcmc_result *r, const char *label, const char *name, int i) {
@@ -94,10 +92,7 @@ eqs_status gcmc_json(const gcmc_result *r, const char *label, const char *const 
           (long long)r->surrogate_energies);
   run_text_member(f, "inefficiency_moves", r->inefficiency);
   run_text_member(f, "independent_samples", r->n_effective);
-  fprintf(f, ", \"overlaps\": %lld, \"holes\": %lld", (long long)r->n_overlap,
-          (long long)r->n_hole);
-  run_text_member(f, "hole_energy_eV", r->hole_energy);
-  run_text_member(f, "discarded_share", r->discarded_share);
+  run_text_holes(f, r->n_overlap, r->n_hole, r->hole_energy, r->discarded_share);
   run_text_member(f, "lowest_binding_eV", r->lowest_binding);
   fprintf(f, ", \"trapped_guests\": %d", r->n_trapped);
   run_text_member(f, "last_energy_eV", r->final_energy);

@@ -28,6 +28,12 @@ void run_text_fields(FILE *f, const double *x, int n) {
   }
 }
 
+void run_text_flags(FILE *f, int n, const char *const *flag, const int *set) {
+  int written = 0;
+  for (int k = 0; k < n; k++)
+    if (set[k]) fprintf(f, "%s%s", written++ ? " " : "", flag[k]);
+}
+
 void run_text_member(FILE *f, const char *key, double x) {
   fprintf(f, ", \"%s\": ", key);
   json_number(f, x);
@@ -39,6 +45,13 @@ void run_text_value(FILE *f, const char *key, series_value v) {
   run_text_member(f, "sigma", v.sigma);
   run_text_member(f, "ci95", v.ci95);
   fputc('}', f);
+}
+
+void run_text_holes(FILE *f, int64_t n_overlap, int64_t n_hole, double hole_energy,
+                    double discarded_share) {
+  fprintf(f, ", \"overlaps\": %lld, \"holes\": %lld", (long long)n_overlap, (long long)n_hole);
+  run_text_member(f, "hole_energy_eV", hole_energy);
+  run_text_member(f, "discarded_share", discarded_share);
 }
 
 void run_text_moves(FILE *f, const chain_count counts[CHAIN_KINDS]) {

@@ -15,9 +15,14 @@ eqs_status run_text_close(char **text, FILE *f) EQS_CHECK;
 /* CSV: a comma before each. */
 void run_text_fields(FILE *f, const double *x, int n);
 
+/* The names of those that are set, with spaces between. */
+void run_text_flags(FILE *f, int n, const char *const *flag, const int *set);
+
 /* JSON: members after others. */
 void run_text_member(FILE *f, const char *key, double x);
 void run_text_value(FILE *f, const char *key, series_value v); /* mean, sigma, ci95 */
+void run_text_holes(FILE *f, int64_t n_overlap, int64_t n_hole, double hole_energy,
+                    double discarded_share);
 void run_text_moves(FILE *f, const chain_count counts[CHAIN_KINDS]);
 
 #endif

@@ -15,9 +15,7 @@ static const char columns[] =
 static void put_flags(FILE *f, const tmmc_result *r, const tmmc_point *p) {
   const char *const flag[4] = {"n-max", "reach", "holes", "few-trips"};
   const int set[4] = {p->tail_flagged, p->reach_flagged, r->holes_flagged, r->few_trips};
-  int n = 0;
-  for (int k = 0; k < 4; k++)
-    if (set[k]) fprintf(f, "%s%s", n++ ? " " : "", flag[k]);
+  run_text_flags(f, 4, flag, set);
 }
 
 eqs_status tmmc_csv(const tmmc_result *r, int n, const tmmc_row *rows, const char *label,
@@ -118,10 +116,7 @@ eqs_status tmmc_json(const tmmc_result *r, int n, const tmmc_row *rows, const tm
   run_text_moves(f, r->counts);
   fprintf(f, ", \"n_moves\": %lld, \"energies\": %lld, \"surrogate_energies\": %lld",
           (long long)r->moves, (long long)r->energies, (long long)r->surrogate_energies);
-  fprintf(f, ", \"overlaps\": %lld, \"holes\": %lld", (long long)r->n_overlap,
-          (long long)r->n_hole);
-  run_text_member(f, "hole_energy_eV", r->hole_energy);
-  run_text_member(f, "discarded_share", r->discarded_share);
+  run_text_holes(f, r->n_overlap, r->n_hole, r->hole_energy, r->discarded_share);
   run_text_member(f, "largest_drift_eV", r->largest_drift);
   fputs("}\n", f);
   return run_text_close(text, f);
