@@ -11,21 +11,8 @@
 #include <map>
 #include <sys/mman.h>
 
+#include "kernels/emu/asan.h"
 #include "kernels/emu/fake_internal.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define EQS_EMU_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define EQS_EMU_ASAN 1
-#endif
-#endif
-#ifdef EQS_EMU_ASAN
-#include <sanitizer/asan_interface.h>
-#else
-#define ASAN_POISON_MEMORY_REGION(p, n)   ((void)(p), (void)(n))
-#define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
-#endif
 
 namespace fake {
 namespace {

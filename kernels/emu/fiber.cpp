@@ -7,16 +7,8 @@
 #include <sys/mman.h>
 #include <vector>
 
-#if defined(__SANITIZE_ADDRESS__)
-#define EQS_EMU_ASAN 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define EQS_EMU_ASAN 1
-#endif
-#endif
-#ifdef EQS_EMU_ASAN
-#include <sanitizer/common_interface_defs.h>
-#endif
+#include "kernels/emu/asan.h"
+
 #ifdef EQS_EMU_TSAN
 extern "C" {
 void *__tsan_create_fiber(unsigned flags);
