@@ -4,11 +4,14 @@
 
 void sort_species(const int *species, int begin, int end, species_groups *g, int *local,
                   int *global) {
-  int at[SPECIES_MAX] = {0};
-  for (int i = begin; i < end; i++) at[species[i]]++;
+  int at[SPECIES_MAX] = {0}, most = -1;
+  for (int i = begin; i < end; i++) {
+    at[species[i]]++;
+    if (species[i] > most) most = species[i];
+  }
   g->n = 0;
   g->first[0] = 0;
-  for (int s = 0; s < SPECIES_MAX; s++) {
+  for (int s = 0; s <= most; s++) {
     if (!at[s]) continue;
     int first = g->first[g->n];
     g->species[g->n] = s;
