@@ -10,7 +10,8 @@ file(GLOB readers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/io/torch_*.c
      ${PROJECT_SOURCE_DIR}/io/cif*.cpp ${PROJECT_SOURCE_DIR}/io/xyz.c
      ${PROJECT_SOURCE_DIR}/io/structure.c ${PROJECT_SOURCE_DIR}/io/structure_*.c
      ${PROJECT_SOURCE_DIR}/io/elements.c ${PROJECT_SOURCE_DIR}/potentials/*.c
-     ${PROJECT_SOURCE_DIR}/core/*.c ${PROJECT_SOURCE_DIR}/kernels/dispatch.c)
+     ${PROJECT_SOURCE_DIR}/core/*.c ${PROJECT_SOURCE_DIR}/kernels/dispatch.c
+     ${PROJECT_SOURCE_DIR}/kernels/upload.c ${PROJECT_SOURCE_DIR}/kernels/backend.c)
 list(REMOVE_ITEM readers ${PROJECT_SOURCE_DIR}/core/engine.c ${PROJECT_SOURCE_DIR}/core/symmetry.c)
 add_library(fuzz_readers STATIC EXCLUDE_FROM_ALL ${readers}
                                                  $<TARGET_OBJECTS:kernels_baseline_f32>
