@@ -73,6 +73,36 @@ if cmp -s out first; then
   fail "the seed changes nothing"
 fi
 
+# Other cells of the same host (lattice a, a + b, 2c, turned in space) and other seeds: the same
+# coefficients within three times the errors of both. The classical part rules, so that it is smooth.
+cat > turned.xyz << XYZ
+8
+Lattice="-1.528735632 -4.666666667 -4.988505747 -9.396551724 -3.000000000 -6.241379310 4.045977011 13.666666667 -11.218390805" Properties=species:S:1:pos:R:3 pbc="T T T"
+O -0.228735632 -0.066666667 -0.288505747
+C -0.679310345 -0.800000000 -1.148275862
+H -1.535632184 -0.866666667 -1.805747126
+Zn -1.450574713 1.566666667 -0.459770115
+O 1.794252874 6.766666667 -5.897701149
+C 1.343678161 6.033333333 -6.757471264
+H 0.487356322 5.966666667 -7.414942529
+Zn 0.572413793 8.400000000 -6.068965517
+XYZ
+smooth=(--model "$model" --gas CO2 --temperature 298 --energy sum --scale 0.02 --error 5%
+  --threads 1)
+check 0 "one cell" "$equisorb" widom host.xyz "${smooth[@]}" --csv cell.csv
+check 0 "another seed" "$equisorb" widom host.xyz "${smooth[@]}" --seed 11 --csv cell_11.csv
+check 0 "a turned double cell" "$equisorb" widom turned.xyz "${smooth[@]}" --csv turned.csv
+for other in cell_11.csv turned.csv; do
+  for name in henry qst; do
+    checks=$((checks + 1))
+    awk -v a="$(column cell.csv $name)" -v b="$(column $other $name)" \
+      -v da="$(column cell.csv ${name}_sigma)" -v db="$(column $other ${name}_sigma)" \
+      'BEGIN { exit !(a > 0 && (a - b) ^ 2 <= 9 * (da ^ 2 + db ^ 2) && da < 0.05 * a) }' || {
+      fail "$name: $(column cell.csv $name) in one cell, $(column $other $name) in $other"
+    }
+  done
+done
+
 # Energies are kept: the second time none is computed, and the result is the same.
 check 0 "with a state" "${fast[@]}" --state run.state
 same out first "keeping energies changes the result"
