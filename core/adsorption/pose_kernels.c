@@ -81,6 +81,8 @@ eqs_status pose_kernels_open(pose_kernels *k, const double cell[9], const gas *m
   if (capacity < 1 || !cell_inverse(cell, k->inverse))
     EQS_FAIL(EQS_ERR_ARGUMENT, "poses are drawn around at least one, in a cell with a volume");
   cell_widths(cell, k->width);
+  for (int a = 0; a < KERNEL_WIDTHS; a++)
+    k->height[a] = k->volume / pow(sqrt(TWO_PI) * widths[a], 3);
   k->turn = turn_of(molecule, k->axis);
   k->capacity = capacity;
   EQS_TRY(alloc_array(&k->center, (size_t)capacity, sizeof *k->center, "kernels"));
@@ -107,16 +109,22 @@ static double cosine_square(const double a[4], const double b[4]) {
   return fmin(c * c, 1);
 }
 
-/* Square of a distance: angstrom, and the sine of the angle between orientations. */
-static double apart(const pose_kernels *k, int i, const double f[3], const double toward[4]) {
+/* Whether a centre is less than `near` away: angstrom, and the sine of the angle between
+ * orientations. Planes of the lattice are a width apart: most centres need one coordinate. */
+static int is_near(const pose_kernels *k, int i, const double f[3], const double toward[4],
+                   double near) {
   double g[3], r2 = 0;
-  for (int j = 0; j < 3; j++) g[j] = f[j] - k->center[i][j] - round(f[j] - k->center[i][j]);
+  for (int j = 0; j < 3; j++) {
+    g[j] = f[j] - k->center[i][j];
+    g[j] -= round(g[j]);
+    if (fabs(g[j]) * k->width[j] > near * (1 + 1e-9)) return 0;
+  }
   for (int j = 0; j < 3; j++) {
     double x = g[0] * k->cell[j] + g[1] * k->cell[3 + j] + g[2] * k->cell[6 + j];
     r2 += x * x;
   }
   if (k->turn != TURN_NONE) r2 += 1 - cosine_square(toward, k->toward[i]);
-  return r2;
+  return r2 < near * near;
 }
 
 int pose_kernels_near(const pose_kernels *k, const pose *p, double near) {
@@ -124,7 +132,7 @@ int pose_kernels_near(const pose_kernels *k, const pose *p, double near) {
   fractional_of(k, p->position, f);
   toward_of(k, p, toward);
   for (int i = 0; i < k->n; i++)
-    if (apart(k, i, f, toward) < near * near) return i;
+    if (is_near(k, i, f, toward, near)) return i;
   return -1;
 }
 
@@ -217,7 +225,7 @@ static int position_parts(const pose_kernels *k, const double difference[3], dou
           if (r2 < REACH * REACH * widths[a] * widths[a])
             out[a] += exp(-0.5 * r2 / (widths[a] * widths[a]));
       }
-  for (int a = 0; a < KERNEL_WIDTHS; a++) out[a] *= k->volume / pow(sqrt(TWO_PI) * widths[a], 3);
+  for (int a = 0; any && a < KERNEL_WIDTHS; a++) out[a] *= k->height[a];
   return any;
 }
 

@@ -24,6 +24,7 @@ typedef enum pose_turn { TURN_NONE, TURN_AXIS, TURN_BODY } pose_turn;
 
 typedef struct pose_kernels {
   double cell[9], inverse[9], width[3], volume;
+  double height[KERNEL_WIDTHS]; /* of P_a at its centre */
   pose_turn turn;
   double axis[3]; /* of a linear molecule, in its own frame */
   int n, capacity;
