@@ -10,4 +10,6 @@ preset=${1:-default}
 cmake/setup.sh test
 cmake/build.sh "$preset"
 export CTEST_OUTPUT_ON_FAILURE=1
+# Tests run side by side, each with threads of its own: waiting threads must not hold the cores.
+export OMP_WAIT_POLICY=passive
 ctest --preset "$preset" --no-tests=error --parallel "$(nproc)" "$@" < /dev/null
