@@ -59,6 +59,29 @@ enum {
       {"pockets", required_argument, NULL, SAMPLING_POCKETS}
 /* clang-format on */
 
+/* Of their help texts. */
+/* clang-format off */
+#define SAMPLING_HELP_ENERGY \
+  "  --energy E           model (default): the force field; classical: Lennard-Jones and\n" \
+  "                       charges of the file (or equilibrated ones), no model needed; sum:\n" \
+  "                       classical + S times the model\n" \
+  "  --scale S            of the model in a sum (default 1)\n" \
+  "  --field F            classical parameters: uff+trappe (default) or dreiding+trappe\n" \
+  "  --no-surrogate       do not try moves with the classical energy first; the averages are\n" \
+  "                       the same, the model is asked more often\n" \
+  "  --pockets block|keep whether places that a gas cannot get to stay empty (default block)\n"
+#define SAMPLING_HELP_MOVES \
+  "  --moves N            per cycle (default 20)\n" \
+  "  --trials N           poses per insertion or deletion (default 8)\n" \
+  "  --seed S             of the random numbers (default 1)\n"
+#define SAMPLING_HELP_MODEL \
+  "  --replicate RULE     shell or strict, as for screen\n" \
+  "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n" \
+  "  --threads N, --disorder refuse|major\n" \
+  "                       as for evaluate\n" \
+  "\n"
+/* clang-format on */
+
 /* Defaults that are not zero. */
 void sampling_start(sampling *a);
 /* Takes one option. EXIT_OK, or EXIT_USAGE after a message; -1: not one of the shared ones. */

@@ -10,6 +10,7 @@
 
 static const char name[] = "tmmc";
 
+/* clang-format off */
 static const char help_text[] =
     "usage: equisorb tmmc FRAMEWORK --gas G --temperature K[,K...] --pressure PA[,PA...]\n"
     "                     [--model M] [--energy model|classical|sum]\n"
@@ -24,29 +25,14 @@ static const char help_text[] =
     "  --pressure PA,...    pascal, of the gas outside; more of them cost nothing\n"
     "  --max-guests N       of the box. Without it a grand canonical run at the highest pressure\n"
     "                       and the lowest temperature, as long as the equilibration, tells\n"
-    "  --energy E           model (default): the force field; classical: Lennard-Jones and "
-    "charges\n"
-    "                       of the file (or equilibrated ones), no model needed; sum: classical +\n"
-    "                       S times the model\n"
-    "  --scale S            of the model in a sum (default 1)\n"
-    "  --field F            classical parameters: uff+trappe (default) or dreiding+trappe\n"
-    "  --no-surrogate       do not try moves with the classical energy first; the averages are "
-    "the\n"
-    "                       same, the model is asked more often\n"
-    "  --pockets block|keep whether places that a gas cannot get to stay empty (default block)\n"
+    SAMPLING_HELP_ENERGY
     "  --cycles N           of production (default 10000), after --equilibration N (default 2000)\n"
-    "  --moves N            per cycle (default 20)\n"
-    "  --trials N           poses per insertion or deletion (default 8)\n"
-    "  --seed S             of the random numbers (default 1)\n"
+    SAMPLING_HELP_MOVES
     "  --checkpoint FILE    state of the run, written every 100 cycles; one that exists is\n"
     "                       continued. That of the run before it is FILE.pilot\n"
     "  --csv FILE           the isotherms, a line per temperature and pressure, with every column\n"
     "  --json               all of it, the distribution too, as JSON instead of the table\n"
-    "  --replicate RULE     shell or strict, as for screen\n"
-    "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n"
-    "  --threads N, --disorder refuse|major\n"
-    "                       as for evaluate\n"
-    "\n"
+    SAMPLING_HELP_MODEL
     "Errors are 95 % intervals. Flags: n-max, more guests than --max-guests would matter here;\n"
     "reach, too far from the run's temperature; few-trips, the number of guests went through its\n"
     "range fewer times than there are blocks, so that errors may be too small: run longer, or\n"
@@ -59,6 +45,7 @@ static const char help_text[] =
     "example:\n"
     "  equisorb tmmc IRMOF-1.cif --gas CO2 --temperature 298,313 --pressure 1e4,1e5,5e5,1e6 \\\n"
     "      --energy classical --checkpoint irmof-1.state --csv co2.csv\n";
+/* clang-format on */
 
 enum { OPTION_MAX_GUESTS = SAMPLING_OWN, MOST_GUESTS = 20000 };
 
