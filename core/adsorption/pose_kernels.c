@@ -104,6 +104,12 @@ static void fractional_of(const pose_kernels *k, const double x[3], double f[3])
     f[j] = x[0] * k->inverse[j] + x[1] * k->inverse[3 + j] + x[2] * k->inverse[6 + j];
 }
 
+/* floor of a small number; without SSE4.1 that of the library is a call. */
+static double down(double x) {
+  double whole = (double)(int)x;
+  return whole > x ? whole - 1 : whole;
+}
+
 static double cosine_square(const double a[4], const double b[4]) {
   double c = a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
   return fmin(c * c, 1);
@@ -116,7 +122,7 @@ static int is_near(const pose_kernels *k, int i, const double f[3], const double
   double g[3], r2 = 0;
   for (int j = 0; j < 3; j++) {
     g[j] = f[j] - k->center[i][j];
-    g[j] -= round(g[j]);
+    g[j] -= down(g[j] + 0.5);
     if (fabs(g[j]) * k->width[j] > near * (1 + 1e-9)) return 0;
   }
   for (int j = 0; j < 3; j++) {
@@ -206,9 +212,10 @@ static int position_parts(const pose_kernels *k, const double difference[3], dou
   double f[3];
   int low[3], high[3], any = 0;
   for (int j = 0; j < 3; j++) {
-    f[j] = difference[j] - floor(difference[j]);
-    low[j] = (int)ceil(-reach / k->width[j] - f[j]);
-    high[j] = (int)floor(reach / k->width[j] - f[j]);
+    f[j] = difference[j] - down(difference[j]);
+    low[j] = -(int)down(reach / k->width[j] + f[j]);
+    high[j] = (int)down(reach / k->width[j] - f[j]);
+    if (low[j] > high[j]) return 0;
   }
   for (int a = 0; a < KERNEL_WIDTHS; a++) out[a] = 0;
   for (int x = low[0]; x <= high[0]; x++)
@@ -225,7 +232,7 @@ static int position_parts(const pose_kernels *k, const double difference[3], dou
           if (r2 < REACH * REACH * widths[a] * widths[a])
             out[a] += exp(-0.5 * r2 / (widths[a] * widths[a]));
       }
-  for (int a = 0; any && a < KERNEL_WIDTHS; a++) out[a] *= k->height[a];
+  for (int a = 0; a < KERNEL_WIDTHS; a++) out[a] *= k->height[a];
   return any;
 }
 
