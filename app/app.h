@@ -23,6 +23,7 @@ int tmmc_main(int argc, char **argv);
 int pores_main(int argc, char **argv);
 int widom_main(int argc, char **argv);
 int isotherm_main(int argc, char **argv);
+int serve_main(int argc, char **argv);
 
 /* From here on Ctrl-C and SIGTERM only raise a flag; a second one ends the process at once. */
 void app_catch_signals(void);

@@ -26,6 +26,7 @@ static const entry commands[] = {
     {"pores", "diameters, channels, pockets, volume and surface of frameworks", pores_main},
     {"widom", "Henry coefficient of one framework to an asked error", widom_main},
     {"isotherm", "fits, selectivities and working capacities from loadings", isotherm_main},
+    {"serve", "energies and forces for i-PI, ASE, LAMMPS over a socket", serve_main},
 };
 enum { N_COMMAND = sizeof commands / sizeof *commands };
 

@@ -27,3 +27,9 @@ install(FILES ${PROJECT_BINARY_DIR}/equisorb-config.cmake
 file(RELATIVE_PATH from_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/equisorb.pc.in ${PROJECT_BINARY_DIR}/equisorb.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/equisorb.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+
+# The Python package holds the library itself; a wheel has no links.
+if(SKBUILD)
+  set_target_properties(equisorb PROPERTIES VERSION 0)
+  install(TARGETS equisorb LIBRARY DESTINATION equisorb COMPONENT python NAMELINK_SKIP)
+endif()

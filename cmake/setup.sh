@@ -10,7 +10,7 @@ for need in "$@"; do
   case "$need" in
     run) packages+=(ca-certificates python3 python3-pip xz-utils) ;;
     test) packages+=(libcriterion-dev libcjson-dev locales pkg-config sqlite3) ;;
-    ci) packages+=(binutils clang clang-format clang-tidy libomp-dev llvm valgrind) ;;
+    ci) packages+=(binutils python3-venv clang clang-format clang-tidy libomp-dev llvm valgrind) ;;
     arm64) packages+=(gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user) ;;
     *)
       echo "usage: setup.sh [run | test | ci | arm64]..." >&2

@@ -1,0 +1,149 @@
+"""Models and the evaluation of batches. SPDX-License-Identifier: MIT"""
+import dataclasses
+import threading
+import typing
+from ctypes import POINTER, byref, c_double, c_int
+
+import numpy as np
+
+from ._library import (Handle, eqs_model_info, eqs_model_options, eqs_read_options, eqs_result,
+                       eqs_systems, lib, text_or_none)
+
+PRECISIONS = {"single": 0, "double": 1}
+
+
+@dataclasses.dataclass
+class Structure:
+    """Atoms; ase.Atoms are as welcome wherever one of these is."""
+    numbers: np.ndarray  # [n] atomic numbers
+    positions: np.ndarray  # [n, 3] angstrom
+    cell: np.ndarray = None  # [3, 3] rows are lattice vectors; None: nothing is periodic
+    pbc: typing.Any = False  # one or three truth values
+    name: str = ""
+
+
+@dataclasses.dataclass
+class Evaluation:
+    """Of a batch, in its order. What was not wanted is None."""
+    energy: np.ndarray  # [n_system] eV
+    energies: list  # of [n] eV per atom
+    forces: list  # of [n, 3] eV/angstrom
+    stress: np.ndarray  # [n_system, 3, 3] eV/angstrom^3; 0 for a system without a volume
+
+
+def _pointer(array, kind):
+    return None if array is None else array.ctypes.data_as(POINTER(kind))
+
+
+class Batch:
+    """Structures one behind the other, as the library reads them; keeps the arrays alive."""
+
+    def __init__(self, structures):
+        self.count = [len(s.numbers) for s in structures]
+        self.first = np.concatenate([[0], np.cumsum(self.count)]).astype(np.intc)
+        n = int(self.first[-1])
+        self.number = np.empty(n, np.intc)
+        self.position = np.empty((n, 3))
+        self.cell = np.zeros((len(structures), 3, 3))
+        self.pbc = np.zeros((len(structures), 3), np.intc)
+        for k, s in enumerate(structures):
+            part = slice(self.first[k], self.first[k + 1])
+            self.number[part] = s.numbers
+            self.position[part] = s.positions
+            if s.cell is not None:
+                self.cell[k] = np.asarray(s.cell)
+                self.pbc[k] = np.asarray(s.pbc, dtype=bool)
+        self.systems = eqs_systems(
+            n_system=len(structures), first=_pointer(self.first, c_int),
+            number=_pointer(self.number, c_int), position=_pointer(self.position, c_double),
+            cell=_pointer(self.cell, c_double), pbc=_pointer(self.pbc, c_int))
+
+    def split(self, array):
+        return None if array is None else np.split(array, self.first[1:-1])
+
+
+def open_context(device, threads):
+    context = Handle("eqs_context_free")
+    lib.eqs_context_open(text_or_none(device), context.out())
+    lib.eqs_context_set_threads(context.pointer, threads)
+    return context
+
+
+class Model:
+    """A published model file: MACE `.model`, SevenNet `.pth`; nothing in it is executed.
+
+    precision "single" or "double"; head: of a MACE model with several; modal: channel of a SevenNet
+    multi-fidelity model; dispersion "d3bj" or "d3bj:FUNCTIONAL" adds D3; device "auto", "host" or
+    "cuda:N"; threads 0 = all cores, results do not depend on it. Calls from several threads wait
+    for each other."""
+
+    def __init__(self, path, *, precision="single", head=None, modal=None, dispersion=None,
+                 device="auto", threads=0):
+        if precision not in PRECISIONS:
+            raise ValueError("precision is 'single' or 'double', not %r" % (precision,))
+        self.context = open_context(device, threads)
+        self.handle = Handle("eqs_model_free")
+        self.lock = threading.Lock()
+        options = eqs_model_options(head=text_or_none(head), modal=text_or_none(modal),
+                                    precision=PRECISIONS[precision],
+                                    dispersion=text_or_none(dispersion))
+        lib.eqs_model_load(self.context.pointer, text_or_none(path), byref(options),
+                           self.handle.out())
+
+    @property
+    def info(self):
+        """What the file holds: family, cutoff (angstrom), elements, heads, sha256 and more."""
+        info = eqs_model_info()
+        lib.eqs_model_info_get(self.handle.pointer, byref(info))
+        values = info.as_dict()
+        values["elements"] = [info.elements[i] for i in range(info.n_element)]
+        values["heads"] = [info.heads[i].decode() for i in range(info.n_head)]
+        values["precision"] = list(PRECISIONS)[info.precision]
+        for name in ("n_element", "n_head"):
+            del values[name]
+        return values
+
+    def evaluate(self, structures, *, energies=True, forces=True, stress=True):
+        """Energies, forces and stress of a structure or a list of them, in one call. What is not
+        wanted is not computed."""
+        if hasattr(structures, "positions"):
+            structures = [structures]
+        batch = Batch(structures)
+        n, n_system = len(batch.number), len(batch.count)
+        energy = np.empty(n_system)
+        per_atom = np.empty(n) if energies else None
+        force = np.empty((n, 3)) if forces else None
+        tensor = np.empty((n_system, 3, 3)) if stress else None
+        result = eqs_result(energy=_pointer(energy, c_double),
+                            energies=_pointer(per_atom, c_double),
+                            forces=_pointer(force, c_double), stress=_pointer(tensor, c_double))
+        with self.lock:
+            lib.eqs_compute(self.context.pointer, self.handle.pointer, byref(batch.systems),
+                            byref(result))
+        return Evaluation(energy, batch.split(per_atom), batch.split(force), tensor)
+
+
+def read_handle(path, disorder="refuse"):
+    if disorder not in ("refuse", "major"):
+        raise ValueError("disorder is 'refuse' or 'major', not %r" % (disorder,))
+    handle = Handle("eqs_structures_free")
+    options = eqs_read_options(disorder_major=disorder == "major")
+    lib.eqs_structures_read(text_or_none(path), byref(options), handle.out())
+    return handle
+
+
+def read(path, disorder="refuse"):
+    """The frames of a CIF, XYZ or extended XYZ file as a list of Structure. disorder="major" keeps
+    the majority of partly occupied sites, which are refused otherwise."""
+    handle, frames = read_handle(path, disorder), []
+    for i in range(lib.eqs_structures_count(handle.pointer)):
+        view = eqs_systems()
+        lib.eqs_structures_view(handle.pointer, i, byref(view))
+        n = view.first[1]
+        array = np.ctypeslib.as_array
+        frames.append(Structure(
+            array(view.number, (n,)).copy(), array(view.position, (n, 3)).copy(),
+            array(view.cell, (3, 3)).copy() if view.cell else None,
+            array(view.pbc, (3,)).astype(bool) if view.pbc else False,
+            lib.eqs_structures_name(handle.pointer, i).decode(errors="replace")))
+    return frames
