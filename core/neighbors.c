@@ -3,10 +3,8 @@
  * Each system's periodic vectors are first reduced (Minkowski, by Semaev's algorithm in three
  * dimensions), so that even a very oblique cell needs few images; directions that are not periodic
  * get unit vectors normal to the rest. Atoms are wrapped and binned there with bins of half a
- * cutoff. A candidate found among the wrapped atoms is decided on by v = (x[j] - x[i]) + S . cell
- * from the given positions: rounding is symmetric, so (i,j,S) and (j,i,-S) are exactly opposite.
- * Blocks of atoms are searched twice, to count and to fill: every edge has its place before any is
- * written, whichever thread writes it.
+ * cutoff (kernels/search.h, which devices search with, too). Blocks of atoms are searched twice, to
+ * count and to fill: every edge has its place before any is written, whichever thread writes it.
  *
  * I. Semaev, A 3-dimensional lattice reduction algorithm, LNCS 2146 (2001) 181.
  * SPDX-License-Identifier: MIT */
@@ -18,35 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SYSTEM_EDGES = 100000000, MIN_EDGES = 1024 };
-static const double largest = 1e9;  /* angstrom: beyond, doubles no longer resolve a bond */
-static const double closest = 1e-3; /* angstrom: nearer atoms are one atom given twice */
+#include "kernels/search.h"
 
-/* One system as the search sees it. */
-struct box {
-  int system;      /* from 1, for messages */
-  int first, n;    /* atoms of the batch */
-  int pairs;       /* found so far by all threads, at most little more than SYSTEM_EDGES */
-  const double *x; /* [n][3] as given */
-  int pbc[3];
-  double cell[3][3];    /* as given; rows that are not periodic are zero */
-  double basis[3][3];   /* reduced and completed */
-  double turn[3][3];    /* integers: periodic rows of basis = turn . cell */
-  int image_turn[3][3]; /* the same as int, once it is known to fit */
-  double inverse[9];
-  double width[3];
-  double low[3], span[3]; /* range of fractional coordinates that the bins cover */
-  double range;           /* cutoff and slack for rounding, angstrom */
-  double cutoff2;
-  int bins[3], reach[3];
-};
-
-/* Cell lists of a batch; of one system after `cells_of`. */
-struct cells {
-  double (*wrapped)[3]; /* in bin order */
-  int (*wrap)[3];       /* lattice translation (in the reduced basis) from wrapped to given */
-  int *bin, *order, *slot, *first;
-};
+enum { MIN_EDGES = 1024 };
+static const double largest = SEARCH_LARGEST, closest = SEARCH_CLOSEST;
 
 /* One build. */
 struct search {
@@ -54,8 +27,8 @@ struct search {
   const eqs_systems *s;
   double cutoff;
   int fill; /* 0: count into first[i + 1]; 1: write the edges */
-  struct box *box;
-  struct cells cells;
+  search_box *box;
+  search_cells cells;
 };
 
 static double dot(const double a[3], const double b[3]) {
@@ -98,7 +71,7 @@ void cell_widths(const double cell[9], double width[3]) {
 
 /* ---- lattice reduction */
 
-static void swap_rows(struct box *b, int k, int l) {
+static void swap_rows(search_box *b, int k, int l) {
   for (int a = 0; a < 3; a++) {
     double t = b->basis[k][a];
     b->basis[k][a] = b->basis[l][a];
@@ -110,7 +83,7 @@ static void swap_rows(struct box *b, int k, int l) {
 }
 
 /* basis[k] -= m basis[l] */
-static void subtract_row(struct box *b, int k, int l, double m) {
+static void subtract_row(search_box *b, int k, int l, double m) {
   for (int a = 0; a < 3; a++) {
     b->basis[k][a] -= m * b->basis[l][a];
     b->turn[k][a] -= m * b->turn[l][a];
@@ -118,7 +91,7 @@ static void subtract_row(struct box *b, int k, int l, double m) {
 }
 
 /* Lagrange: then |row k| <= |row l|, at an angle of 60 to 120 degrees. Returns 0 if singular. */
-static int reduce_two(struct box *b, int k, int l) {
+static int reduce_two(search_box *b, int k, int l) {
   for (int step = 0; step < 200; step++) {
     double kk = dot(b->basis[k], b->basis[k]), ll = dot(b->basis[l], b->basis[l]);
     if (!(kk > closest * closest) || !(ll > closest * closest)) return 0;
@@ -135,7 +108,7 @@ static int reduce_two(struct box *b, int k, int l) {
 }
 
 /* Shortens row 2 by multiples of the reduced rows 0 and 1. 1 if that made it shorter. */
-static int shorten_third(struct box *b) {
+static int shorten_third(search_box *b) {
   double(*v)[3] = b->basis;
   double aa = dot(v[0], v[0]), bb = dot(v[1], v[1]), ab = dot(v[0], v[1]);
   double ac = dot(v[0], v[2]), bc = dot(v[1], v[2]), det = aa * bb - ab * ab;
@@ -156,7 +129,7 @@ static int shorten_third(struct box *b) {
 }
 
 /* Rows of the periodic directions in `basis` become a reduced basis of the same lattice. */
-static int reduce_cell(struct box *b) {
+static int reduce_cell(search_box *b) {
   int p[3], m = 0;
   for (int k = 0; k < 3; k++)
     if (b->pbc[k]) p[m++] = k;
@@ -176,7 +149,7 @@ static int reduce_cell(struct box *b) {
 
 /* Gives every direction that is not periodic a unit vector normal to the directions before it
  * and to the periodic ones. */
-static void complete_basis(struct box *b) {
+static void complete_basis(search_box *b) {
   int have[3];
   memcpy(have, b->pbc, sizeof have);
   for (int k = 0; k < 3; k++) {
@@ -203,18 +176,11 @@ static void complete_basis(struct box *b) {
 
 /* ---- setting up one system */
 
-static eqs_status check_system(const eqs_systems *s, int k, struct box *b) {
-  b->system = k + 1;
-  b->first = s->first[k];
+/* What can be said without positions. */
+static eqs_status set_cell(const eqs_systems *s, int k, double cutoff, search_box *b) {
+  *b = (search_box){.system = k + 1, .first = s->first[k], .cutoff = cutoff};
   b->n = s->first[k + 1] - s->first[k];
-  b->x = b->n ? s->position + 3 * (size_t)s->first[k] : NULL;
-  for (int i = 0; i < b->n; i++)
-    for (int a = 0; a < 3; a++)
-      if (!(fabs(b->x[3 * (size_t)i + (size_t)a]) <= largest))
-        EQS_FAIL(EQS_ERR_ARGUMENT,
-                 "system %d, atom %d: the position is not finite, or beyond 1e9 angstrom; check "
-                 "the structure",
-                 k + 1, i + 1);
+  b->cutoff2 = cutoff * cutoff;
   for (int d = 0; d < 3; d++) {
     b->pbc[d] = s->pbc && s->pbc[3 * (size_t)k + (size_t)d];
     for (int a = 0; a < 3; a++) {
@@ -229,7 +195,7 @@ static eqs_status check_system(const eqs_systems *s, int k, struct box *b) {
   return EQS_OK;
 }
 
-static eqs_status set_basis(struct box *b) {
+static eqs_status set_basis(search_box *b) {
   memcpy(b->basis, b->cell, sizeof b->cell);
   if (!reduce_cell(b))
     EQS_FAIL(EQS_ERR_ARGUMENT,
@@ -249,130 +215,52 @@ static eqs_status set_basis(struct box *b) {
   return EQS_OK;
 }
 
-static void fractional(const struct box *b, int i, double f[3]) {
-  const double *x = b->x + 3 * (size_t)i, *v = b->inverse;
-  for (int k = 0; k < 3; k++) f[k] = x[0] * v[k] + x[1] * v[3 + k] + x[2] * v[6 + k];
+static eqs_status too_many(const search_box *b, const char *cure) {
+  EQS_FAIL(EQS_ERR_ARGUMENT, "system %d: more than 1e8 pairs within the cutoff of %g angstrom; %s",
+           b->system, b->cutoff, cure);
 }
 
-/* Range of fractional coordinates, and the proof that image indices fit an int. Sets low, span,
- * image_turn, range. */
-static eqs_status set_range(struct box *b, double cutoff) {
-  double high[3] = {0, 0, 0}, translations = 0, longest = 0, farthest = 0;
-  for (int i = 0; i < b->n; i++) {
-    double f[3];
-    fractional(b, i, f);
-    for (int k = 0; k < 3; k++) {
-      if (i == 0 || f[k] < b->low[k]) b->low[k] = f[k];
-      if (i == 0 || f[k] > high[k]) high[k] = f[k];
-      farthest = fmax(farthest, fabs(b->x[3 * (size_t)i + (size_t)k]));
-    }
-  }
-  double images = 1;
+static eqs_status set_range(search_box *b, const double (*x)[3]) {
+  double low[3], high[3], farthest = 0;
   for (int k = 0; k < 3; k++) {
-    b->span[k] = b->pbc[k] ? 1 : high[k] - b->low[k];
-    if (!b->pbc[k]) continue;
-    images *= 2 * floor(cutoff / b->width[k]) + 1;
-    double turn = 0;
-    double most = cutoff / b->width[k] + 2 + 2 * fmax(fabs(high[k]), fabs(b->low[k]));
-    for (int a = 0; a < 3; a++) {
-      turn = fmax(turn, fabs(b->turn[k][a]));
-      longest = fmax(longest, fabs(b->cell[k][a]));
-    }
-    translations += most * turn;
-    b->low[k] = 0;
+    low[k] = INFINITY;
+    high[k] = -INFINITY;
   }
-  double volume = b->width[0] * b->width[1] * b->width[2]; /* a lower bound */
-  double dense = b->pbc[0] && b->pbc[1] && b->pbc[2]
-                     ? 4.0 * cutoff * cutoff * cutoff / (2 * volume) * b->n * (double)b->n
-                     : 0;
-  /* An atom's own images in the cutoff are at least a fifth of those in the box around it. */
-  int periodic = b->pbc[0] + b->pbc[1] + b->pbc[2];
-  double share = periodic == 1 ? 1.01 : periodic == 2 ? 2 : 5;
-  if (images * b->n > share * SYSTEM_EDGES || dense > 4.0 * SYSTEM_EDGES)
-    EQS_FAIL(EQS_ERR_ARGUMENT,
-             "system %d: more than 1e8 pairs within the cutoff of %g angstrom; the cell is too "
-             "small or the structure too dense for it",
-             b->system, cutoff);
-  double slack = 2e-14 * (cutoff + farthest + translations * longest);
-  if (!(translations < 1e9) || !(slack < 0.02))
+  for (int i = 0; i < b->n; i++)
+    if (!search_extend(b, x[b->first + i], low, high, &farthest))
+      EQS_FAIL(EQS_ERR_ARGUMENT,
+               "system %d, atom %d: the position is not finite, or beyond 1e9 angstrom; check "
+               "the structure",
+               b->system, i + 1);
+  switch (search_set_range(b, low, high, farthest)) {
+  case SEARCH_FINE: break;
+  case SEARCH_TOO_MANY:
+    return too_many(b, "the cell is too small or the structure too dense for it");
+  default:
     EQS_FAIL(EQS_ERR_ARGUMENT,
              "system %d: atoms lie so many cells away, or the cell is so skew, that distances are "
              "lost to rounding; wrap the positions into a reduced cell",
              b->system);
-  for (int k = 0; k < 3; k++)
-    for (int a = 0; a < 3; a++) b->image_turn[k][a] = b->pbc[k] ? (int)b->turn[k][a] : 0;
-  b->range = cutoff + slack;
-  b->cutoff2 = cutoff * cutoff;
+  }
+  search_set_bins(b);
   return EQS_OK;
-}
-
-/* Bins of about half the range, at most 4 n + 64 of them. */
-static void set_bins(struct box *b) {
-  double count[3], size[3];
-  for (int k = 0; k < 3; k++) {
-    size[k] = b->width[k] * b->span[k];
-    count[k] = fmin(fmax(1, floor(2 * size[k] / b->range)), largest);
-  }
-  double most = 4.0 * b->n + 64;
-  while (count[0] * count[1] * count[2] > most) {
-    int k = count[0] > count[1] ? 0 : 1;
-    if (count[2] > count[k]) k = 2;
-    double others = count[0] * count[1] * count[2] / count[k];
-    count[k] = fmax(1, fmin(floor(count[k] / 2), fmax(floor(most / others), 1)));
-  }
-  for (int k = 0; k < 3; k++) {
-    b->bins[k] = (int)count[k];
-    /* Without periods, bins past the last are never visited. */
-    double reach = size[k] > 0 ? ceil(b->range / (size[k] / count[k])) : 0;
-    b->reach[k] = (int)(b->pbc[k] ? reach : fmin(reach, count[k]));
-  }
 }
 
 /* ---- search */
 
-/* A system has at most 4 n + 64 bins. */
-static struct cells cells_of(const struct search *a, const struct box *b) {
-  struct cells w = a->cells;
-  size_t first = (size_t)b->first;
-  w.wrapped += first;
-  w.wrap += first;
-  w.bin += first;
-  w.order += first;
-  w.slot += first;
-  w.first += 4 * first + 65 * (size_t)(b->system - 1);
-  return w;
-}
-
-static void bin_atoms(const struct box *b, const struct cells *w) {
+static void bin_atoms(const search_box *b, const search_cells *w) {
   size_t n_bin = (size_t)b->bins[0] * (size_t)b->bins[1] * (size_t)b->bins[2];
-  memset(w->first, 0, (n_bin + 1) * sizeof *w->first);
-  for (int i = 0; i < b->n; i++) {
-    double f[3];
-    int at[3];
-    fractional(b, i, f);
-    for (int k = 0; k < 3; k++) {
-      double down = b->pbc[k] ? floor(f[k]) : 0;
-      w->wrap[i][k] = (int)down;
-      double t = b->span[k] > 0 ? (f[k] - down - b->low[k]) / b->span[k] * b->bins[k] : 0;
-      at[k] = (int)fmin(fmax(t, 0), b->bins[k] - 1);
-    }
-    w->bin[i] = (at[0] * b->bins[1] + at[1]) * b->bins[2] + at[2];
-    w->first[w->bin[i] + 1]++;
+  int *first = w->first + search_first_bin(b), end = b->first + b->n;
+  memset(first, 0, (n_bin + 1) * sizeof *first);
+  for (int i = b->first; i < end; i++) {
+    w->bin[i] = search_bin(b, w->x[i], w->wrap[i]);
+    first[w->bin[i] + 1]++;
   }
-  for (size_t k = 0; k < n_bin; k++) w->first[k + 1] += w->first[k];
-  for (int i = 0; i < b->n; i++) {
-    int at = w->first[w->bin[i]]++;
-    w->order[at] = i;
-    w->slot[i] = at;
-    for (int a = 0; a < 3; a++) {
-      double x = b->x[3 * (size_t)i + (size_t)a];
-      for (int k = 0; k < 3; k++)
-        if (b->pbc[k]) x -= w->wrap[i][k] * b->basis[k][a];
-      w->wrapped[at][a] = x;
-    }
-  }
-  memmove(w->first + 1, w->first, n_bin * sizeof *w->first);
-  w->first[0] = 0;
+  first[0] = b->first;
+  for (size_t k = 0; k < n_bin; k++) first[k + 1] += first[k];
+  for (int i = b->first; i < end; i++) search_place(w, b, i, first[w->bin[i]]++);
+  memmove(first + 1, first, n_bin * sizeof *first);
+  first[0] = b->first;
 }
 
 /* A new array in the place of the old, whose contents nobody needs. */
@@ -400,93 +288,8 @@ static eqs_status reserve_edges(neighbors *nb, size_t want) {
   return EQS_OK;
 }
 
-/* Adds the edge at *at if it is one; without a list it is only counted. `shift` is the translation
- * in the reduced basis. */
-static eqs_status add_edge(neighbors *nb, size_t *at, const struct box *b, int i, int j,
-                           const int shift[3]) {
-  int image[3];
-  double v[3];
-  for (int a = 0; a < 3; a++)
-    image[a] = shift[0] * b->image_turn[0][a] + shift[1] * b->image_turn[1][a] +
-               shift[2] * b->image_turn[2][a];
-  for (int a = 0; a < 3; a++) {
-    double translation =
-        image[0] * b->cell[0][a] + image[1] * b->cell[1][a] + image[2] * b->cell[2][a];
-    v[a] = (b->x[3 * (size_t)j + (size_t)a] - b->x[3 * (size_t)i + (size_t)a]) + translation;
-  }
-  double r2 = dot(v, v);
-  if (!(r2 < b->cutoff2)) return EQS_OK;
-  if (r2 < closest * closest)
-    EQS_FAIL(EQS_ERR_ARGUMENT,
-             "system %d: atoms %d and %d are on one place (%.2g angstrom apart%s); remove one",
-             b->system, (i < j ? i : j) + 1, (i < j ? j : i) + 1, sqrt(r2),
-             image[0] || image[1] || image[2] ? ", one of them being a periodic image" : "");
-  size_t e = (*at)++;
-  if (!nb) return EQS_OK;
-  nb->center[e] = b->first + i;
-  nb->neighbor[e] = b->first + j;
-  memcpy(nb->image[e], image, sizeof image);
-  memcpy(nb->vector[e], v, sizeof v);
-  return EQS_OK;
-}
-
-/* Candidates of centre i in the slots begin .. end-1, whose image is `image` in the reduced basis.
- */
-static eqs_status search_bins(neighbors *nb, size_t *at, const struct box *b, const struct cells *w,
-                              int i, int begin, int end, const int image[3]) {
-  if (begin == end) return EQS_OK;
-  const double *c = w->wrapped[w->slot[i]];
-  double from[3], range2 = b->range * b->range;
-  for (int a = 0; a < 3; a++)
-    from[a] =
-        c[a] - (image[0] * b->basis[0][a] + image[1] * b->basis[1][a] + image[2] * b->basis[2][a]);
-  int home = image[0] == 0 && image[1] == 0 && image[2] == 0;
-  for (int k = begin; k < end; k++) {
-    const double *x = w->wrapped[k];
-    double d[3] = {x[0] - from[0], x[1] - from[1], x[2] - from[2]};
-    int j = w->order[k];
-    if (!(dot(d, d) < range2) || (home && j == i)) continue;
-    int shift[3];
-    for (int a = 0; a < 3; a++) shift[a] = image[a] - w->wrap[j][a] + w->wrap[i][a];
-    EQS_TRY(add_edge(nb, at, b, i, j, shift));
-  }
-  return EQS_OK;
-}
-
-/* Bin `at` beside the home bin: its index within the bins and its image. 0 if there is none. */
-static int find_bin(const struct box *b, int k, int at, int *bin, int *image) {
-  int n = b->bins[k];
-  *image = at >= 0 ? at / n : -((-at + n - 1) / n);
-  *bin = at - *image * n;
-  return b->pbc[k] || *image == 0;
-}
-
-static eqs_status search_atom(neighbors *nb, size_t *at, const struct box *b, const struct cells *w,
-                              int i) {
-  int z = w->bin[i] % b->bins[2], y = w->bin[i] / b->bins[2] % b->bins[1];
-  int x = w->bin[i] / b->bins[2] / b->bins[1], p, q, r, image[3];
-  for (int dx = -b->reach[0]; dx <= b->reach[0]; dx++) {
-    if (!find_bin(b, 0, x + dx, &p, &image[0])) continue;
-    for (int dy = -b->reach[1]; dy <= b->reach[1]; dy++) {
-      if (!find_bin(b, 1, y + dy, &q, &image[1])) continue;
-      for (int dz = -b->reach[2]; dz <= b->reach[2]; dz++) {
-        if (!find_bin(b, 2, z + dz, &r, &image[2])) continue;
-        /* The bins up to the cell's end lie side by side. */
-        int more = b->bins[2] - 1 - r < b->reach[2] - dz ? b->bins[2] - 1 - r : b->reach[2] - dz;
-        int bin = (p * b->bins[1] + q) * b->bins[2] + r;
-        EQS_TRY(search_bins(nb, at, b, w, i, w->first[bin], w->first[bin + more + 1], image));
-        dz += more;
-      }
-    }
-  }
-  return EQS_OK;
-}
-
 static int edge_before(const neighbors *nb, int neighbor, const int image[3], size_t e) {
-  if (neighbor != nb->neighbor[e]) return neighbor < nb->neighbor[e];
-  for (int a = 0; a < 2; a++)
-    if (image[a] != nb->image[e][a]) return image[a] < nb->image[e][a];
-  return image[2] < nb->image[e][2];
+  return search_before(neighbor, image, nb->neighbor[e], nb->image[e]);
 }
 
 /* Shell sort of one centre's edges: in place, and a plain insertion sort for most. */
@@ -513,27 +316,33 @@ static void sort_edges(neighbors *nb, size_t first, size_t end) {
   }
 }
 
-static eqs_status too_many(const struct box *b, double cutoff) {
+static eqs_status touching(const search_box *b, int i, const search_contact *c) {
+  int j = c->neighbor - b->first;
+  i -= b->first;
   EQS_FAIL(EQS_ERR_ARGUMENT,
-           "system %d: more than 1e8 pairs within the cutoff of %g angstrom; use fewer atoms",
-           b->system, cutoff);
+           "system %d: atoms %d and %d are on one place (%.2g angstrom apart%s); remove one",
+           b->system, (i < j ? i : j) + 1, (i < j ? j : i) + 1, sqrt(c->r2),
+           c->is_image ? ", one of them being a periodic image" : "");
 }
 
 /* Atom i of the batch. */
-static eqs_status search_one(const struct search *a, struct box *b, const struct cells *w, int i) {
+static eqs_status search_one(const struct search *a, search_box *b, int i) {
   neighbors *nb = a->nb;
-  size_t at = 0;
+  search_contact contact = {0};
   if (a->fill) {
-    at = (size_t)nb->first[i];
-    EQS_TRY(search_atom(nb, &at, b, w, i - b->first));
-    sort_edges(nb, (size_t)nb->first[i], at);
+    search_list to = {.neighbor = nb->neighbor, .image = nb->image, .vector = nb->vector};
+    int begin = nb->first[i], end = nb->first[i + 1];
+    if (search_atom(&a->cells, b, &to, i, begin, &contact) < 0) return touching(b, i, &contact);
+    for (int e = begin; e < end; e++) nb->center[e] = i;
+    sort_edges(nb, (size_t)begin, (size_t)end);
     return EQS_OK;
   }
-  EQS_TRY(search_atom(NULL, &at, b, w, i - b->first));
-  int pairs, found = at < SYSTEM_EDGES ? (int)at : SYSTEM_EDGES + 1;
+  int64_t pairs;
+  int found = search_atom(&a->cells, b, NULL, i, 0, &contact);
+  if (found < 0) return touching(b, i, &contact);
 #pragma omp atomic read
   pairs = b->pairs;
-  if (pairs > SYSTEM_EDGES - found) return too_many(b, a->cutoff);
+  if (pairs + found > SEARCH_PAIRS) return too_many(b, "use fewer atoms");
 #pragma omp atomic
   b->pairs += found;
   nb->first[i + 1] = found;
@@ -542,31 +351,22 @@ static eqs_status search_one(const struct search *a, struct box *b, const struct
 
 static eqs_status search_task(void *argument, int block, arena *scratch) {
   const struct search *a = argument;
-  int n = a->nb->n, k = 0, high = a->s->n_system;
+  int n = a->nb->n, end = block_end(block, n);
   (void)scratch;
-  for (int i = block_begin(block, n); i < block_end(block, n);) {
-    for (high = a->s->n_system; high - k > 1;) {
-      int middle = k + (high - k) / 2;
-      if (a->s->first[middle] <= i) k = middle;
-      else high = middle;
-    }
-    struct box *b = a->box + k;
-    struct cells w = cells_of(a, b);
-    int end = block_end(block, n) < b->first + b->n ? block_end(block, n) : b->first + b->n;
-    for (; i < end; i++) EQS_TRY(search_one(a, b, &w, i));
+  for (int i = block_begin(block, n); i < end;) {
+    search_box *b = a->box + search_system(a->box, a->s->n_system, i);
+    for (; i < end && i < b->first + b->n; i++) EQS_TRY(search_one(a, b, i));
   }
   return EQS_OK;
 }
 
 static eqs_status set_box(const struct search *a, int k) {
-  struct box *b = a->box + k;
-  EQS_TRY(check_system(a->s, k, b));
+  search_box *b = a->box + k;
+  EQS_TRY(set_cell(a->s, k, a->cutoff, b));
   EQS_TRY(set_basis(b));
   if (!b->n) return EQS_OK;
-  EQS_TRY(set_range(b, a->cutoff));
-  set_bins(b);
-  struct cells w = cells_of(a, b);
-  bin_atoms(b, &w);
+  EQS_TRY(set_range(b, a->cells.x));
+  bin_atoms(b, &a->cells);
   return EQS_OK;
 }
 
@@ -580,7 +380,7 @@ static eqs_status box_task(void *argument, int block, arena *scratch) {
 
 /* ---- the batch */
 
-static eqs_status check_batch(const eqs_systems *s, double cutoff) {
+eqs_status neighbors_check(const eqs_systems *s, double cutoff) {
   if (!s || s->n_system < 0 || (s->n_system && !s->first) || (s->n_system && s->first[0] != 0))
     EQS_FAIL(EQS_ERR_ARGUMENT, "a batch needs n_system >= 0 and offsets that start at 0");
   if (!(cutoff > 0) || !(cutoff <= largest))
@@ -618,7 +418,7 @@ static void transpose(neighbors *nb) {
   at[0] = 0;
 }
 
-static eqs_status take_cells(neighbors *nb, size_t n, size_t n_system, struct cells *w) {
+static eqs_status take_cells(neighbors *nb, size_t n, size_t n_system, search_cells *w) {
   arena *a = &nb->scratch;
   EQS_TRY(arena_take(a, n, sizeof *w->wrapped, &w->wrapped));
   EQS_TRY(arena_take(a, n, sizeof *w->wrap, &w->wrap));
@@ -634,7 +434,7 @@ static eqs_status place_edges(neighbors *nb) {
   nb->first[0] = 0;
   for (int i = 0; i < nb->n; i++) {
     sum += nb->first[i + 1];
-    if (sum > INT_MAX - SYSTEM_EDGES)
+    if (sum > INT_MAX - SEARCH_PAIRS)
       EQS_FAIL(EQS_ERR_ARGUMENT, "the batch has too many pairs; split it");
     nb->first[i + 1] = (int)sum;
   }
@@ -645,6 +445,7 @@ static eqs_status place_edges(neighbors *nb) {
 
 static eqs_status build(neighbors *nb, workspace *work, const eqs_systems *s, double cutoff) {
   struct search a = {.nb = nb, .s = s, .cutoff = cutoff};
+  a.cells.x = (const double(*)[3])s->position;
   size_t n_system = (size_t)s->n_system;
   nb->n = s->n_system ? s->first[s->n_system] : 0;
   nb->n_edge = 0;
@@ -661,8 +462,16 @@ static eqs_status build(neighbors *nb, workspace *work, const eqs_systems *s, do
   return EQS_OK;
 }
 
+eqs_status neighbors_boxes(const eqs_systems *s, double cutoff, search_box *box) {
+  for (int k = 0; k < s->n_system; k++) {
+    EQS_TRY(set_cell(s, k, cutoff, box + k));
+    EQS_TRY(set_basis(box + k));
+  }
+  return EQS_OK;
+}
+
 eqs_status neighbors_build(neighbors *nb, const eqs_systems *s, double cutoff) {
-  EQS_TRY(check_batch(s, cutoff));
+  EQS_TRY(neighbors_check(s, cutoff));
   arena thread = {0};
   workspace alone = {.threads = 1, .n_thread_arena = 1, .thread = &thread};
   return build(nb, nb->work ? nb->work : &alone, s, cutoff);

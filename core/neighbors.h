@@ -11,6 +11,8 @@
 
 #include "core/workspace.h"
 
+struct search_box; /* kernels/kernels.h */
+
 typedef struct neighbors {
   int n; /* atoms */
   int n_edge;
@@ -36,6 +38,11 @@ typedef struct neighbors {
  * must not be in use by anybody else meanwhile. */
 eqs_status neighbors_build(neighbors *nb, const eqs_systems *s, double cutoff) EQS_CHECK;
 void neighbors_free(neighbors *nb);
+
+/* For a search elsewhere: whether the batch makes sense, positions apart (they are not read); and
+ * box[n_system], all that follows from its cells. Errors as above. */
+eqs_status neighbors_check(const eqs_systems *s, double cutoff) EQS_CHECK;
+eqs_status neighbors_boxes(const eqs_systems *s, double cutoff, struct search_box *box) EQS_CHECK;
 
 /* Cell algebra shared by everybody: rows a, b, c. Returns the signed volume. */
 double cell_volume(const double cell[9]);

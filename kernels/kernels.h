@@ -443,6 +443,45 @@ typedef struct dispersion_args {
       *field; /* [slots from center_begin on][stride] counting function, or attraction for C6 = 1 */
 } dispersion_args;
 
+/* ---- the neighbour search (kernels/search.h) */
+
+/* One system. */
+typedef struct search_box {
+  int system;   /* from 1, for messages */
+  int first, n; /* atoms of the batch */
+  int pbc[3];
+  int64_t pairs; /* found so far, at most little more than SEARCH_PAIRS */
+  double cutoff, cutoff2;
+  double cell[3][3];  /* as given; rows that are not periodic are zero */
+  double basis[3][3]; /* reduced and completed */
+  double turn[3][3];  /* integers: periodic rows of basis = turn . cell */
+  double inverse[9];  /* of the basis */
+  double width[3];
+  /* What depends on the positions as well: */
+  int image_turn[3][3];   /* turn as int, once it is known to fit */
+  double low[3], span[3]; /* range of fractional coordinates that the bins cover */
+  double range;           /* cutoff and slack for rounding, angstrom */
+  double count[3];        /* bins, as they are chosen */
+  int bins[3], reach[3];
+} search_box;
+
+/* Atoms in bins, of a batch. */
+typedef struct search_cells {
+  const double (*x)[3]; /* [n] as given */
+  double (*wrapped)[3]; /* [slot] */
+  int (*wrap)[3];       /* [n] lattice translation (in the reduced basis) from wrapped to given */
+  int *bin;             /* [n] within the system's bins */
+  int *order, *slot;    /* atom of each slot, slot of each atom; slots are in the order of bins */
+  int *first;           /* [4 n + 65 n_system] first slot of each bin */
+} search_cells;
+
+/* Edges of a search, unsorted within a centre on a device. */
+typedef struct search_list {
+  int *neighbor;
+  int (*image)[3];
+  double (*vector)[3]; /* NULL = not wanted */
+} search_list;
+
 #define KERNELS(X)                                                                                 \
   X(edge_gather, edge_gather_args)                                                                 \
   X(edge_pick, edge_pick_args)                                                                     \
