@@ -131,9 +131,10 @@ int64_t dense_parameters(const dense *d) { return d->n_parameter; }
 
 /* Adds row from[e] of `rows` (every edge the same one if `from` is NULL) to the values of edge e.
  */
-static void add_rows(const dense *d, const double *rows, const int *from, int n, int width,
-                     int stride, double *y) {
+static void add_rows(const dense *d, const double *rows, const int *from, int n, const int *n_row,
+                     int width, int stride, double *y) {
   row_args r = {.n = n,
+                .n_row = n_row,
                 .width = width,
                 .from = from,
                 .x = rows,
@@ -143,8 +144,9 @@ static void add_rows(const dense *d, const double *rows, const int *from, int n,
   if (rows) d->k->row_add(&r);
 }
 
-eqs_status dense_evaluate(const dense *d, int n, int orders, const int *source, const int *target,
-                          const double *x, double *out, int out_stride, arena *scratch) {
+eqs_status dense_evaluate(const dense *d, int n, const int *n_edge, int orders, const int *source,
+                          const int *target, const double *x, double *out, int out_stride,
+                          arena *scratch) {
   const kernel_ops *k = d->k;
   size_t rows = (size_t)n * (size_t)orders, widest = 0;
   double *hidden[2] = {NULL, NULL};
@@ -166,10 +168,10 @@ eqs_status dense_evaluate(const dense *d, int n, int orders, const int *source, 
                      .out_stride = stride,
                      .weight = l->weight};
     k->linear(&a);
-    add_rows(d, l->bias, NULL, n, l->out, orders * stride, y);
+    add_rows(d, l->bias, NULL, n, n_edge, l->out, orders * stride, y);
     if (!i && d->n_species) {
-      add_rows(d, d->source, source, n, l->out, orders * stride, y);
-      add_rows(d, d->target, target, n, l->out, orders * stride, y);
+      add_rows(d, d->source, source, n, n_edge, l->out, orders * stride, y);
+      add_rows(d, d->target, target, n, n_edge, l->out, orders * stride, y);
     }
     if (last) break;
     norm_jet_args norm = {.n = n,

@@ -44,10 +44,11 @@ int dense_out_width(const dense *d); /* padded */
 int dense_species(const dense *d);   /* n_species of the network */
 int64_t dense_parameters(const dense *d);
 
-/* n edges of `orders` rows (value, slope, curvature) from x[n][orders][in_width] to
- * out[n][orders][out_stride]. source, target: species of each edge, read only if the network
- * depends on them. */
-eqs_status dense_evaluate(const dense *d, int n, int orders, const int *source, const int *target,
-                          const double *x, double *out, int out_stride, arena *scratch) EQS_CHECK;
+/* n edges, of which *n_edge are there, of `orders` rows (value, slope, curvature) from
+ * x[n][orders][in_width] to out[n][orders][out_stride]. source, target: species of each edge, read
+ * only if the network depends on them. */
+eqs_status dense_evaluate(const dense *d, int n, const int *n_edge, int orders, const int *source,
+                          const int *target, const double *x, double *out, int out_stride,
+                          arena *scratch) EQS_CHECK;
 
 #endif

@@ -122,9 +122,10 @@ static void multiply(const edge_network *a, int n, const void *weight, int from,
   a->k->linear(&l);
 }
 
-static void add_rows(const edge_network *a, int n, int width, const int *from, const void *x,
-                     void *y) {
+static void add_rows(const edge_network *a, int n, const int *n_row, int width, const int *from,
+                     const void *x, void *y) {
   row_args r = {.n = n,
+                .n_row = n_row,
                 .width = width,
                 .from = from,
                 .x = x,
@@ -184,10 +185,10 @@ eqs_status edge_network_forward(const edge_network *a, const radial_edges *edges
     int from = layer_in(a, i), to = layer_out(a, i);
     EQS_TRY(arena_take(scratch, mul_size((size_t)n, (size_t)to), a->k->real_size, &t->sum[i]));
     multiply(a, n, a->forward[i], from, i ? from : 2 * from, x, to, t->sum[i]);
-    add_rows(a, n, to, NULL, a->bias[i], t->sum[i]);
+    add_rows(a, n, edges->n_edge, to, NULL, a->bias[i], t->sum[i]);
     if (!i) {
-      add_rows(a, n, to, source_row, source, t->sum[i]);
-      add_rows(a, n, to, target_row, target, t->sum[i]);
+      add_rows(a, n, edges->n_edge, to, source_row, source, t->sum[i]);
+      add_rows(a, n, edges->n_edge, to, target_row, target, t->sum[i]);
     }
     if (i + 1 == a->n_layer) break;
     EQS_TRY(arena_take(scratch, mul_size((size_t)n, (size_t)to), a->k->real_size, &y));

@@ -13,8 +13,8 @@ static eqs_status evaluate_density(const radial *a, const radial_edges *edges, i
   int width = dense_out_width(a->density);
   double *g;
   EQS_TRY(arena_take(scratch, mul_size((size_t)edges->n, (size_t)(orders * width)), sizeof *g, &g));
-  EQS_TRY(dense_evaluate(a->density, edges->n, orders, edges->source, edges->target, x, g, width,
-                         scratch));
+  EQS_TRY(dense_evaluate(a->density, edges->n, edges->n_edge, orders, edges->source, edges->target,
+                         x, g, width, scratch));
   radial_density_args d = {.n = edges->n,
                            .n_edge = edges->n_edge,
                            .orders = orders,
@@ -44,8 +44,8 @@ eqs_status radial_evaluate(const radial *a, const radial_edges *edges, int order
   EQS_TRY(arena_take_zero(scratch, rows * (size_t)in, sizeof(double), &basis.x));
   EQS_TRY(arena_take(scratch, rows, sizeof *basis.cut, &basis.cut));
   a->exact->radial_basis(&basis);
-  EQS_TRY(dense_evaluate(a->network, n, orders, edges->source, edges->target, basis.x, out,
-                         a->width, scratch));
+  EQS_TRY(dense_evaluate(a->network, n, edges->n_edge, orders, edges->source, edges->target,
+                         basis.x, out, a->width, scratch));
   if (!b->cutoff_on_basis) {
     scale_jet_args s = {.n = n, .orders = orders, .width = a->width, .factor = basis.cut, .x = out};
     a->exact->scale_jet(&s);
