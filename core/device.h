@@ -10,6 +10,7 @@
 #include "core/status.h"
 
 typedef struct device device;
+typedef struct device_graph device_graph; /* recorded work */
 
 typedef struct device_ops {
   const char *name; /* "host", "cuda", "emu" */
@@ -25,6 +26,20 @@ typedef struct device_ops {
   /* Waits until all work is done, `get` included. */
   eqs_status (*finish)(device *d);
   void (*close)(device *d);
+  /* The rest is NULL for the host. */
+  /* Work queued after graph_begin is recorded, not run, until graph_end; nothing may be taken,
+   * given back, copied or waited for in between. It is the same work, on the same arrays, each time
+   * that it is queued by graph_launch. After a failure there is no graph and nothing is recorded.
+   */
+  eqs_status (*graph_begin)(device *d);
+  eqs_status (*graph_end)(device *d, device_graph **out);
+  eqs_status (*graph_launch)(device *d, device_graph *g);
+  void (*graph_free)(device *d, device_graph *g); /* NULL is fine */
+  /* Between arrays of the device. */
+  eqs_status (*move)(device *d, void *to, const void *from, size_t bytes);
+  int (*holds)(device *d, const void *p); /* whether p points to memory of this device */
+  /* Work is queued in the caller's stream (cudaStream_t) from now on; NULL = in its own. */
+  eqs_status (*use_stream)(device *d, void *stream);
 } device_ops;
 
 /* The head of every implementation's struct. */

@@ -18,8 +18,10 @@ typedef struct cuda_device {
   device base;
   const char *name;
   int index;
-  cudaStream_t stream;
+  cudaStream_t own, stream; /* its own, and the one in use: its own, or a caller's */
+  cudaStream_t before;      /* in use before a graph was begun */
   cublasHandle_t blas;
+  int blas_lost; /* its stream may be another */
   void *blas_workspace;
   cudaError_t failure; /* the first of a launch, a fill or cuBLAS since the last finish */
   cublasStatus_t blas_failure;
@@ -107,12 +109,89 @@ static void close_device(device *base) {
   cuda_device *d = (cuda_device *)base;
   if (entered == d) entered = NULL;
   (void)cudaSetDevice(d->index);
-  if (d->stream) (void)cudaStreamSynchronize(d->stream);
+  if (d->own) (void)cudaStreamSynchronize(d->own);
   if (d->blas) (void)cublasDestroy(d->blas);
   (void)cudaFree(d->blas_workspace);
-  if (d->stream) (void)cudaStreamDestroy(d->stream);
+  if (d->own) (void)cudaStreamDestroy(d->own);
   (void)cudaGetLastError(); /* nobody is left to be told */
   free(d);
+}
+
+/* ----------------------------------------------------------------------------------- streams */
+
+/* cuBLAS forgets its workspace with its stream; in one of ours it allocates nothing. */
+static eqs_status choose_stream(cuda_device *d, cudaStream_t stream) {
+  if (d->stream == stream && !d->blas_lost) return EQS_OK;
+  d->blas_lost = 1;
+  EQS_TRY(check_blas(d, cublasSetStream(d->blas, stream), "cuBLAS"));
+  EQS_TRY(check_blas(d, cublasSetWorkspace(d->blas, d->blas_workspace, BLAS_WORKSPACE), "cuBLAS"));
+  d->stream = stream;
+  d->blas_lost = 0;
+  return EQS_OK;
+}
+
+static eqs_status use_stream(device *base, void *stream) {
+  cuda_device *d = (cuda_device *)base;
+  return choose_stream(d, stream ? (cudaStream_t)stream : d->own);
+}
+
+/* Always in its own stream: the default stream cannot be captured, and a caller may capture his. */
+static eqs_status graph_begin(device *base) {
+  cuda_device *d = (cuda_device *)base;
+  cudaStream_t before = d->stream;
+  EQS_TRY(choose_stream(d, d->own));
+  d->before = before;
+  return check(d, cudaStreamBeginCapture(d->own, cudaStreamCaptureModeThreadLocal), "capture");
+}
+
+static eqs_status graph_end(device *base, device_graph **out) {
+  cuda_device *d = (cuda_device *)base;
+  cudaGraph_t graph = NULL;
+  cudaGraphExec_t ready = NULL;
+  cudaError_t launch = d->failure, end = cudaStreamEndCapture(d->own, &graph);
+  cublasStatus_t blas = d->blas_failure;
+  d->failure = cudaSuccess;
+  d->blas_failure = CUBLAS_STATUS_SUCCESS;
+  *out = NULL;
+  if (launch == cudaSuccess && end == cudaSuccess)
+    end = cudaGraphInstantiateWithFlags(&ready, graph, 0);
+  if (graph) (void)cudaGraphDestroy(graph);
+  (void)cudaGetLastError();
+  eqs_status status = check_blas(d, blas, "cuBLAS");
+  if (status == EQS_OK) status = check(d, launch, "launch");
+  if (status == EQS_OK) status = check(d, end, "capture");
+  if (status == EQS_OK) status = choose_stream(d, d->before);
+  if (status == EQS_OK) *out = (device_graph *)ready;
+  else if (ready) (void)cudaGraphExecDestroy(ready);
+  return status;
+}
+
+static eqs_status graph_launch(device *base, device_graph *g) {
+  cuda_device *d = (cuda_device *)base;
+  return check(d, cudaGraphLaunch((cudaGraphExec_t)g, d->stream), "graph");
+}
+
+static void graph_free(device *base, device_graph *g) {
+  (void)base;
+  if (g) (void)cudaGraphExecDestroy((cudaGraphExec_t)g);
+}
+
+static eqs_status move(device *base, void *to, const void *from, size_t bytes) {
+  cuda_device *d = (cuda_device *)base;
+  if (!bytes) return EQS_OK;
+  return check(d, cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, queue_of(d)->stream),
+               "copy on the device");
+}
+
+static int holds(device *base, const void *p) {
+  const cuda_device *d = (const cuda_device *)base;
+  struct cudaPointerAttributes a;
+  if (cudaPointerGetAttributes(&a, p) != cudaSuccess) {
+    (void)cudaGetLastError();
+    return 0;
+  }
+  return a.type == cudaMemoryTypeManaged ||
+         (a.type == cudaMemoryTypeDevice && a.device == d->index);
 }
 
 static const device_ops ops = {.name = "cuda",
@@ -123,13 +202,21 @@ static const device_ops ops = {.name = "cuda",
                                .zero = zero,
                                .enter = enter,
                                .finish = finish,
-                               .close = close_device};
+                               .close = close_device,
+                               .graph_begin = graph_begin,
+                               .graph_end = graph_end,
+                               .graph_launch = graph_launch,
+                               .graph_free = graph_free,
+                               .move = move,
+                               .holds = holds,
+                               .use_stream = use_stream};
 
 /* ------------------------------------------------------------------------------------ opening */
 
 static eqs_status set_up(cuda_device *d) {
   EQS_TRY(check(d, cudaSetDevice(d->index), "cudaSetDevice"));
-  EQS_TRY(check(d, cudaStreamCreateWithFlags(&d->stream, cudaStreamNonBlocking), "stream"));
+  EQS_TRY(check(d, cudaStreamCreateWithFlags(&d->own, cudaStreamNonBlocking), "stream"));
+  d->stream = d->own;
   EQS_TRY(check_blas(d, cublasCreate(&d->blas), "cuBLAS"));
   EQS_TRY(check_blas(d, cublasSetStream(d->blas, d->stream), "cuBLAS"));
   /* A workspace of ours, so that nothing is allocated while a graph is captured. */
