@@ -1,6 +1,7 @@
 # Tests of the emulator and of the fake runtime: tests/emu/test_<topic>.c, each with the kernels of
-# tests/emu/<topic>.cu if there is such a file, or those of kernels.cu; test_backend has the library's. `emu_probe` holds the faults on purpose; test_probes
-# runs it as a program, because each of them ends its process. Label: emu.
+# tests/emu/<topic>.cu if there is such a file, or those of kernels.cu; test_backend, test_list and
+# test_graph have the library's. `emu_probe` holds the faults on purpose; test_probes runs it as a
+# program, because each of them ends its process. Label: emu.
 # SPDX-License-Identifier: MIT
 if(NOT TARGET equisorb_emulator OR NOT EQS_CRITERION_LIBRARY)
   return()
@@ -29,8 +30,12 @@ endif()
 file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emu/test_*.c)
 foreach(program IN LISTS programs)
   get_filename_component(topic ${program} NAME_WE)
-  if(topic STREQUAL "test_backend" AND NOT EQS_HAVE_EMULATED_BACKEND)
-    continue()
+  set(with_library OFF)
+  if(topic MATCHES "test_(backend|list|graph)")
+    set(with_library ON)
+    if(NOT EQS_HAVE_EMULATED_BACKEND)
+      continue()
+    endif()
   endif()
   string(REPLACE "test_" "" kernels ${topic})
   set(name emu_${topic})
@@ -42,7 +47,7 @@ foreach(program IN LISTS programs)
   target_compile_definitions(${name} PRIVATE EQS_TEST_SANITIZER="${sanitizer}")
   target_link_libraries(${name} PRIVATE equisorb_flags equisorb_emulator ${EQS_CRITERION_LIBRARY})
   target_include_directories(${name} SYSTEM PRIVATE ${EQS_CRITERION_INCLUDE})
-  if(topic STREQUAL "test_backend")
+  if(with_library)
     target_link_libraries(${name} PRIVATE equisorb_internal)
     target_compile_definitions(${name} PRIVATE EQS_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   elseif(NOT kernels STREQUAL "kernels" AND EXISTS ${PROJECT_SOURCE_DIR}/tests/emu/${kernels}.cu)

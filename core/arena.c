@@ -26,6 +26,7 @@ static eqs_status add_chunk(arena *a, size_t size) {
   }
   a->chunk = c;
   a->used = 0;
+  a->grown++;
   return EQS_OK;
 }
 

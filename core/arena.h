@@ -11,6 +11,7 @@ typedef struct arena {
   size_t used;               /* of the newest chunk */
   size_t total;              /* asked for since the last reset */
   size_t peak;               /* largest total so far */
+  long grown;                /* how often memory was taken from the device */
 } arena;
 
 /* n elements of `size` bytes, 64-byte aligned, not initialised; valid until the next reset.

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/staging.h"
+#include "core/clock.h"
+#include "core/engine.h"
 #include "io/torch_archive.h"
 #include "kernels/backend.h"
 #include "potentials/mace.h"
@@ -34,8 +35,17 @@ eqs_status eqs_context_set_threads(eqs_context *c, int n) {
   return workspace_set_threads(&c->work, n);
 }
 
+eqs_status eqs_context_set_stream(eqs_context *c, void *stream) {
+  if (!c) EQS_FAIL(EQS_ERR_ARGUMENT, "no context");
+  if (device_is_host(c->device))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the context is the host's, which has no streams");
+  c->stream = stream;
+  return EQS_OK;
+}
+
 void eqs_context_free(eqs_context **c) {
   if (!c || !*c) return;
+  device_run_free(*c);
   neighbors_free(&(*c)->list);
   workspace_free(&(*c)->work);
   workspace_free(&(*c)->device_work);
@@ -87,6 +97,7 @@ eqs_status eqs_model_load(eqs_context *c, const char *path, const eqs_model_opti
   }
   potential *p = m->potential;
   p->info.precision = o.precision;
+  m->loaded = clock_seconds();
   for (int z = 0; z < 120; z++) m->species[z] = -1;
   for (int s = 0; s < p->info.n_element; s++) m->species[p->element[s]] = s;
   *out = m;
@@ -124,6 +135,8 @@ eqs_status engine_check_systems(const eqs_systems *s) {
       EQS_FAIL(EQS_ERR_ARGUMENT, "system %d: first[] decreases", i + 1);
   if (s->first[s->n_system] && (!s->number || !s->position))
     EQS_FAIL(EQS_ERR_ARGUMENT, "atoms without numbers or positions");
+  if (s->memory != EQS_MEMORY_HOST)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "positions in device memory are for eqs_compute alone");
   return EQS_OK;
 }
 
@@ -172,6 +185,12 @@ static eqs_status sum_edges(void *argument, int block, arena *scratch) {
   return EQS_OK;
 }
 
+eqs_status engine_sum_edges(const kernel_ops *k, workspace *w, const batch *b,
+                            const double (*gradient)[3], double (*forces)[3], double (*virial)[9]) {
+  edge_sums sums = {k, b, gradient, forces, virial};
+  return workspace_run(w, batch_blocks(b, b->n), sum_edges, &sums);
+}
+
 /* (1/V) sum of v (x) dE/dv, symmetrised. */
 static void set_stress(const eqs_systems *s, const double (*virial)[9], double *stress) {
   for (int i = 0; i < s->n_system; i++) {
@@ -183,16 +202,20 @@ static void set_stress(const eqs_systems *s, const double (*virial)[9], double *
   }
 }
 
+eqs_status engine_diverged(const eqs_systems *s, int i) {
+  int k = 0;
+  while (s->first[k + 1] <= i) k++;
+  EQS_FAIL(EQS_ERR_DIVERGED,
+           "system %d, atom %d: the energy or force is not finite (atoms too close?)", k + 1,
+           i - s->first[k] + 1);
+}
+
 static eqs_status check_finite(const eqs_systems *s, const double *energies, const double *forces) {
-  for (int i = 0; i < s->n_system; i++)
-    for (int a = s->first[i]; a < s->first[i + 1]; a++) {
-      int finite = isfinite(energies[a]);
-      for (int c = 0; forces && c < 3; c++) finite &= isfinite(forces[3 * a + c]) != 0;
-      if (!finite)
-        EQS_FAIL(EQS_ERR_DIVERGED,
-                 "system %d, atom %d: the energy or force is not finite (atoms too close?)", i + 1,
-                 a - s->first[i] + 1);
-    }
+  for (int i = 0; i < s->first[s->n_system]; i++) {
+    int finite = isfinite(energies[i]);
+    for (int c = 0; forces && c < 3; c++) finite &= isfinite(forces[3 * i + c]) != 0;
+    if (!finite) return engine_diverged(s, i);
+  }
   return EQS_OK;
 }
 
@@ -201,32 +224,21 @@ typedef struct atom_results {
   double *energies, (*forces)[3], (*virial)[9]; /* those that are not wanted are NULL */
 } atom_results;
 
-/* The potential alone. */
-static eqs_status evaluate_potential(eqs_context *c, const eqs_model *m, const int *species,
-                                     const atom_results *out) {
+/* The potential alone, on the host. */
+static eqs_status evaluate_potential(eqs_context *c, const eqs_model *m, const eqs_systems *s,
+                                     const int *species, const unsigned char *present,
+                                     const atom_results *r) {
   potential *p = m->potential;
-  workspace *w = engine_work(c);
-  staged_batch staged;
-  atom_results r = *out;
-  size_t n = (size_t)c->list.n;
+  workspace *w = &c->work;
+  batch b = {.n = s->first[s->n_system], .species = species, .nb = &c->list};
   double(*gradient)[3] = NULL;
-  EQS_TRY(stage_batch(c, species, &staged));
-  const batch *b = &staged.batch;
-  if (!device_is_host(c->device)) {
-    EQS_TRY(arena_take(&w->shared, n, sizeof *r.energies, &r.energies));
-    if (r.forces) EQS_TRY(arena_take(&w->shared, n, sizeof *r.forces, &r.forces));
-    if (r.virial) EQS_TRY(arena_take(&w->shared, n, sizeof *r.virial, &r.virial));
-  }
-  if (r.forces) EQS_TRY(arena_take(&w->shared, c->list.edge_capacity, sizeof *gradient, &gradient));
-  EQS_TRY(p->ops->evaluate(p, w, b, r.energies, gradient));
-  edge_sums sums = {p->k, b, (const double(*)[3])gradient, r.forces, r.virial};
-  if (r.forces) EQS_TRY(workspace_run(w, batch_blocks(b, b->n), sum_edges, &sums));
-  if (device_is_host(c->device)) return EQS_OK;
-  const device_ops *d = c->device->ops;
-  EQS_TRY(d->get(c->device, out->energies, r.energies, n * sizeof *r.energies));
-  if (r.forces) EQS_TRY(d->get(c->device, out->forces, r.forces, n * sizeof *r.forces));
-  if (r.virial) EQS_TRY(d->get(c->device, out->virial, r.virial, n * sizeof *r.virial));
-  return d->finish(c->device);
+  EQS_TRY(neighbors_build(&c->list, s, p->info.cutoff));
+  EQS_TRY(p->ops->prepare(p, present));
+  if (r->forces)
+    EQS_TRY(arena_take(&w->shared, c->list.edge_capacity, sizeof *gradient, &gradient));
+  EQS_TRY(p->ops->evaluate(p, w, &b, r->energies, gradient));
+  if (!r->forces) return EQS_OK;
+  return engine_sum_edges(p->k, w, &b, (const double(*)[3])gradient, r->forces, r->virial);
 }
 
 static void sum_virial(const eqs_systems *s, const double (*atom)[9], double (*virial)[9]) {
@@ -235,29 +247,48 @@ static void sum_virial(const eqs_systems *s, const double (*atom)[9], double (*v
       for (int j = 0; j < 9; j++) virial[i][j] += atom[a][j];
 }
 
+/* Energies and forces of atoms, virials of systems: the potential and, if there is one, the
+ * dispersion, on the host's arrays. */
+static eqs_status evaluate_atoms(eqs_context *c, const eqs_model *m, const eqs_systems *s,
+                                 const int *species, const unsigned char *present,
+                                 const atom_results *r, double (*virial)[9]) {
+  double *forces = r->forces ? r->forces[0] : NULL, *total = r->virial ? virial[0] : NULL;
+  if (device_is_host(c->device)) {
+    EQS_TRY(evaluate_potential(c, m, s, species, present, r));
+    if (r->virial) sum_virial(s, (const double(*)[9])r->virial, virial);
+  } else {
+    device_results to = {.energies = r->energies, .forces = forces, .virial = total};
+    EQS_TRY(device_run_evaluate(c, m, s, species, present, &to));
+  }
+  if (m->has_dispersion)
+    EQS_TRY(dispersion_evaluate(&m->dispersion, &c->work, s, r->energies, forces, total));
+  return check_finite(s, r->energies, forces);
+}
+
 static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems *s,
                            const eqs_result *out) {
-  potential *p = m->potential;
   arena *shared = &c->work.shared;
   int n = s->first[s->n_system], *species, want = out->forces || out->stress;
   atom_results r = {0};
   double(*virial)[9];
   unsigned char *present;
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *species, &species));
-  EQS_TRY(arena_take_zero(shared, (size_t)p->info.n_element, 1, &present));
+  EQS_TRY(arena_take_zero(shared, (size_t)m->potential->info.n_element, 1, &present));
+  EQS_TRY(engine_species(m, s, species, present));
+  if (!device_is_host(c->device) && !m->has_dispersion) {
+    device_results to = {.energy = out->energy,
+                         .energies = out->energies,
+                         .forces = out->forces,
+                         .virial = out->stress,
+                         .stress = 1,
+                         .on_device = out->memory == EQS_MEMORY_DEVICE};
+    return device_run_evaluate(c, m, s, species, present, &to);
+  }
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *r.energies, &r.energies));
   if (want) EQS_TRY(arena_take(shared, (size_t)n, sizeof *r.forces, &r.forces));
   if (out->stress) EQS_TRY(arena_take(shared, (size_t)n, sizeof *r.virial, &r.virial));
   EQS_TRY(arena_take_zero(shared, (size_t)s->n_system + 1, sizeof *virial, &virial));
-  EQS_TRY(engine_species(m, s, species, present));
-  EQS_TRY(neighbors_build(&c->list, s, p->info.cutoff));
-  EQS_TRY(p->ops->prepare(p, present));
-  EQS_TRY(evaluate_potential(c, m, species, &r));
-  if (out->stress) sum_virial(s, (const double(*)[9])r.virial, virial);
-  if (m->has_dispersion)
-    EQS_TRY(dispersion_evaluate(&m->dispersion, &c->work, s, r.energies, want ? r.forces[0] : NULL,
-                                out->stress ? virial[0] : NULL));
-  EQS_TRY(check_finite(s, r.energies, want ? r.forces[0] : NULL));
+  EQS_TRY(evaluate_atoms(c, m, s, species, present, &r, virial));
   for (int i = 0; out->energy && i < s->n_system; i++) {
     out->energy[i] = 0;
     for (int a = s->first[i]; a < s->first[i + 1]; a++) out->energy[i] += r.energies[a];
@@ -268,13 +299,42 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   return EQS_OK;
 }
 
+static eqs_status check_pointer(const eqs_context *c, const void *p, const char *what) {
+  if (!p) return EQS_OK;
+  if (device_is_host(c->device))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "%s in device memory, but the context is the host's", what);
+  if (!c->device->ops->holds(c->device, p))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "%s: not memory of the context's GPU", what);
+  return EQS_OK;
+}
+
+/* Whether the arrays lie where they are said to lie. */
+static eqs_status check_memory(const eqs_context *c, const eqs_model *m, const eqs_systems *s,
+                               const eqs_result *r) {
+  if (s->memory > EQS_MEMORY_DEVICE || r->memory > EQS_MEMORY_DEVICE)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "memory is neither EQS_MEMORY_HOST nor EQS_MEMORY_DEVICE");
+  if (m->has_dispersion && (s->memory || r->memory))
+    EQS_FAIL(EQS_ERR_UNSUPPORTED,
+             "dispersion is evaluated on the host: give and take arrays in host memory");
+  if (s->memory) EQS_TRY(check_pointer(c, s->position, "position"));
+  if (!r->memory) return EQS_OK;
+  EQS_TRY(check_pointer(c, r->energy, "energy"));
+  EQS_TRY(check_pointer(c, r->energies, "energies"));
+  EQS_TRY(check_pointer(c, r->forces, "forces"));
+  return check_pointer(c, r->stress, "stress");
+}
+
 eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in, eqs_result *out) {
   eqs_systems s = {0};
   eqs_result r = {0};
   if (!c || !m || !in || !out) EQS_FAIL(EQS_ERR_ARGUMENT, "eqs_compute: an argument is NULL");
   memcpy(&s, in, in->size < sizeof s ? in->size : sizeof s);
   memcpy(&r, out, out->size < sizeof r ? out->size : sizeof r);
+  EQS_TRY(check_memory(c, m, &s, &r));
+  eqs_memory memory = s.memory;
+  s.memory = EQS_MEMORY_HOST;
   EQS_TRY(engine_check_systems(&s));
+  s.memory = memory;
   if (m->potential->refusal[0]) EQS_FAIL(EQS_ERR_ARGUMENT, "%s", m->potential->refusal);
   arena_reset(&c->work.shared);
   return evaluate(c, m, &s, &r);

@@ -3,6 +3,7 @@
 #ifndef EQS_ENGINE_H
 #define EQS_ENGINE_H
 
+#include "core/device_run.h"
 #include "core/neighbors.h"
 #include "core/workspace.h"
 #include "potentials/dispersion.h"
@@ -12,18 +13,17 @@ struct eqs_context {
   device *device;
   workspace work; /* host memory and threads */
   neighbors list;
-  workspace device_work; /* memory of the device, if that is not the host */
+  /* Of a device that is not the host: */
+  workspace device_work; /* its memory */
+  device_run run;
+  void *stream; /* the caller's; NULL = its own */
 };
-
-/* Where the potentials work. */
-static inline workspace *engine_work(eqs_context *c) {
-  return device_is_host(c->device) ? &c->work : &c->device_work;
-}
 
 struct eqs_model {
   device *device;
   struct torch_archive *archive; /* the potential reads from it as elements occur */
   potential *potential;
+  double loaded;    /* when: with its address, who it is */
   int species[120]; /* of every atomic number; -1 = unknown */
   int has_dispersion;
   dispersion dispersion;
@@ -35,6 +35,12 @@ eqs_status engine_check_systems(const eqs_systems *s) EQS_CHECK;
  * EQS_ERR_ARGUMENT names the first atom that the model does not know. */
 eqs_status engine_species(const eqs_model *m, const eqs_systems *s, int *species,
                           unsigned char *present) EQS_CHECK;
+/* Forces of n atoms and, unless that is NULL, their virials, from dE/d(edge vector). */
+eqs_status engine_sum_edges(const kernel_ops *k, workspace *w, const batch *b,
+                            const double (*gradient)[3], double (*forces)[3],
+                            double (*virial)[9]) EQS_CHECK;
+/* EQS_ERR_DIVERGED: results of atom i of the batch are not finite. */
+eqs_status engine_diverged(const eqs_systems *s, int i) EQS_CHECK;
 /* The dispersion part alone of energies[n], eV; zeros if the model has none. */
 eqs_status engine_dispersion(eqs_context *c, const eqs_model *m, const eqs_systems *in,
                              double *energies) EQS_CHECK;

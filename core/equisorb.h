@@ -52,6 +52,11 @@ typedef struct eqs_context eqs_context;
 EQS_API eqs_status eqs_context_open(const char *device, eqs_context **out) EQS_CHECK;
 /* Threads used by later calls; 0 = all cores. Results have the same bits for any number. */
 EQS_API eqs_status eqs_context_set_threads(eqs_context *c, int n) EQS_CHECK;
+/* Later evaluations are queued in the caller's stream, behind what is there, instead of one of the
+ * context's: a cudaStream_t of its GPU that lives as long as it is set and is not being captured
+ * (the default stream as cudaStreamLegacy or cudaStreamPerThread); NULL = the context's own.
+ * EQS_ERR_ARGUMENT: the context is the host's. */
+EQS_API eqs_status eqs_context_set_stream(eqs_context *c, void *stream) EQS_CHECK;
 EQS_API void eqs_context_free(eqs_context **c);
 
 /* ------------------------------------------------------------------------------------- model */
@@ -105,6 +110,9 @@ EQS_API void eqs_model_free(eqs_model **m);
 
 /* ------------------------------------------------------------------------ energies and forces */
 
+/* Where arrays lie. Device memory is that of the context's GPU. */
+typedef enum eqs_memory { EQS_MEMORY_HOST = 0, EQS_MEMORY_DEVICE = 1 } eqs_memory;
+
 /* A batch of systems, concatenated: atoms first[s] .. first[s+1]-1 belong to system s. */
 typedef struct eqs_systems {
   size_t size;
@@ -114,20 +122,26 @@ typedef struct eqs_systems {
   const double *position; /* [n][3] angstrom; need not lie inside the cell */
   const double *cell; /* [n_system][3][3] rows are lattice vectors; NULL if nothing is periodic */
   const int *pbc;     /* [n_system][3] 1 where periodic; NULL if nothing is */
+  /* Of `position` alone, for eqs_compute; the other arrays lie on the host: they say what is to be
+   * done, and are compared with the call before. */
+  eqs_memory memory;
 } eqs_systems;
 
 /* The caller's arrays; NULL = not wanted and not computed. */
 typedef struct eqs_result {
   size_t size;
-  double *energy;   /* [n_system] eV */
-  double *energies; /* [n] eV per atom */
-  double *forces;   /* [n][3] eV/angstrom */
-  double *stress;   /* [n_system][3][3] eV/angstrom^3; 0 for a system without a volume */
+  double *energy;    /* [n_system] eV */
+  double *energies;  /* [n] eV per atom */
+  double *forces;    /* [n][3] eV/angstrom */
+  double *stress;    /* [n_system][3][3] eV/angstrom^3; 0 for a system without a volume */
+  eqs_memory memory; /* of all arrays */
 } eqs_result;
 
-/* One evaluation of the whole batch. On failure the outputs are unspecified.
- * EQS_ERR_ARGUMENT: an element the model does not know, two atoms on one place, a singular cell,
- * a position that is not finite. EQS_ERR_DIVERGED: the result is not finite. */
+/* One evaluation of the whole batch, finished when it returns. On failure the outputs are
+ * unspecified. EQS_ERR_ARGUMENT: an element the model does not know, two atoms on one place, a
+ * singular cell, a position that is not finite; device memory that is none, or on the host.
+ * EQS_ERR_UNSUPPORTED: device memory and added dispersion. EQS_ERR_DIVERGED: the result is not
+ * finite. */
 EQS_API eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in,
                                eqs_result *out) EQS_CHECK;
 

@@ -27,7 +27,7 @@ eqs_status workspace_use_device(workspace *w, device *d) {
   return EQS_OK;
 }
 
-static void level_scratch(workspace *w) {
+void workspace_level(workspace *w) {
   size_t most = 0;
   for (int i = 0; i < w->threads; i++)
     if (w->thread[i].peak > most) most = w->thread[i].peak;
@@ -39,7 +39,7 @@ eqs_status workspace_run(workspace *w, int n, block_task *task, void *argument) 
   char message[MESSAGE] = "";
   int failed = n;
   eqs_status status = EQS_OK;
-  level_scratch(w);
+  workspace_level(w);
   int threads = w->threads < n ? w->threads : n;
 #pragma omp parallel for schedule(dynamic, 1) num_threads(threads > 1 ? threads : 1)
   for (int b = 0; b < n; b++) {

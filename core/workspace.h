@@ -40,6 +40,8 @@ typedef eqs_status block_task(void *argument, int block, arena *scratch);
  * run like the one before it.
  * The first failure (of the lowest block that failed) is returned with its message. */
 eqs_status workspace_run(workspace *w, int n, block_task *task, void *argument) EQS_CHECK;
+/* Gives the threads that scratch now; workspace_run does it itself. */
+void workspace_level(workspace *w);
 eqs_status workspace_set_threads(workspace *w, int threads) EQS_CHECK; /* 0 = all cores */
 /* Scratch memory of a device other than the host, one thread. */
 eqs_status workspace_use_device(workspace *w, device *d) EQS_CHECK;

@@ -55,6 +55,8 @@ eqs_status eqs_extxyz_write(const char *path, int append, const eqs_systems *sys
   static const eqs_result none = {.size = sizeof none};
   if (!path || !systems || systems->n_system < 0)
     EQS_FAIL(EQS_ERR_ARGUMENT, "a path and a batch of systems are needed");
+  if (systems->memory || (result && result->memory))
+    EQS_FAIL(EQS_ERR_ARGUMENT, "arrays in device memory cannot be written");
   for (int i = 0; systems->n_system > 0 && i < systems->first[systems->n_system]; i++)
     if (!element_symbol(systems->number[i])[0])
       EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d has the atomic number %d", i + 1, systems->number[i]);

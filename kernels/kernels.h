@@ -482,6 +482,61 @@ typedef struct search_list {
   double (*vector)[3]; /* NULL = not wanted */
 } search_list;
 
+/* What a device says of a search and of an evaluation. Starts as zero bytes. */
+typedef struct search_status {
+  int64_t edges;   /* in the batch */
+  int block_edges; /* in one of its blocks, at most */
+  int refused;     /* for its positions: the host refuses the structure, too */
+  int crowded;     /* for two atoms on one place, or too many pairs: likewise */
+  int diverged;    /* INT_MAX - the first atom whose results are not finite; 0 = none */
+} search_status;
+
+/* The steps of a search on a device, in this order: range, bin, scan, place, count, scan, fill,
+ * sort, transpose. If the structure is refused, or there are more edges than places, the list that
+ * they make is empty. */
+typedef struct search_args {
+  int n, n_system;
+  search_box *box; /* [n_system] */
+  search_cells cells;
+  int *count;        /* [4 n + 65 n_system] atoms of each bin, zero before and after */
+  int *edges;        /* [n] of each atom */
+  search_list found; /* [capacity] */
+  int *index[2];     /* [capacity] of `found`, for the sort */
+  int capacity;      /* edges that there is room for */
+  const int *first;  /* [n + 1] */
+  int *center, *neighbor, *transpose; /* [capacity] */
+  double (*vector)[3];                /* [capacity] */
+  search_status *status;
+} search_args;
+
+enum { SCAN_TILE = 1024 };
+
+/* first[i] = the sum of count[0 .. i-1]. With `most`, also: status->edges and block_edges, the sum
+ * and the largest of `group` tiles; first is all zeros if one of them exceeds its limit, or the
+ * structure is refused. */
+typedef struct scan_args {
+  int n;
+  const int *count; /* [n] */
+  int *first;       /* [n + 1] */
+  int64_t *sum;     /* [tiles] scratch */
+  int group, group_most;
+  int64_t most; /* -1 = no limit */
+  search_status *status;
+} scan_args;
+
+/* Results of systems from those of their atoms; the first atom whose own are not finite is noted.
+ */
+typedef struct system_sum_args {
+  int n_system;
+  const search_box *box;
+  const double *energies;                  /* [n] */
+  const double (*forces)[3], (*virial)[9]; /* [n]; NULL = not wanted */
+  const double *factor;                    /* [n_system]; NULL = total is the plain sum */
+  double *energy;                          /* out [n_system]; NULL = not wanted */
+  double (*total)[9]; /* out [n_system]: with a factor, of the symmetrised sum */
+  search_status *status;
+} system_sum_args;
+
 #define KERNELS(X)                                                                                 \
   X(edge_gather, edge_gather_args)                                                                 \
   X(edge_pick, edge_pick_args)                                                                     \
@@ -531,6 +586,19 @@ typedef struct search_list {
   X(field_count, dispersion_args)                                                                  \
   X(field_energy, dispersion_args)
 
+/* What only devices other than the host have: the host makes its lists in core/neighbors.c. NULL in
+ * its table. */
+#define DEVICE_KERNELS(X)                                                                          \
+  X(search_range, search_args)                                                                     \
+  X(search_bin, search_args)                                                                       \
+  X(search_place, search_args)                                                                     \
+  X(search_count, search_args)                                                                     \
+  X(search_fill, search_args)                                                                      \
+  X(search_sort, search_args)                                                                      \
+  X(search_transpose, search_args)                                                                 \
+  X(scan, scan_args)                                                                               \
+  X(system_sum, system_sum_args)
+
 typedef struct kernel_ops {
   const char *name;      /* "avx512 single" */
   size_t real_size;      /* 4 or 8 */
@@ -538,6 +606,7 @@ typedef struct kernel_ops {
 #define KERNEL_FIELD(op, args) void (*op)(const args *);
   KERNELS(KERNEL_FIELD)
   HOST_KERNELS(KERNEL_FIELD)
+  DEVICE_KERNELS(KERNEL_FIELD)
 #undef KERNEL_FIELD
   /* These prepare host memory, to be copied to the device: */
   /* Rounds n doubles to reals. */

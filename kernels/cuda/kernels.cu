@@ -18,7 +18,9 @@
 #include "kernels/geometry.h"
 #include "kernels/node.h"
 #include "kernels/radial.h"
+#include "kernels/search.h"
 
+#include <climits>
 #include <cstring>
 
 namespace {
@@ -101,6 +103,8 @@ KERNEL(row_copy, row_args, warp < row_count(&a), row_body(&a, warp, 0))
 LAUNCHER(row_copy, row_args, n, WARPS)
 KERNEL(row_add, row_args, warp < row_count(&a), row_body(&a, warp, 1))
 LAUNCHER(row_add, row_args, n, WARPS)
+
+#include "kernels/cuda/search.h"
 
 // -------------------------------------------------------------------------------- convolution
 
@@ -271,6 +275,7 @@ kernel_ops make_table() {
   t.real_size = sizeof(real);
 #define ENTRY(op, args) t.op = op##_cuda;
   KERNELS(ENTRY)
+  DEVICE_KERNELS(ENTRY)
 #undef ENTRY
   t.convert = convert_cuda;
   t.linear_pack = linear_pack_cuda;

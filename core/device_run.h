@@ -1,0 +1,56 @@
+/* device_run.h -- one evaluation on a device other than the host: the list, the potential and its
+ * sums, queued together, with one wait at the end.
+ *
+ * A batch of another shape (atoms of its systems, cutoff) is counted first, so that its edges have
+ * room; the room stays until it overflows, whereupon the evaluation is discarded, the room is made
+ * larger, and it is repeated. The same work on the same shape is recorded as a graph at its third
+ * evaluation, when nothing is allocated any more, and queued as a whole from then on.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_DEVICE_RUN_H
+#define EQS_DEVICE_RUN_H
+
+#include "core/device_list.h"
+#include "potentials/potential.h"
+
+/* Where results go; NULL = not wanted. */
+typedef struct device_results {
+  double *energy, *energies; /* [n_system], [n] */
+  double *forces;            /* [n][3] */
+  double *virial;            /* [n_system][3][3] */
+  int stress;                /* instead of the virial */
+  int on_device;             /* the arrays above are in its memory */
+} device_results;
+
+/* What a context keeps from one evaluation to the next. */
+typedef struct device_run {
+  /* The last evaluation: its shape, the rest of what it did, ... */
+  int n_system, *first;
+  double cutoff;
+  int *species; /* on the host */
+  const eqs_model *model;
+  double model_loaded;
+  int want;
+  size_t first_room, species_room;
+  /* ... and where its arrays are. */
+  device_list list;
+  neighbors neighbors;
+  device_blocks blocks;
+  batch batch;
+  double *factor; /* [n_system] of the stress */
+  double *energy, *energies, (*forces)[3], (*virial)[9], (*total)[9], (*gradient)[3];
+  int edges, block_edges; /* capacities */
+  int known;              /* 0: nothing above is of use */
+  int settled;            /* it allocated nothing */
+  device_graph *graph;    /* NULL = none yet */
+  search_status status;
+} device_run;
+
+/* The batch's species and which of the model's elements are present lie on the host, as do all
+ * arrays of *s but, if `memory` says so, the positions. Errors as eqs_compute. */
+eqs_status device_run_evaluate(eqs_context *c, const eqs_model *m, const eqs_systems *s,
+                               const int *species, const unsigned char *present,
+                               const device_results *out) EQS_CHECK;
+void device_run_free(eqs_context *c);
+
+#endif
