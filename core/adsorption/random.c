@@ -6,6 +6,10 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/random.h"
 
+#include <math.h>
+
+#define TWO_PI 6.283185307179586476925287
+
 void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
   uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
   uint32_t k0 = key[0], k1 = key[1];
@@ -24,6 +28,12 @@ void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
   out[3] = c3;
 }
 
+/* 53 bits of two words. */
+static double uniform(const uint32_t word[2]) {
+  uint64_t bits = ((uint64_t)word[0] << 32 | word[1]) >> 11;
+  return (double)bits * 0x1p-53;
+}
+
 void random_uniform(uint64_t seed, uint32_t stream, uint64_t index, size_t n, double *out) {
   const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
   for (size_t i = 0; i < n; i += 2) {
@@ -31,9 +41,41 @@ void random_uniform(uint64_t seed, uint32_t stream, uint64_t index, size_t n, do
                                  stream};
     uint32_t word[4];
     philox4x32(counter, key, word);
-    for (size_t j = 0; j < 2 && i + j < n; j++) {
-      uint64_t bits = ((uint64_t)word[2 * j] << 32 | word[2 * j + 1]) >> 11;
-      out[i + j] = (double)bits * 0x1p-53;
-    }
+    for (size_t j = 0; j < 2 && i + j < n; j++) out[i + j] = uniform(word + 2 * j);
+  }
+}
+
+void random_make_normal(double *x, size_t n) {
+  for (size_t i = 0; i + 1 < n; i += 2) {
+    double radius = sqrt(-2 * log1p(-x[i])), angle = TWO_PI * x[i + 1];
+    x[i] = radius * cos(angle);
+    x[i + 1] = radius * sin(angle);
+  }
+}
+
+/* Number `at` of the draw: two doubles of a block, four for an attempt. */
+static void attempt(uint64_t seed, uint32_t stream, uint64_t index, uint32_t at, double u[4]) {
+  const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+  for (uint32_t half = 0; half < 2; half++) {
+    const uint32_t counter[4] = {2 * at + half, (uint32_t)index, (uint32_t)(index >> 32), stream};
+    uint32_t word[4];
+    philox4x32(counter, key, word);
+    u[2 * half] = uniform(word);
+    u[2 * half + 1] = uniform(word + 2);
+  }
+}
+
+double random_gamma(uint64_t seed, uint32_t stream, uint64_t index, double shape) {
+  if (!(shape > 0)) return 0;
+  double a = shape < 1 ? shape + 1 : shape; /* the smaller ones by a power of a uniform number */
+  double d = a - 1.0 / 3, c = 1 / sqrt(9 * d);
+  for (uint32_t at = 0;; at++) {
+    double u[4], v;
+    attempt(seed, stream, index, at, u);
+    random_make_normal(u, 2);
+    v = 1 + c * u[0];
+    v *= v * v;
+    if (v <= 0 || log1p(-u[2]) >= u[0] * u[0] / 2 + d * (1 - v + log(v))) continue;
+    return shape < 1 ? d * v * pow(1 - u[3], 1 / shape) : d * v;
   }
 }

@@ -7,12 +7,8 @@
 #include <string.h>
 
 #include "core/adsorption/random.h"
-
-#define BOLTZMANN_EV 8.617333262e-5 /* eV/K */
-/* u (angstrom/fs)^2 in eV; its inverse is the acceleration of 1 u by 1 eV/angstrom, angstrom/fs^2
- */
-#define KINETIC_EV 103.642696562
-#define TWO_PI     6.283185307179586476925287
+#include "core/dynamics/units.h"
+#include "core/dynamics/verlet.h"
 
 typedef struct trajectory {
   const hybrid_settings *s;
@@ -30,23 +26,18 @@ static void copy(void *to, const void *from, size_t bytes) {
   if (bytes) memcpy(to, from, bytes); /* a system may lack free atoms, or bodies */
 }
 
-/* Normal numbers by Box and Muller; the last one stays uniform. */
+/* Normal numbers; the last one stays uniform. */
 static void draw_numbers(trajectory *t) {
   const hybrid_settings *s = t->s;
   random_uniform(s->seed, s->stream, s->index, t->n_number, t->number);
-  for (size_t i = 0; i + 2 < t->n_number; i += 2) {
-    double radius = sqrt(-2 * log1p(-t->number[i])), angle = TWO_PI * t->number[i + 1];
-    t->number[i] = radius * cos(angle);
-    t->number[i + 1] = radius * sin(angle);
-  }
+  random_make_normal(t->number, t->n_number - 1);
 }
 
 static void set_momenta(trajectory *t) {
   hybrid_system *y = t->system;
-  const double *g = t->number;
+  const double *g = t->number + 3 * (size_t)y->n_free;
   double kt = BOLTZMANN_EV * t->s->temperature / KINETIC_EV;
-  for (int i = 0; i < y->n_free; i++, g += 3)
-    for (int k = 0; k < 3; k++) t->velocity[i][k] = sqrt(kt / y->mass[i]) * g[k];
+  verlet_maxwell(y->n_free, y->mass, t->s->temperature, t->number, t->velocity);
   for (int b = 0; b < y->n_body; b++, g += 6)
     for (int k = 0; k < 3; k++) {
       y->body[b].velocity[k] = sqrt(kt / y->shape[b]->mass) * g[k];
@@ -56,9 +47,7 @@ static void set_momenta(trajectory *t) {
 
 static double kinetic(const trajectory *t) {
   const hybrid_system *y = t->system;
-  double sum = 0;
-  for (int i = 0; i < y->n_free; i++)
-    for (int k = 0; k < 3; k++) sum += y->mass[i] * t->velocity[i][k] * t->velocity[i][k] / 2;
+  double sum = verlet_kinetic(y->n_free, y->mass, (const double(*)[3])t->velocity);
   for (int b = 0; b < y->n_body; b++) sum += rigid_kinetic(y->shape[b], y->body + b);
   return KINETIC_EV * sum;
 }
@@ -81,16 +70,14 @@ static eqs_status evaluate(trajectory *t) {
 static void kick(trajectory *t, double dt) {
   hybrid_system *y = t->system;
   int at = y->n_free;
-  for (int i = 0; i < y->n_free; i++)
-    for (int k = 0; k < 3; k++) t->velocity[i][k] += dt / KINETIC_EV * t->force[i][k] / y->mass[i];
+  verlet_kick(y->n_free, y->mass, (const double(*)[3])t->force, dt, t->velocity);
   for (int b = 0; b < y->n_body; at += y->shape[b++]->n)
     rigid_kick(y->shape[b], y->body + b, (const double(*)[3])(t->force + at), 1 / KINETIC_EV, dt);
 }
 
 static void drift(trajectory *t, double dt) {
   hybrid_system *y = t->system;
-  for (int i = 0; i < y->n_free; i++)
-    for (int k = 0; k < 3; k++) y->free_at[i][k] += dt * t->velocity[i][k];
+  verlet_drift(y->n_free, (const double(*)[3])t->velocity, dt, y->free_at);
   for (int b = 0; b < y->n_body; b++) {
     for (int k = 0; k < 3; k++) y->body[b].center[k] += dt * y->body[b].velocity[k];
     rigid_rotate(y->shape[b], y->body + b, dt);
