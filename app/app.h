@@ -22,6 +22,8 @@ int gcmc_main(int argc, char **argv);
 int tmmc_main(int argc, char **argv);
 int pores_main(int argc, char **argv);
 int widom_main(int argc, char **argv);
+int md_main(int argc, char **argv);
+int relax_main(int argc, char **argv);
 int isotherm_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
 
@@ -34,6 +36,9 @@ int app_stop_code(void); /* the exit code for it */
 int app_fail(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same with the hint to ask --help; returns EXIT_USAGE. */
 int app_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Letters to change from one word to the other, for those shorter than 32. */
+int app_distance(const char *a, const char *b);
 
 double app_seconds(void);        /* a monotonic clock */
 double app_peak_megabytes(void); /* largest resident size so far */

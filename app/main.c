@@ -25,6 +25,8 @@ static const entry commands[] = {
     {"tmmc", "whole isotherms from one run, by transition-matrix Monte Carlo", tmmc_main},
     {"pores", "diameters, channels, pockets, volume and surface of frameworks", pores_main},
     {"widom", "Henry coefficient of one framework to an asked error", widom_main},
+    {"md", "molecular dynamics of a structure", md_main},
+    {"relax", "atoms and cell to the nearest minimum", relax_main},
     {"isotherm", "fits, selectivities and working capacities from loadings", isotherm_main},
     {"serve", "energies and forces for i-PI, ASE, LAMMPS over a socket", serve_main},
 };
@@ -123,8 +125,7 @@ void json_string(FILE *out, const char *s) {
   fputc('"', out);
 }
 
-/* Edit distance, for names shorter than the row. */
-static int distance(const char *a, const char *b) {
+int app_distance(const char *a, const char *b) {
   enum { ROW = 32 };
   int row[ROW];
   int n = (int)strlen(b);
@@ -158,8 +159,8 @@ static void help(void) {
 static int unknown(const char *name) {
   int best = 0;
   for (int i = 1; i < N_COMMAND; i++)
-    if (distance(name, commands[i].name) < distance(name, commands[best].name)) best = i;
-  if (distance(name, commands[best].name) <= 3)
+    if (app_distance(name, commands[i].name) < app_distance(name, commands[best].name)) best = i;
+  if (app_distance(name, commands[best].name) <= 3)
     return app_usage(NULL, "there is no command '%s'; did you mean '%s'?", name,
                      commands[best].name);
   return app_usage(NULL, "there is no command '%s'", name);

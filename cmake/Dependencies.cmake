@@ -9,8 +9,10 @@ find_path(EQS_PEGTL_INCLUDE NAMES tao/pegtl.hpp DOC "Folder that holds tao/pegtl
           PATHS ${EQS_GEMMI_INCLUDE}/gemmi/third_party)
 find_path(EQS_SPGLIB_INCLUDE spglib.h DOC "Folder that holds spglib.h")
 find_library(EQS_SPGLIB_LIBRARY NAMES symspg DOC "spglib")
+find_path(EQS_YAML_INCLUDE yaml.h DOC "libyaml, for run files of the command")
+find_library(EQS_YAML_LIBRARY NAMES yaml DOC "libyaml")
 foreach(item GEMMI_INCLUDE:gemmi-dev PEGTL_INCLUDE:tao-pegtl-dev SPGLIB_INCLUDE:libsymspg-dev
-             SPGLIB_LIBRARY:libsymspg-dev)
+             SPGLIB_LIBRARY:libsymspg-dev YAML_INCLUDE:libyaml-dev YAML_LIBRARY:libyaml-dev)
   string(REPLACE ":" ";" item ${item})
   list(GET item 0 name)
   list(GET item 1 package)

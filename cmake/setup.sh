@@ -5,7 +5,7 @@
 # SPDX-License-Identifier: MIT
 set -euo pipefail
 
-packages=(gcc g++ cmake ninja-build gemmi-dev tao-pegtl-dev libsqlite3-dev libsymspg-dev)
+packages=(gcc g++ cmake ninja-build gemmi-dev tao-pegtl-dev libsqlite3-dev libsymspg-dev libyaml-dev)
 for need in "$@"; do
   case "$need" in
     run) packages+=(ca-certificates python3 python3-pip xz-utils) ;;

@@ -7,7 +7,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD/build/arm64-root
 packages=(libsqlite3-0 libsqlite3-dev libsymspg1 libsymspg-dev libcjson1 libcjson-dev gemmi-dev
-  tao-pegtl-dev)
+  tao-pegtl-dev libyaml-0-2 libyaml-dev)
 [ ! -f "$root/complete" ] || exit 0
 rm -rf "$root"
 mkdir -p "$root/apt/lists/partial" "$root/apt/cache/archives/partial"

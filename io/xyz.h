@@ -7,6 +7,8 @@
 #ifndef EQS_XYZ_H
 #define EQS_XYZ_H
 
+#include <stdio.h>
+
 #include "io/structure.h"
 
 /* Appends all frames. Messages name path and line. EQS_ERR_FILE, EQS_ERR_FORMAT. */
@@ -14,5 +16,16 @@ eqs_status xyz_read(const char *path, structure_list *out) EQS_CHECK;
 /* The same from memory; `name` stands for the file. */
 eqs_status xyz_read_memory(const char *text, size_t n, const char *name,
                            structure_list *out) EQS_CHECK;
+
+/* What else a frame may say: more of the comment line ("step=3"), momenta [n][3] in ASE's unit,
+ * sqrt(u eV). NULL = nothing. */
+typedef struct xyz_extra {
+  const char *info;
+  const double *momenta;
+} xyz_extra;
+
+/* Frames as eqs_extxyz_write writes them, within LOCALE_C(); errors are left in the stream. */
+void xyz_write_frames(FILE *file, const eqs_systems *systems, const eqs_result *result,
+                      const xyz_extra *extra);
 
 #endif

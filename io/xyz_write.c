@@ -7,13 +7,14 @@
 #include "core/locale_c.h"
 #include "core/status.h"
 #include "io/elements.h"
+#include "io/xyz.h"
 
 static void write_row(FILE *file, const char *separator, const double *x, int n) {
   for (int k = 0; k < n; k++) fprintf(file, "%s%.17g", k ? " " : separator, x[k]);
 }
 
 static void write_comment(FILE *file, const eqs_systems *systems, const eqs_result *result,
-                          size_t f) {
+                          const xyz_extra *extra, size_t f) {
   const double *cell = systems->cell ? systems->cell + 9 * f : NULL;
   const int *pbc = systems->pbc ? systems->pbc + 3 * f : NULL;
   int any = 0;
@@ -23,27 +24,30 @@ static void write_comment(FILE *file, const eqs_systems *systems, const eqs_resu
     write_row(file, "", cell, 9);
     fprintf(file, "\" ");
   }
-  fprintf(file, "Properties=species:S:1:pos:R:3%s%s", result->forces ? ":forces:R:3" : "",
-          result->energies ? ":energies:R:1" : "");
+  fprintf(file, "Properties=species:S:1:pos:R:3%s%s%s", result->forces ? ":forces:R:3" : "",
+          result->energies ? ":energies:R:1" : "", extra->momenta ? ":momenta:R:3" : "");
   if (result->energy) write_row(file, " energy=", result->energy + f, 1);
   if (result->stress) {
     fprintf(file, " stress=\"");
     write_row(file, "", result->stress + 9 * f, 9);
     fprintf(file, "\"");
   }
+  if (extra->info) fprintf(file, " %s", extra->info);
   fprintf(file, " pbc=\"%c %c %c\"\n", pbc && pbc[0] ? 'T' : 'F', pbc && pbc[1] ? 'T' : 'F',
           pbc && pbc[2] ? 'T' : 'F');
 }
 
-static void write_frames(FILE *file, const eqs_systems *systems, const eqs_result *result) {
+void xyz_write_frames(FILE *file, const eqs_systems *systems, const eqs_result *result,
+                      const xyz_extra *extra) {
   for (size_t f = 0; f < (size_t)systems->n_system; f++) {
     fprintf(file, "%d\n", systems->first[f + 1] - systems->first[f]);
-    write_comment(file, systems, result, f);
+    write_comment(file, systems, result, extra, f);
     for (size_t i = (size_t)systems->first[f]; i < (size_t)systems->first[f + 1]; i++) {
       fprintf(file, "%-2s", element_symbol(systems->number[i]));
       write_row(file, " ", systems->position + 3 * i, 3);
       if (result->forces) write_row(file, " ", result->forces + 3 * i, 3);
       if (result->energies) write_row(file, " ", result->energies + i, 1);
+      if (extra->momenta) write_row(file, " ", extra->momenta + 3 * i, 3);
       fprintf(file, "\n");
     }
   }
@@ -63,7 +67,7 @@ eqs_status eqs_extxyz_write(const char *path, int append, const eqs_systems *sys
   int to_stdout = strcmp(path, "-") == 0;
   FILE *file = to_stdout ? stdout : fopen(path, append ? "ab" : "wb");
   if (!file) EQS_FAIL(EQS_ERR_FILE, "%s: cannot be written: %s", path, strerror(errno));
-  write_frames(file, systems, result ? result : &none);
+  xyz_write_frames(file, systems, result ? result : &none, &(xyz_extra){.info = NULL});
   int bad = fflush(file) != 0 || ferror(file);
   int error = errno;
   if (!to_stdout && fclose(file) != 0) {

@@ -34,8 +34,8 @@ static eqs_status evaluate(dynamics *d) {
 /* Back into the cell; the images say by how much. */
 static eqs_status wrap(dynamics *d) {
   double inverse[9];
-  if (!d->pbc[0] && !d->pbc[1] && !d->pbc[2]) return EQS_OK;
-  if (!cell_inverse(d->cell, inverse)) EQS_FAIL(EQS_ERR_DIVERGED, "the cell has lost its volume");
+  if (!d->pbc[0] || !d->pbc[1] || !d->pbc[2]) return EQS_OK;
+  if (!cell_inverse(d->cell, inverse)) EQS_FAIL(EQS_ERR_ARGUMENT, "the cell has no volume");
   for (int i = 0; i < d->n; i++) {
     double *x = d->x[i], whole[3];
     for (int k = 0; k < 3; k++) {
@@ -44,7 +44,7 @@ static eqs_status wrap(dynamics *d) {
         EQS_FAIL(EQS_ERR_DIVERGED, "atom %d has left for infinity", i + 1);
     }
     for (int k = 0; k < 3; k++) {
-      if (!d->pbc[k] || whole[k] == 0) continue;
+      if (whole[k] == 0) continue;
       d->image[i][k] += (int)whole[k];
       for (int a = 0; a < 3; a++) x[a] -= whole[k] * d->cell[3 * k + a];
     }

@@ -14,7 +14,8 @@
 #include "core/adsorption/checkpoint.h"
 
 /* Energy (eV), forces (eV/angstrom) and stress (eV/angstrom^3, positive under tension; zero without
- * a volume) of n atoms in a cell. Positions lie inside the cell along periodic directions. */
+ * a volume) of n atoms in a cell. Positions lie inside a cell that is
+ * periodic in three directions. */
 typedef eqs_status dynamics_force(void *context, int n, const double (*x)[3], const double cell[9],
                                   double *energy, double (*force)[3], double stress[9]);
 
@@ -54,7 +55,7 @@ typedef struct dynamics {
   int n, pbc[3];
   double degrees;  /* of freedom: 3 n, or three fewer where the total momentum is held at zero */
   double *mass;    /* [n] u */
-  double (*x)[3];  /* [n] angstrom, inside the cell along periodic directions */
+  double (*x)[3];  /* [n] angstrom; inside the cell if it is periodic in three directions */
   int (*image)[3]; /* [n] x + image . cell is continuous in time */
   double (*v)[3];  /* [n] angstrom/fs */
   double (*force)[3];

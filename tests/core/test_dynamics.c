@@ -72,7 +72,7 @@ Test(dynamics, the_way_back) {
 Test(dynamics, images) {
   static const double cell[9] = {4, 0, 0, 1, 5, 0, -2, 0.5, 6}, x[1][3] = {{0.1, 0.2, 0.3}};
   static const double v[1][3] = {{0.7, -0.9, 0.31}}, mass[1] = {1};
-  static const int pbc[3] = {1, 1, 0};
+  static const int pbc[3] = {1, 1, 1};
   dynamics d;
   dynamics_settings s = {.step = 1, .force = toy_free_force};
   cr_assert_eq(dynamics_open(&d, &s, 1, mass, x, v, cell, pbc), EQS_OK);
@@ -84,7 +84,7 @@ Test(dynamics, images) {
     for (int k = 0; k < 3; k++) {
       double f = d.x[0][0] * inverse[k] + d.x[0][1] * inverse[3 + k] + d.x[0][2] * inverse[6 + k];
       cr_assert_float_eq(u[k], x[0][k] + i * v[0][k], 1e-10);
-      cr_assert(!pbc[k] || (f > -1e-12 && f < 1 + 1e-12), "%g", f);
+      cr_assert(f > -1e-12 && f < 1 + 1e-12, "%g", f);
     }
   }
   dynamics_free(&d);
@@ -227,9 +227,9 @@ Test(dynamics, stored_and_read) {
     cr_assert_eq(archive_finish(&a), EQS_OK, "%s", eqs_error());
     cr_assert_eq(part.at, 24);
     while (part.at < whole.at) cr_assert_eq(dynamics_step(&part), EQS_OK);
-    cr_expect(!memcmp(part.x, whole.x, sizeof part.x[0] * TOY_ATOMS), "%d", t);
-    cr_expect(!memcmp(part.v, whole.v, sizeof part.v[0] * TOY_ATOMS), "%d", t);
-    cr_expect(!memcmp(part.cell, whole.cell, sizeof part.cell), "%d", t);
+    cr_assert_arr_eq(part.x[0], whole.x[0], sizeof part.x[0] * TOY_ATOMS);
+    cr_assert_arr_eq(part.v[0], whole.v[0], sizeof part.v[0] * TOY_ATOMS);
+    cr_assert_arr_eq(part.cell, whole.cell, sizeof part.cell);
     cr_expect(part.exchanged == whole.exchanged && part.energy == whole.energy);
     archive_free(&a);
     dynamics_free(&whole);

@@ -1,0 +1,183 @@
+#!/bin/bash
+# `equisorb md`: run files and their complaints, logs and trajectories, the same bits for any number
+# of threads and over kills, runs that explode.
+# SPDX-License-Identifier: MIT
+set -euo pipefail
+. "$(dirname "$0")/checks.sh"
+
+model=$data/models/tiny_L1.model
+cat > host.xyz << XYZ
+4
+Lattice="9 0 0 1.5 9.5 0 -1 0.5 10" Properties=species:S:1:pos:R:3 pbc="T T T"
+O 0.3 0.2 0.1
+C 1.5 0.4 0.1
+H 2.2 1.2 0.3
+Zn -0.4 1.9 1.0
+XYZ
+md=("$equisorb" md --structure host.xyz --model "$model")
+
+check 0 "help" "$equisorb" md --help
+says out "example"
+check 2 "no structure" "$equisorb" md --model "$model" --steps 3
+check 2 "no steps" "${md[@]}"
+says err "--steps"
+check 2 "two run files" "${md[@]}" --steps 3 a.yaml b.yaml
+check 1 "no such run file" "${md[@]}" none.yaml
+check 2 "a temperature below zero" "${md[@]}" --steps 3 --temperature -1
+check 2 "a unit that is none" "${md[@]}" --steps 3 --timestep "1 fortnight"
+says err "fs, ps, ns"
+check 2 "to continue from nothing" "${md[@]}" --steps 3 --continue
+check 1 "an unknown thermostat" "${md[@]}" --steps 3 --thermostat berendsen
+check 1 "a barostat alone" "${md[@]}" --steps 3 --temperature 300 --barostat full
+says err "thermostat"
+
+# Run files: every fault has its line.
+fault() { # LINE TEXT SAYS
+  printf 'structure: host.xyz\nmodel: %s\nsteps: 20\n%b\n' "$model" "$2" > fault.yaml
+  check 2 "run file: $2" "$equisorb" md fault.yaml
+  says err "line $1"
+  says err "$3"
+}
+fault 4 'temprature: 300 K' "did you mean 'temperature'"
+fault 4 'temperature: 300 fs' "no unit 'fs'"
+fault 4 'timestep: soon' "wants a number"
+fault 4 'steps: 30' "twice"
+fault 4 'steps-: 30' "did you mean 'steps'"
+fault 4 'log-every: 2.5' "2.5"
+fault 4 'precision: half' "precision"
+fault 5 '# a remark\nunwrapped: perhaps' "true or false"
+fault 4 'temperature: [300, 310]' "one value"
+fault 4 'temperature:' "no value"
+fault 4 'log: "never closed' "not YAML"
+fault 4 '- a list' "line"
+printf -- '- 1\n- 2\n' > list.yaml
+check 2 "a list" "$equisorb" md list.yaml
+says err "mapping"
+: > empty.yaml
+check 2 "an empty file" "$equisorb" md empty.yaml
+printf 'steps: &a 3\nlog-every: *a\n' > alias.yaml
+check 2 "an alias" "$equisorb" md alias.yaml
+
+# A file and flags mean the same; flags come first.
+cat > run.yaml << YAML
+# constant energy
+structure: host.xyz
+model: $model
+steps: 60
+timestep: 0.0005 ps
+temperature: 300 K
+precision: double
+log: file.csv
+trajectory: file.extxyz
+trajectory-every: 20
+unwrapped: true
+YAML
+check 0 "a run file" "$equisorb" md run.yaml
+says out "drift"
+check 0 "flags" "${md[@]}" --steps 60 --timestep 0.5 --temperature 300 --precision double \
+  --log flags.csv --trajectory flags.extxyz --trajectory-every 20 --unwrapped
+same file.csv flags.csv "a run file and flags"
+same file.extxyz flags.extxyz "a run file and flags: trajectory"
+check 0 "a flag over the file" "$equisorb" md run.yaml --steps 40 --log less.csv --trajectory less.extxyz
+[ "$(wc -l < less.csv)" = 6 ] || fail "rows of less.csv"
+[ "$(grep -c Lattice file.extxyz)" = 4 ] || fail "frames"
+python3 - << 'PYTHON' || { cat file.csv; fail "what is conserved, or momenta"; }
+import csv
+rows = list(csv.DictReader(open("file.csv")))
+total = [float(r["conserved_eV"]) for r in rows]
+kinetic = [float(r["kinetic_eV"]) for r in rows]
+assert max(total) - min(total) < 0.01 * (max(kinetic) - min(kinetic)), total
+for r, e, k in zip(rows, total, kinetic):
+    assert abs(float(r["kinetic_eV"]) + float(r["potential_eV"]) - e) < 1e-9
+# the last frame's momenta (ASE's unit) give the kinetic energy of its row
+mass = {"O": 15.999, "C": 12.011, "H": 1.008, "Zn": 65.38}
+last = open("file.extxyz").read().splitlines()[-4:]
+energy = 0
+for line in last:
+    f = line.split()
+    energy += sum(float(x) ** 2 for x in f[4:7]) / 2 / mass[f[0]]
+assert abs(energy - kinetic[-1]) < 1e-9, (energy, kinetic[-1])
+assert float(rows[-1]["time_ps"]) == 0.03
+PYTHON
+checks=$((checks + 1))
+
+# Every ensemble runs; threads do not matter.
+for ensemble in "csvr none" "nose-hoover isotropic" "langevin full"; do
+  set -- $ensemble
+  kind=("${md[@]}" --steps 40 --temperature 200 --thermostat "$1" --barostat "$2"
+    --pressure "1 bar" --thermostat-time "20 fs")
+  check 0 "$ensemble" "${kind[@]}" --threads 1 --log one.csv --final one.extxyz
+  check 0 "$ensemble, two threads" "${kind[@]}" --threads 2 --log two.csv --final two.extxyz
+  same one.csv two.csv "$ensemble: one thread and two"
+  same one.extxyz two.extxyz "$ensemble: one thread and two"
+done
+
+# Killed at any moment, a run ends as if it had never stopped.
+long=("${md[@]}" --steps 6000 --temperature 300 --thermostat csvr --barostat full --seed 5
+  --log-every 7 --trajectory-every 50 --checkpoint-every 90 --unwrapped)
+check 0 "without a stop" "${long[@]}" --log whole.csv --trajectory whole.extxyz --final whole.last
+kills=0
+for signal in KILL TERM USR1 KILL INT KILL KILL TERM KILL KILL KILL KILL KILL KILL KILL KILL; do
+  "${long[@]}" --log part.csv --trajectory part.extxyz --final part.last --checkpoint part.state \
+    --continue > out 2> err < /dev/null &
+  child=$!
+  sleep "0.$((RANDOM % 40 + 5))"
+  kill -$signal $child 2> /dev/null && kills=$((kills + 1))
+  sleep 0.02
+  [ $signal = USR1 ] && kill -KILL $child 2> /dev/null
+  code=0
+  wait $child 2> /dev/null || code=$?
+  case "$code" in
+    0) break ;;
+    137 | 143 | 130) ;;
+    *) cat err; fail "code $code after $signal" ;;
+  esac
+done
+check 0 "continued" "${long[@]}" --log part.csv --trajectory part.extxyz --final part.last \
+  --checkpoint part.state --continue
+same whole.csv part.csv "log of a run killed $kills times"
+same whole.extxyz part.extxyz "trajectory of a run killed $kills times"
+same whole.last part.last "end of a run killed $kills times"
+check 0 "a run that is done" "${long[@]}" --log part.csv --checkpoint part.state --continue
+check 1 "a checkpoint in the way" "${long[@]}" --log other.csv --checkpoint part.state
+says err "exists"
+check 1 "of another run" "${long[@]}" --checkpoint part.state --continue --seed 6
+says err "other settings"
+head -c 100 part.state > broken.state
+check 1 "a broken checkpoint" "${long[@]}" --checkpoint broken.state --continue
+head -c 100 part.csv > short.csv
+check 1 "a log cut short" "${long[@]}" --log short.csv --checkpoint part.state --continue
+says err "shorter"
+
+# SIGTERM writes a checkpoint between those on schedule.
+"${long[@]}" --steps 1000000 --checkpoint term.state --checkpoint-every 100000000 > out 2> err &
+child=$!
+sleep 0.4
+kill -TERM $child
+code=0
+wait $child || code=$?
+[ "$code" = 143 ] || fail "code $code after SIGTERM"
+[ -s term.state ] || fail "no checkpoint after SIGTERM"
+says err "continue with the checkpoint"
+
+# Explosions: the step, the atom, the last good state.
+check 1 "a step too long" "${md[@]}" --steps 2000 --timestep 90 --temperature 3000 \
+  --final good.extxyz --checkpoint bang.state --checkpoint-every 1
+matches err "step [0-9]+: .*atom [0-9]"
+says err "good.extxyz"
+check 0 "the last good state" "$equisorb" info good.extxyz
+check 1 "a limit on the temperature" "${md[@]}" --steps 100 --temperature 300 \
+  --limit-temperature 100
+says err "beyond the limit of 100"
+check 1 "a limit on forces" "${md[@]}" --steps 100 --temperature 300 --limit-force 1e-3
+says err "eV/angstrom"
+
+# Molecules and layers.
+printf '2\n\nC 0 0 0\nO 0 0 1.3\n' > molecule.xyz
+check 0 "a molecule" "$equisorb" md --structure molecule.xyz --model "$model" --steps 20 \
+  --temperature 300 --thermostat langevin --log molecule.csv
+sed 's/T T T/T T F/' host.xyz > layer.xyz
+check 0 "a layer" "$equisorb" md --structure layer.xyz --model "$model" --steps 20 --temperature 300
+check 1 "a layer under pressure" "$equisorb" md --structure layer.xyz --model "$model" --steps 20 \
+  --temperature 300 --thermostat csvr --barostat full
+echo "$checks checks passed"
