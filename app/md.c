@@ -178,6 +178,13 @@ static void on_usr1(int number) {
   wanted = 1;
 }
 
+static void listen(void) {
+  struct sigaction action;
+  memset(&action, 0, sizeof action);
+  action.sa_handler = on_usr1;
+  sigaction(SIGUSR1, &action, NULL);
+}
+
 static int watch(const eqs_md_progress *p, void *user) {
   char left[48];
   seconds_left_text(p->seconds_left, left, sizeof left);
@@ -201,10 +208,6 @@ static void print_summary(const eqs_md_summary *s) {
 static int run(const arguments *a, eqs_context *c, const eqs_model *m, const eqs_structures *s) {
   progress line = progress_start();
   eqs_md_summary sums = {.size = sizeof sums};
-  struct sigaction action;
-  memset(&action, 0, sizeof action);
-  action.sa_handler = on_usr1;
-  sigaction(SIGUSR1, &action, NULL);
   app_catch_signals();
   double start = app_seconds();
   eqs_status status = eqs_md(c, m, s, a->frame - 1, &a->run, watch, &line, &sums);
@@ -225,6 +228,7 @@ int md_main(int argc, char **argv) {
   eqs_context *context = NULL;
   eqs_model *model = NULL;
   eqs_structures *frames = NULL;
+  listen();
   int code = parse(argc, argv, &a, &file);
   if (a.help) fputs(help_text, stdout);
   if (a.help || code != EXIT_OK) {

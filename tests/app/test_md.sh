@@ -113,15 +113,16 @@ for ensemble in "csvr none" "nose-hoover isotropic" "langevin full"; do
 done
 
 # Killed at any moment, a run ends as if it had never stopped.
-long=("${md[@]}" --steps 6000 --temperature 300 --thermostat csvr --barostat full --seed 5
+long=("${md[@]}" --steps 12000 --temperature 300 --thermostat csvr --barostat full --seed 5
   --log-every 7 --trajectory-every 50 --checkpoint-every 90 --unwrapped)
 check 0 "without a stop" "${long[@]}" --log whole.csv --trajectory whole.extxyz --final whole.last
 kills=0
-for signal in KILL TERM USR1 KILL INT KILL KILL TERM KILL KILL KILL KILL KILL KILL KILL KILL; do
+for turn in {1..30}; do
+  case $((turn % 6)) in 1) signal=TERM ;; 3) signal=USR1 ;; 5) signal=INT ;; *) signal=KILL ;; esac
   "${long[@]}" --log part.csv --trajectory part.extxyz --final part.last --checkpoint part.state \
     --continue > out 2> err < /dev/null &
   child=$!
-  sleep "0.$((RANDOM % 40 + 5))"
+  sleep "0.0$((RANDOM % 7 + 3))"
   kill -$signal $child 2> /dev/null && kills=$((kills + 1))
   sleep 0.02
   [ $signal = USR1 ] && kill -KILL $child 2> /dev/null
@@ -130,6 +131,7 @@ for signal in KILL TERM USR1 KILL INT KILL KILL TERM KILL KILL KILL KILL KILL KI
   case "$code" in
     0) break ;;
     137 | 143 | 130) ;;
+    138) [ $signal = USR1 ] || fail "code 138" ;; # it came before the program listens
     *) cat err; fail "code $code after $signal" ;;
   esac
 done
@@ -180,4 +182,4 @@ sed 's/T T T/T T F/' host.xyz > layer.xyz
 check 0 "a layer" "$equisorb" md --structure layer.xyz --model "$model" --steps 20 --temperature 300
 check 1 "a layer under pressure" "$equisorb" md --structure layer.xyz --model "$model" --steps 20 \
   --temperature 300 --thermostat csvr --barostat full
-echo "$checks checks passed"
+echo "$checks checks passed, $kills kills"
