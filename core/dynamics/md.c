@@ -212,7 +212,7 @@ static eqs_status loop(md_run *r) {
   const eqs_md_options *o = &r->o;
   dynamics *d = &r->now;
   while (d->at < o->steps) {
-    dynamics_figures v;
+    dynamics_figures v = {0};
     EQS_TRY(one_step(r, &v));
     if (d->at % o->log_every == 0) EQS_TRY(md_files_log(&r->files, d));
     if (d->at % o->trajectory_every == 0) EQS_TRY(md_files_frame(&r->files, d));
