@@ -48,8 +48,19 @@ Test(xyz, round_trip_is_exact) {
   for (int i = 0; i < 3; i++) cell[4 * i] += 9.0, cell[18 + 4 * i] += 9.0;
   for (int i = 0; i < N; i++) energies[i] = draw(&state);
   for (int i = 0; i < 3; i++) energy[i] = draw(&state);
-  eqs_systems in = {sizeof in, 3, first, number, position, cell, pbc}, out;
-  eqs_result result = {sizeof result, energy, energies, forces, stress};
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = 3,
+                    .first = first,
+                    .number = number,
+                    .position = position,
+                    .cell = cell,
+                    .pbc = pbc},
+              out;
+  eqs_result result = {.size = sizeof result,
+                       .energy = energy,
+                       .energies = energies,
+                       .forces = forces,
+                       .stress = stress};
   cr_assert_eq(eqs_extxyz_write(path, 0, &in, &result), EQS_OK, "%s", eqs_error());
   cr_assert_eq(eqs_extxyz_write(path, 1, &in, NULL), EQS_OK, "%s", eqs_error());
   eqs_structures *s = NULL;
@@ -81,8 +92,18 @@ Test(xyz, results_stand_where_ase_looks_for_them) {
   const double position[3] = {0.5, -1.25, 2}, cell[9] = {3, 0, 0, 0, 4, 0, 0, 0, 5};
   double energy = -0.1, energies = -0.1, forces[3] = {1, 2, 3},
          stress[9] = {1, 2, 3, 2, 4, 5, 3, 5, 6};
-  eqs_systems in = {sizeof in, 1, first, number, position, cell, pbc};
-  eqs_result result = {sizeof result, &energy, &energies, forces, stress};
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = 1,
+                    .first = first,
+                    .number = number,
+                    .position = position,
+                    .cell = cell,
+                    .pbc = pbc};
+  eqs_result result = {.size = sizeof result,
+                       .energy = &energy,
+                       .energies = &energies,
+                       .forces = forces,
+                       .stress = stress};
   cr_assert_eq(eqs_extxyz_write(path, 0, &in, &result), EQS_OK);
   char text[1000] = "";
   FILE *file = fopen(path, "rb");
@@ -220,7 +241,13 @@ Test(xyz, bad_files_name_the_line) {
 Test(xyz, bad_output) {
   const int first[2] = {0, 1}, good = 1, bad = 0;
   const double position[3] = {0, 0, 0};
-  eqs_systems in = {sizeof in, 1, first, &good, position, NULL, NULL};
+  eqs_systems in = {.size = sizeof in,
+                    .n_system = 1,
+                    .first = first,
+                    .number = &good,
+                    .position = position,
+                    .cell = NULL,
+                    .pbc = NULL};
   cr_assert_eq(eqs_extxyz_write("/nowhere/a.xyz", 0, &in, NULL), EQS_ERR_FILE);
   cr_assert_eq(eqs_extxyz_write("/dev/full", 0, &in, NULL), EQS_ERR_FILE);
   in.number = &bad;

@@ -53,12 +53,12 @@ class eqs_model_info(Sized):
 
 class eqs_systems(Sized):
     _fields_ = [("size", c_size_t), ("n_system", c_int), ("first", ints), ("number", ints),
-                ("position", doubles), ("cell", doubles), ("pbc", ints)]
+                ("position", doubles), ("cell", doubles), ("pbc", ints), ("memory", c_int)]
 
 
 class eqs_result(Sized):
     _fields_ = [("size", c_size_t), ("energy", doubles), ("energies", doubles),
-                ("forces", doubles), ("stress", doubles)]
+                ("forces", doubles), ("stress", doubles), ("memory", c_int)]
 
 
 class eqs_read_options(Sized):
