@@ -216,6 +216,23 @@ Test(graph, belongs_to_one_batch_and_model) {
   nothing_left();
 }
 
+/* No systems, no atoms, or a system without any. */
+Test(graph, may_be_of_nothing) {
+  engine e = opened("emu", "tiny_L0");
+  batch_in b;
+  answer a;
+  for (int k = 0; k < 3; k++)
+    for (int step = 0; step < 4; step++) {
+      move(&b, step, 1);
+      if (k < 2) b.s.n_system = k;
+      b.first[1] = 0;
+      compute(&e, &b.s, &a);
+      if (step == 3) expect_host("tiny_L0", &b.s, &a);
+    }
+  close_engine(&e);
+  nothing_left();
+}
+
 /* A model that is loaded where another one was. */
 Test(graph, does_not_outlive_its_model) {
   skip_under_thread_sanitizer();
