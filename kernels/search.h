@@ -200,7 +200,8 @@ FN int search_edge(const search_cells *w, const search_box *b, const search_list
   if (!to) return at + 1;
   to->neighbor[at] = j;
   for (int a = 0; a < 3; a++) to->image[at][a] = image[a];
-  for (int a = 0; to->vector && a < 3; a++) to->vector[at][a] = v[a];
+  if (!to->vector) return at + 1;
+  for (int a = 0; a < 3; a++) to->vector[at][a] = v[a];
   return at + 1;
 }
 
@@ -208,16 +209,16 @@ FN int search_edge(const search_cells *w, const search_box *b, const search_list
 FN int search_slots(const search_cells *w, const search_box *b, const search_list *to, int i,
                     int begin, int end, const int image[3], int at, search_contact *contact) {
   if (begin == end) return at;
-  const double *c = w->wrapped[w->slot[i]];
+  const double *c = w->wrapped[w->slot[i]], *x = w->wrapped[begin];
+  const int *order = w->order + begin, *last = w->order + end;
   double from[3], range2 = b->range * b->range;
   for (int a = 0; a < 3; a++)
     from[a] =
         c[a] - (image[0] * b->basis[0][a] + image[1] * b->basis[1][a] + image[2] * b->basis[2][a]);
   int home = image[0] == 0 && image[1] == 0 && image[2] == 0;
-  for (int k = begin; k < end; k++) {
-    const double *x = w->wrapped[k];
+  for (; order < last; order++, x += 3) {
     double d[3] = {x[0] - from[0], x[1] - from[1], x[2] - from[2]};
-    int j = w->order[k], shift[3];
+    int j = *order, shift[3];
     if (!(d[0] * d[0] + d[1] * d[1] + d[2] * d[2] < range2) || (home && j == i)) continue;
     for (int a = 0; a < 3; a++) shift[a] = image[a] - w->wrap[j][a] + w->wrap[i][a];
     at = search_edge(w, b, to, i, j, shift, at, contact);
@@ -229,9 +230,12 @@ FN int search_slots(const search_cells *w, const search_box *b, const search_lis
 /* Bin `at` beside the home bin: its index within the bins and its image. 0 if there is none. */
 FN int search_beside(const search_box *b, int k, int at, int *bin, int *image) {
   int n = b->bins[k];
+  *image = 0;
+  *bin = at;
+  if (at >= 0 && at < n) return 1;
   *image = at >= 0 ? at / n : -((-at + n - 1) / n);
   *bin = at - *image * n;
-  return b->pbc[k] || *image == 0;
+  return b->pbc[k];
 }
 
 /* The edges of atom i, in no order, from place `at` on; returns the place behind the last, or -1.
