@@ -65,7 +65,7 @@ mapfile -t parts < <(find "$objects/equisorb_objects.dir" "$objects"/kernels_*_f
 spglib=$(sed -nE 's/^EQS_SPGLIB_LIBRARY:[A-Z]*=//p' build/default/CMakeCache.txt)
 g++ -o "$out/equisorb" "${parts[@]}" "$out"/{device,backend,kernels_0,kernels_1}.o \
   -L"$toolkit/lib64" -Wl,-rpath,"$toolkit/lib64" -lcudart_static -lcublas \
-  -fopenmp -lsqlite3 "$spglib" -lm -ldl -lrt -lpthread
+  -fopenmp -lsqlite3 -lyaml "$spglib" -lm -ldl -lrt -lpthread
 printf '3\n\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n' > "$out/water.xyz"
 evaluate=("$out/equisorb" evaluate --model tests/data/models/tiny_L1.model "$out/water.xyz"
   --output "$out/water.extxyz")
