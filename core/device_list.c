@@ -92,3 +92,8 @@ void device_list_fill(const device_list *l) {
   l->k->search_sort(&l->search);
   l->k->search_transpose(&l->search);
 }
+
+void device_list_order(const device_list *l, int *order) {
+  search_order_args a = {.search = l->search, .order = order};
+  l->k->search_order(&a);
+}

@@ -32,5 +32,8 @@ eqs_status device_list_reserve(device_list *l, int edges, int block_edges, void 
 void device_list_count(const device_list *l);
 /* ... and from there to the list. */
 void device_list_fill(const device_list *l);
+/* Queues, behind the search: atoms[n] such that neighbours are near each other, system after
+ * system, the same in every run. */
+void device_list_order(const device_list *l, int *order);
 
 #endif

@@ -106,6 +106,7 @@ static eqs_status put_input(const task *t) {
   }
   EQS_TRY(device_list_put_boxes(&r->list, box));
   EQS_TRY(d->ops->put(d, r->factor, factor, systems * sizeof *factor));
+  if (engine_device_dispersion(t->m)) EQS_TRY(dispersion_device_put(&r->dispersion, t->s, host));
   if (t->s->memory == EQS_MEMORY_DEVICE) return d->ops->move(d, x, t->s->position, bytes);
   return d->ops->put(d, x, t->s->position, bytes);
 }
@@ -206,6 +207,15 @@ static eqs_status take_results(const task *t) {
   return arena_take(a, systems, sizeof *r->total, &r->total);
 }
 
+static eqs_status open_dispersion(const task *t) {
+  device_run *r = &t->c->run;
+  arena *a = &t->c->device_work.shared;
+  if (!engine_device_dispersion(t->m)) return EQS_OK;
+  EQS_TRY(arena_take(a, (size_t)t->n, sizeof *r->order, &r->order));
+  return dispersion_device_open(&t->m->dispersion, t->m->potential->k, t->s, &t->c->work.shared, a,
+                                &r->dispersion);
+}
+
 /* Arrays and input of a batch; counted: the capacities are set. */
 static eqs_status lay_out(const task *t, int counted) {
   device_run *r = &t->c->run;
@@ -216,6 +226,7 @@ static eqs_status lay_out(const task *t, int counted) {
   workspace_level(&t->c->device_work);
   EQS_TRY(device_list_open(&r->list, k, t->n, t->s->n_system, DEVICE_BLOCK_ATOMS, a));
   EQS_TRY(arena_take(a, (size_t)t->s->n_system, sizeof *r->factor, &r->factor));
+  EQS_TRY(open_dispersion(t));
   EQS_TRY(put_input(t));
   EQS_TRY(put_species(t));
   if (!counted) EQS_TRY(count_edges(t));
@@ -235,6 +246,11 @@ static eqs_status queue_work(const task *t) {
   if (r->forces)
     EQS_TRY(engine_sum_edges(p->k, w, &r->batch, (const double(*)[3])r->gradient, r->forces,
                              r->virial));
+  if (engine_device_dispersion(t->m)) {
+    device_list_order(&r->list, r->order);
+    dispersion_device_queue(&r->dispersion, r->list.search.cells.x, r->order, r->energies,
+                            r->forces, r->virial);
+  }
   system_sum_args sum = {.n_system = t->s->n_system,
                          .box = r->list.search.box,
                          .energies = r->energies,

@@ -11,6 +11,7 @@
 #define EQS_DEVICE_RUN_H
 
 #include "core/device_list.h"
+#include "potentials/dispersion_device.h"
 #include "potentials/potential.h"
 
 /* Where results go; NULL = not wanted. */
@@ -37,7 +38,9 @@ typedef struct device_run {
   neighbors neighbors;
   device_blocks blocks;
   batch batch;
-  double *factor; /* [n_system] of the stress */
+  dispersion_device dispersion; /* of a model that adds some */
+  int *order;                   /* of atoms, for it */
+  double *factor;               /* [n_system] of the stress */
   double *energy, *energies, (*forces)[3], (*virial)[9], (*total)[9], (*gradient)[3];
   int edges, block_edges; /* capacities */
   int known;              /* 0: nothing above is of use */

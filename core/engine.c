@@ -260,7 +260,7 @@ static eqs_status evaluate_atoms(eqs_context *c, const eqs_model *m, const eqs_s
     device_results to = {.energies = r->energies, .forces = forces, .virial = total};
     EQS_TRY(device_run_evaluate(c, m, s, species, present, &to));
   }
-  if (m->has_dispersion)
+  if (m->has_dispersion && (device_is_host(c->device) || !engine_device_dispersion(m)))
     EQS_TRY(dispersion_evaluate(&m->dispersion, &c->work, s, r->energies, forces, total));
   return check_finite(s, r->energies, forces);
 }
@@ -275,7 +275,7 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *species, &species));
   EQS_TRY(arena_take_zero(shared, (size_t)m->potential->info.n_element, 1, &present));
   EQS_TRY(engine_species(m, s, species, present));
-  if (!device_is_host(c->device) && !m->has_dispersion) {
+  if (!device_is_host(c->device) && (!m->has_dispersion || engine_device_dispersion(m))) {
     device_results to = {.energy = out->energy,
                          .energies = out->energies,
                          .forces = out->forces,
@@ -313,9 +313,9 @@ static eqs_status check_memory(const eqs_context *c, const eqs_model *m, const e
                                const eqs_result *r) {
   if (s->memory > EQS_MEMORY_DEVICE || r->memory > EQS_MEMORY_DEVICE)
     EQS_FAIL(EQS_ERR_ARGUMENT, "memory is neither EQS_MEMORY_HOST nor EQS_MEMORY_DEVICE");
-  if (m->has_dispersion && (s->memory || r->memory))
+  if (m->has_dispersion && !engine_device_dispersion(m) && (s->memory || r->memory))
     EQS_FAIL(EQS_ERR_UNSUPPORTED,
-             "dispersion is evaluated on the host: give and take arrays in host memory");
+             "three-body dispersion is evaluated on the host: give and take arrays in host memory");
   if (s->memory) EQS_TRY(check_pointer(c, s->position, "position"));
   if (!r->memory) return EQS_OK;
   EQS_TRY(check_pointer(c, r->energy, "energy"));

@@ -6,7 +6,7 @@
 #include "core/device_run.h"
 #include "core/neighbors.h"
 #include "core/workspace.h"
-#include "potentials/dispersion.h"
+#include "potentials/dispersion_device.h"
 #include "potentials/potential.h"
 
 struct eqs_context {
@@ -41,6 +41,10 @@ eqs_status engine_sum_edges(const kernel_ops *k, workspace *w, const batch *b,
                             double (*virial)[9]) EQS_CHECK;
 /* EQS_ERR_DIVERGED: results of atom i of the batch are not finite. */
 eqs_status engine_diverged(const eqs_systems *s, int i) EQS_CHECK;
+/* What a device adds to the potential by itself. */
+static inline int engine_device_dispersion(const eqs_model *m) {
+  return m->has_dispersion && dispersion_fits_device(&m->dispersion);
+}
 /* The dispersion part alone of energies[n], eV; zeros if the model has none. */
 eqs_status engine_dispersion(eqs_context *c, const eqs_model *m, const eqs_systems *in,
                              double *energies) EQS_CHECK;

@@ -1,11 +1,11 @@
 /* dispersion.h -- bodies of the D3 sums over pairs: coordination numbers, attraction, the gradient
- * of the coordination numbers, and atoms from outside against a lattice.
+ * of the coordination numbers, as one centre sees a few partners under a list of translations.
  *
- * Atoms come in groups of PAIR_WIDTH slots with a bounding box. A launch takes the groups of one
- * tile as centres, those of another as partners, and the lattice translations that bring the two
- * together; each pair of groups looks for its own among them. A lane (`wide`) is a partner here,
- * and everything is double in both tables: a pair on the wrong side of the sharp cutoff costs more
- * than the rounding of the whole sum.
+ * A lane (`wide`) is a partner here: a vector of them on the host, a thread's on a GPU. Everything
+ * is double in both tables: a pair on the wrong side of the sharp cutoff costs more than the
+ * rounding of the whole sum. The two orders of loops are the backends' (kernels/host/dispersion.h
+ * and kernels/cuda/dispersion.h): the host takes a pair once and gives results to both atoms, a GPU
+ * takes it twice and lets every centre gather its own.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_KERNEL_DISPERSION_H
@@ -16,9 +16,6 @@
 #include "kernels/kernels.h"
 #include "kernels/lane.h"
 
-typedef double wide __attribute__((vector_size(LANE_BYTES)));
-typedef int64_t wide_mask __attribute__((vector_size(LANE_BYTES)));
-enum { WIDE = LANE_BYTES / 8, PAIR_WIDTH = WIDE > 4 ? WIDE : 4 };
 enum {
   PAIR_COUNT,
   PAIR_ENERGY,
@@ -30,6 +27,49 @@ enum {
   FIELD_ENERGY
 };
 
+/* One centre and the partners of a group over translations, sorted into near and far. Far ones
+ * bring no two atoms nearer than a->far. A list holds indices into the launch's translations on the
+ * host; on a GPU it is the warp's, and `begin`, `step` say which of it are the thread's. */
+#if defined(__CUDACC__) || defined(EQS_EMULATOR)
+/* ------------------------------------------------------------------------ one thread, a partner */
+enum { GATHER = 1, IMAGE_LIST = 64 };
+typedef double wide;
+typedef int wide_mask;
+typedef double image_list[3][IMAGE_LIST];
+typedef struct pair_frame {
+  const dispersion_args *a;
+  image_list *image; /* [2] near, far */
+  int n[2], begin, step;
+  int center, slot; /* of the centre, of the thread's partner */
+  wide d[3];        /* partner minus centre, before translation */
+} pair_frame;
+
+FN wide wide_load(const double *p) { return *p; }
+FN void wide_add(double *p, wide v) { *p += v; }
+FN wide wide_set(double x) { return x; }
+FN wide wide_keep(wide_mask m, wide x) { return m ? x : 0.0; }
+FN wide wide_abs(wide x) { return fabs(x); }
+FN wide wide_guess(wide x) { return (double)rsqrtf((float)x); }
+/* p times 2^n, n in the low bits of t. */
+FN wide wide_power(wide p, wide t) {
+  unsigned long long n = (unsigned long long)__double_as_longlong(t) << 52;
+  return __longlong_as_double((long long)((unsigned long long)__double_as_longlong(p) + n));
+}
+FN double image_of(const pair_frame *f, int far, int k, int c) { return f->image[far][c][k]; }
+#define FOR_IMAGES(f, far, k) for (int k = (f)->begin; k < (f)->n[far]; k += (f)->step)
+
+#else
+/* ------------------------------------------------------------------- one register of partners */
+typedef double wide __attribute__((vector_size(LANE_BYTES)));
+typedef int64_t wide_mask __attribute__((vector_size(LANE_BYTES)));
+enum { GATHER = 0, WIDE = LANE_BYTES / 8 };
+typedef struct pair_frame {
+  const dispersion_args *a;
+  int list[2][DISPERSION_SHIFTS + WIDE], n[2]; /* near, far */
+  int center, slot;                            /* of the centre, of the first partner */
+  wide d[3];                                   /* partners minus centre, before translation */
+} pair_frame;
+
 FN wide wide_load(const double *p) { return *(const wide *)p; }
 FN void wide_add(double *p, wide v) { *(wide *)p += v; }
 FN wide wide_set(double x) {
@@ -37,18 +77,31 @@ FN wide wide_set(double x) {
   return x - zero;
 }
 FN wide wide_keep(wide_mask m, wide x) { return (wide)(m & (wide_mask)x); }
-/* 1 / sqrt(x) in single precision, and one step of Newton's; x >= 1e-30. */
-FN wide wide_rsqrt(wide x) {
+FN wide wide_abs(wide x) { return (wide)((wide_mask)x & INT64_MAX); }
+FN wide wide_guess(wide x) {
   wide y;
   UNROLL(8)
   for (int i = 0; i < WIDE; i++) y[i] = (double)(1.0f / sqrtf((float)x[i]));
-  return y * (1.5 - 0.5 * x * (y * y));
+  return y;
 }
-FN double wide_sum(wide x) {
-  double s = 0;
-  UNROLL(8)
-  for (int i = 0; i < WIDE; i++) s += x[i];
-  return s;
+FN wide wide_power(wide p, wide t) { return (wide)((wide_mask)p + ((wide_mask)t << 52)); }
+FN double image_of(const pair_frame *f, int far, int k, int c) {
+  return f->a->shift[c][f->list[far][k]];
+}
+#define FOR_IMAGES(f, far, k) for (int k = 0; k < (f)->n[far]; k++)
+#endif
+
+/* To the partner's result: a GPU meets the pair again with the two exchanged. */
+FN void give(double *p, int slot, wide v) {
+  if (!GATHER) wide_add(p + slot, v);
+}
+/* The share of a pair in a group's pairs with itself, which come twice on the host. */
+FN double share_of(int itself) { return itself && !GATHER ? 0.5 : 1.0; }
+
+/* 1 / sqrt(x) in single precision, and one step of Newton's; x >= 1e-30. */
+FN wide wide_rsqrt(wide x) {
+  wide y = wide_guess(x);
+  return y * (1.5 - 0.5 * x * (y * y));
 }
 
 /* exp for |x| < 700, as lane_exp, by a polynomial of the degree given. */
@@ -72,50 +125,28 @@ FN wide wide_exp(wide x, int degree) {
   wide p = wide_set(inverse_factorial[degree]);
   UNROLL(13)
   for (int i = degree - 1; i >= 0; i--) p = p * y + inverse_factorial[i];
-  return (wide)((wide_mask)p + ((wide_mask)t << 52));
+  return wide_power(p, t);
 }
 
-/* One centre and WIDE partners over the translations of their groups: indices into the launch's,
- * and how many. Far ones bring no two atoms nearer than a->far. */
-typedef struct pair_frame {
-  const dispersion_args *a;
-  int list[2][DISPERSION_SHIFTS + WIDE], n[2]; /* near, far */
-  int center, slot;                            /* of the centre, of the first partner */
-  wide d[3];                                   /* partners minus centre, before translation */
-} pair_frame;
-
-/* Sorts the launch's translations for two boxes; 0 = none brings them within the cutoff. */
-FN int find_shifts(pair_frame *f, const double *from, const double *to) {
-  const dispersion_args *a = f->a;
-  int near = 0, far = 0;
-  for (int t = 0; t < a->n_shift; t += WIDE) {
-    wide r2 = wide_set(0);
-    UNROLL(3)
-    for (int c = 0; c < 3; c++) {
-      wide d = wide_load(a->shift[c] + t) + (to[c] - from[c]);
-      wide gap = (wide)((wide_mask)d & INT64_MAX) - (from[3 + c] + to[3 + c]);
-      gap = wide_keep(gap > 0, gap);
-      r2 += gap * gap;
-    }
-    for (int k = 0; k < WIDE; k++) {
-      int inside = (r2[k] < a->cutoff2) & (t + k < a->n_shift), beyond = r2[k] > a->far2;
-      f->list[0][near] = f->list[1][far] = t + k;
-      near += inside & !beyond;
-      far += inside & beyond;
-    }
+/* The square of the distance between two boxes (centre, half widths), the second one moved. */
+FN wide box_distance2(const double *from, const double *to, const wide shift[3]) {
+  wide r2 = wide_set(0);
+  UNROLL(3)
+  for (int c = 0; c < 3; c++) {
+    wide d = shift[c] + (to[c] - from[c]);
+    wide gap = wide_abs(d) - (from[3 + c] + to[3 + c]);
+    gap = wide_keep(gap > 0, gap);
+    r2 += gap * gap;
   }
-  f->n[0] = near;
-  f->n[1] = far;
-  return near + far;
+  return r2;
 }
 
 /* What a centre keeps in lanes until all its partners have been seen. */
 enum { SUM_ENERGY, SUM_COUNT, SUM_FORCE, SUMS = SUM_FORCE + 3 };
 
 FN wide squared(const pair_frame *f, int far, int k, wide d[3]) {
-  int t = f->list[far][k];
   UNROLL(3)
-  for (int c = 0; c < 3; c++) d[c] = f->d[c] + f->a->shift[c][t];
+  for (int c = 0; c < 3; c++) d[c] = f->d[c] + image_of(f, far, k, c);
   return d[0] * d[0] + d[1] * d[1] + d[2] * d[2];
 }
 
@@ -148,7 +179,7 @@ FN wide radius16(const pair_frame *f) {
 
 FN wide count_list(const pair_frame *f, wide radius, int far, int itself) {
   wide sum = wide_set(0), d[3], inverse, slope;
-  for (int k = 0; k < f->n[far]; k++) {
+  FOR_IMAGES(f, far, k) {
     wide r2 = squared(f, far, k, d);
     sum += wide_keep(within(f, r2, itself), counting(radius, r2, far, &inverse, &slope));
   }
@@ -161,9 +192,9 @@ FN wide count_sum(const pair_frame *f, int itself) {
 }
 
 FN void count_body(const pair_frame *f, int itself, wide *sum) {
-  wide h = count_sum(f, itself) * (itself ? 0.5 : 1.0);
+  wide h = count_sum(f, itself) * share_of(itself);
   sum[SUM_COUNT] += h;
-  wide_add(f->a->count + f->slot, h);
+  give(f->a->count, f->slot, h);
 }
 
 /* v (x) d of one translation, and what its sums become for both atoms. */
@@ -187,14 +218,14 @@ FN void keep_force(const pair_frame *f, const wide force[3], wide *sum) {
   UNROLL(3)
   for (int c = 0; c < 3; c++) {
     sum[SUM_FORCE + c] += force[c];
-    wide_add(f->a->force[c] + f->slot, -force[c]);
+    give(f->a->force[c], f->slot, -force[c]);
   }
 }
 
 FN void pull_list(const pair_frame *f, wide bar, wide radius, int op, int far, int itself,
                   wide force[3], wide *w) {
   wide d[3], inverse, slope;
-  for (int k = 0; k < f->n[far]; k++) {
+  FOR_IMAGES(f, far, k) {
     wide r2 = squared(f, far, k, d);
     counting(radius, r2, far, &inverse, &slope);
     wide v = bar * (inverse * inverse * inverse) * slope;
@@ -206,7 +237,7 @@ FN void pull_body(const pair_frame *f, int op, int itself, wide *sum, wide *w) {
   const dispersion_args *a = f->a;
   wide radius = radius16(f), force[3] = {wide_set(0), wide_set(0), wide_set(0)};
   wide bar = a->count_bar[f->center] + wide_load(a->count_bar + f->slot);
-  bar *= radius * (itself ? -0.5 : -1.0);
+  bar *= radius * -share_of(itself);
   pull_list(f, bar, radius, op, 0, itself, force, w);
   pull_list(f, bar, radius, op, 1, itself, force, w);
   keep_force(f, force, sum);
@@ -253,7 +284,7 @@ FN const double *pair_rows(const pair_frame *f, wide pair[3]) {
 FN wide attract_list(const pair_frame *f, const wide pair[3], wide strength, int op, int far,
                      int itself, wide force[3], wide *w) {
   wide u = wide_set(0), v, d[3];
-  for (int k = 0; k < f->n[far]; k++) {
+  FOR_IMAGES(f, far, k) {
     wide r2 = squared(f, far, k, d);
     u += attraction(pair, r2, far, within(f, r2, itself), &v);
     if (op == PAIR_FORCE || op == PAIR_VIRIAL)
@@ -266,86 +297,23 @@ FN void attract_body(const pair_frame *f, int op, int itself, wide *sum, wide *w
   const dispersion_args *a = f->a;
   wide pair[3], c6[3], force[3] = {wide_set(0), wide_set(0), wide_set(0)};
   mix(f, pair_rows(f, pair), op != PAIR_ENERGY, c6);
-  if (itself)
+  if (itself && !GATHER)
     for (int c = 0; c < 3; c++) c6[c] *= 0.5;
   wide u = attract_list(f, pair, 6 * c6[0], op, 0, itself, force, w);
   u += attract_list(f, pair, 6 * c6[0], op, 1, itself, force, w);
   wide e = 0.5 * c6[0] * u;
   sum[SUM_ENERGY] -= e;
-  wide_add(a->energy + f->slot, -e);
+  give(a->energy, f->slot, -e);
   if (op == PAIR_ENERGY) return;
   sum[SUM_COUNT] -= c6[1] * u;
-  wide_add(a->count_bar + f->slot, -(c6[2] * u));
+  give(a->count_bar, f->slot, -(c6[2] * u));
   keep_force(f, force, sum);
-}
-
-FN void field_body(const pair_frame *f, int op) {
-  const dispersion_args *a = f->a;
-  int center = f->center - a->center_begin * PAIR_WIDTH;
-  double *out = a->field + (size_t)center * a->stride + f->slot;
-  if (op == FIELD_COUNT) {
-    wide_add(out, count_sum(f, 1));
-    return;
-  }
-  wide pair[3];
-  pair_rows(f, pair);
-  wide_add(out, attract_list(f, pair, pair[0], op, 0, 1, NULL, NULL));
-  wide_add(out, attract_list(f, pair, pair[0], op, 1, 1, NULL, NULL));
 }
 
 FN void pair_body(const pair_frame *f, int op, int itself, wide *sum, wide *virial) {
   if (op == PAIR_COUNT) count_body(f, itself, sum);
   else if (op == PULL_FORCE || op == PULL_VIRIAL) pull_body(f, op, itself, sum, virial);
-  else if (op == FIELD_COUNT || op == FIELD_ENERGY) field_body(f, op);
   else attract_body(f, op, itself, sum, virial);
-}
-
-/* All centres of group i with all partners of group j. */
-FN void pair_groups(pair_frame *f, int op, int itself, int i, int j, wide (*sum)[SUMS],
-                    wide *virial) {
-  const dispersion_atoms *center = f->a->center, *partner = f->a->partner;
-  for (int k = 0; k < PAIR_WIDTH && center->species[i * PAIR_WIDTH + k] >= 0; k++)
-    for (int v = 0; v < PAIR_WIDTH; v += WIDE) {
-      f->center = i * PAIR_WIDTH + k;
-      f->slot = j * PAIR_WIDTH + v;
-      UNROLL(3)
-      for (int c = 0; c < 3; c++)
-        f->d[c] = wide_load(partner->x[c] + f->slot) - center->x[c][f->center];
-      pair_body(f, op, itself, sum[k], virial);
-    }
-}
-
-FN void keep_sums(const dispersion_args *a, int op, int group, wide (*sum)[SUMS]) {
-  int attracts = op == PAIR_ENERGY || op == PAIR_FORCE || op == PAIR_VIRIAL;
-  int pulls = op == PULL_FORCE || op == PULL_VIRIAL;
-  double *count = op == PAIR_COUNT ? a->count : a->count_bar;
-  for (int k = 0; k < PAIR_WIDTH; k++) {
-    int slot = group * PAIR_WIDTH + k;
-    if (attracts) a->energy[slot] += wide_sum(sum[k][SUM_ENERGY]);
-    if (op == PAIR_COUNT || (attracts && op != PAIR_ENERGY))
-      count[slot] += wide_sum(sum[k][SUM_COUNT]);
-    if (pulls || (attracts && op != PAIR_ENERGY))
-      for (int c = 0; c < 3; c++) a->force[c][slot] += wide_sum(sum[k][SUM_FORCE + c]);
-  }
-}
-
-FN void pair_walk(const dispersion_args *a, int op) {
-  pair_frame f;
-  wide virial[6] = {wide_set(0), wide_set(0), wide_set(0), wide_set(0), wide_set(0), wide_set(0)};
-  f.a = a;
-  for (int i = a->center_begin; i < a->center_end; i++) {
-    wide sum[PAIR_WIDTH][SUMS];
-    for (int k = 0; k < PAIR_WIDTH; k++)
-      for (int q = 0; q < SUMS; q++) sum[k][q] = wide_set(0);
-    for (int j = a->half ? i : a->begin; j < a->end; j++) {
-      if (!find_shifts(&f, a->center->box[i], a->partner->box[j])) continue;
-      if (a->center == a->partner && i == j) pair_groups(&f, op, 1, i, j, sum, virial);
-      else pair_groups(&f, op, 0, i, j, sum, virial);
-    }
-    keep_sums(a, op, i, sum);
-  }
-  for (int c = 0; c < 6 && (op == PAIR_VIRIAL || op == PULL_VIRIAL); c++)
-    a->virial[c] += wide_sum(virial[c]);
 }
 
 #endif

@@ -443,6 +443,60 @@ typedef struct dispersion_args {
       *field; /* [slots from center_begin on][stride] counting function, or attraction for C6 = 1 */
 } dispersion_args;
 
+/* The same sums in a GPU's order: every centre meets all partners of its system under all
+ * translations, so that each pair comes twice and gives to the centre alone. */
+typedef struct gather_system {
+  int first, n;                                /* atoms of the batch */
+  int first_slot, first_group, n_group, width; /* width: slots of its groups, 8, 16 or 32 */
+  int pbc[3];
+  double basis[9], inverse[9], spacing[3]; /* as in potentials/lattice_sum.h */
+} gather_system;
+
+/* Slots are made by gather_place. Not read of `pairs`: the ranges, translations, energy, force,
+ * virial, field and the two sets of atoms, which are `atoms`. count and count_bar are set, the
+ * results of atoms added to, NULL = not wanted. */
+typedef struct gather_args {
+  dispersion_args pairs;
+  dispersion_atoms atoms;
+  int n_slot;
+  const gather_system *systems;
+  const int *system, *atom; /* [n_slot] system and row of the results; atom: -1 = free */
+  const double (*span)[6];
+  double energy_unit, force_unit;
+  double *energies, (*forces)[3], (*virial)[9];
+} gather_args;
+
+/* Atoms, in an order that puts neighbours together, to the slots of their systems' groups, where
+ * the members of a group are the images nearest to its first. */
+typedef struct gather_place_args {
+  int n_slot;
+  const gather_system *systems;
+  const int *system;                /* [n_slot] */
+  const double (*position)[3];      /* [n] */
+  double unit;                      /* of positions, in that of the slots */
+  const int *order;                 /* [n] atoms of the batch, system after system */
+  const int *kind;                  /* [n] species */
+  const double *kind_radius;        /* [species] */
+  double *x[3], *radius, (*box)[6]; /* out: dispersion_atoms */
+  int *species, *atom;              /* out */
+  double (*span)[6];                /* out [group]: the box in lattice vectors */
+} gather_place_args;
+
+/* From coordination numbers to weights of references and the rows of dispersion_args.pair. */
+typedef struct pair_weigh_args {
+  int n, n_species;
+  size_t stride;
+  const int *species;                            /* [n] */
+  const int *n_reference, *first_row;            /* [n_species] */
+  const double (*reference)[DISPERSION_WEIGHTS]; /* [n_species] their coordination numbers */
+  const double (*c6)[DISPERSION_WEIGHTS][DISPERSION_WEIGHTS]; /* [n_species][n_species] */
+  const double (*fixed)[DISPERSION_ROW_C6]; /* [n_species][n_species] what does not depend on CN */
+  double s6;
+  const double *count;
+  double (*weight)[2][DISPERSION_WEIGHTS]; /* out */
+  double *pair;                            /* out */
+} pair_weigh_args;
+
 /* ---- the neighbour search (kernels/search.h) */
 
 /* One system. */
@@ -509,6 +563,13 @@ typedef struct search_args {
   search_status *status;
 } search_args;
 
+/* Atoms in the order of bins, those of a bin in their own: cells.order may differ from run to run.
+ */
+typedef struct search_order_args {
+  search_args search;
+  int *order; /* out [n] */
+} search_order_args;
+
 enum { SCAN_TILE = 1024 };
 
 /* first[i] = the sum of count[0 .. i-1]. With `most`, also: status->edges and block_edges, the sum
@@ -573,7 +634,7 @@ typedef struct system_sum_args {
   X(edge_virial, edge_virial_args)                                                                 \
   X(zbl, zbl_args)
 
-/* What only the host has: tables are made there, and dispersion is evaluated there. NULL in the
+/* What only the host has: tables are made there, and pairs of dispersion come once. NULL in the
  * tables of other devices. */
 #define HOST_KERNELS(X)                                                                            \
   X(quintic, quintic_args)                                                                         \
@@ -586,8 +647,8 @@ typedef struct system_sum_args {
   X(field_count, dispersion_args)                                                                  \
   X(field_energy, dispersion_args)
 
-/* What only devices other than the host have: the host makes its lists in core/neighbors.c. NULL in
- * its table. */
+/* What only devices other than the host have: the host makes its lists in core/neighbors.c, and
+ * takes pairs of dispersion once. NULL in its table. */
 #define DEVICE_KERNELS(X)                                                                          \
   X(search_range, search_args)                                                                     \
   X(search_bin, search_args)                                                                       \
@@ -596,8 +657,17 @@ typedef struct system_sum_args {
   X(search_fill, search_args)                                                                      \
   X(search_sort, search_args)                                                                      \
   X(search_transpose, search_args)                                                                 \
+  X(search_order, search_order_args)                                                               \
   X(scan, scan_args)                                                                               \
-  X(system_sum, system_sum_args)
+  X(system_sum, system_sum_args)                                                                   \
+  X(gather_place, gather_place_args)                                                               \
+  X(pair_weigh, pair_weigh_args)                                                                   \
+  X(gather_count, gather_args)                                                                     \
+  X(gather_energy, gather_args)                                                                    \
+  X(gather_force, gather_args)                                                                     \
+  X(gather_virial, gather_args)                                                                    \
+  X(gather_pull_force, gather_args)                                                                \
+  X(gather_pull_virial, gather_args)
 
 typedef struct kernel_ops {
   const char *name;      /* "avx512 single" */
@@ -616,7 +686,7 @@ typedef struct kernel_ops {
   /* Coefficients [n_monomial][channels] in the order that the contraction reads. */
   void (*contraction_pack)(const double *c, int n_monomial, int channels, void *out);
   size_t (*conv_scratch)(int n_q);
-  int partners; /* slots of a group of dispersion_atoms: 4 or 8 */
+  int partners; /* host: slots of a group of dispersion_atoms, 4 or 8 */
 } kernel_ops;
 
 /* The fastest table that this processor runs. */

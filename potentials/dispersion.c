@@ -141,19 +141,13 @@ static eqs_status over_pairs(pass *p, workspace *w, void (*op)(const dispersion_
 /* ---- around the passes */
 
 static eqs_status group_systems(pass *p, arena *a) {
-  double reach = fmax(p->d->pair_cutoff, p->d->cn_cutoff);
-  if (p->d->s9 != 0) reach = fmax(reach, p->d->triple_cutoff);
   const eqs_systems *in = p->in;
   int self = 0, between = 0;
   EQS_TRY(arena_take_zero(a, (size_t)in->n_system + 1, sizeof *p->part, &p->part));
   for (int s = 0; s < in->n_system; s++) {
     part *t = p->part + s;
-    for (int i = in->first[s]; i < in->first[s + 1]; i++) {
-      eqs_status status = dispersion_species_add(&p->species, in->number[i]);
-      if (status != EQS_OK)
-        return status_prefix(status, "system %d, atom %d", s + 1, i - in->first[s] + 1), status;
-    }
-    EQS_TRY(lattice_build(in, s, 1 / BOHR, reach, p->k->partners, a, &t->l));
+    EQS_TRY(dispersion_species_of(&p->species, in, s));
+    EQS_TRY(lattice_build(in, s, 1 / BOHR, dispersion_reach(p->d), p->k->partners, a, &t->l));
     int most = t->l.n > ATOMS_LARGE ? BLOCKS_LARGE : BLOCKS_SMALL;
     t->n_block = t->l.n_tile < most ? t->l.n_tile : most;
     t->slot = p->n_slot;

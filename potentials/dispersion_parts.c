@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/dispersion_weights.h"
+
 enum { FIRST_C6 = DISPERSION_ROW_C6 };
 
 void dispersion_species_init(dispersion_species *s) {
@@ -24,29 +26,37 @@ eqs_status dispersion_species_add(dispersion_species *s, int z) {
   return EQS_OK;
 }
 
+eqs_status dispersion_species_of(dispersion_species *s, const eqs_systems *in, int system) {
+  for (int i = in->first[system]; i < in->first[system + 1]; i++) {
+    eqs_status status = dispersion_species_add(s, in->number[i]);
+    if (status != EQS_OK)
+      return status_prefix(status, "system %d, atom %d", system + 1, i - in->first[system] + 1),
+             status;
+  }
+  return EQS_OK;
+}
+
+double dispersion_reach(const dispersion *d) {
+  double pairs = fmax(d->pair_cutoff, d->cn_cutoff);
+  return d->s9 != 0 ? fmax(pairs, d->triple_cutoff) : pairs;
+}
+
 double dispersion_count_far(const dispersion_species *s) {
   double radius = 0;
   for (int i = 0; i < s->n; i++) radius = fmax(radius, dispersion_radius[s->element[i]]);
   return 1.8 * 2 * radius;
 }
 
-/* Relative to the nearest reference, so that nothing underflows far from all of them. */
-void dispersion_weigh(int z, double cn, reference_weights out) {
+void dispersion_references(int z, double reference[DISPERSION_WEIGHTS]) {
   int first = dispersion_first[z], n = dispersion_first[z + 1] - first;
-  double *g = out[0], *slope = out[1];
-  double least = INFINITY, sum = 0, mean = 0, off[DISPERSION_WEIGHTS];
-  for (int a = 0; a < n; a++) {
-    off[a] = cn - 1e-4 * dispersion_cn[first + a];
-    least = fmin(least, off[a] * off[a]);
-  }
   for (int a = 0; a < DISPERSION_WEIGHTS; a++)
-    g[a] = a < n ? exp(-4 * (off[a] * off[a] - least)) : 0;
-  for (int a = 0; a < n; a++) sum += g[a];
-  for (int a = 0; a < n; a++) {
-    g[a] /= sum;
-    mean += g[a] * off[a];
-  }
-  for (int a = 0; a < DISPERSION_WEIGHTS; a++) slope[a] = a < n ? -8 * g[a] * (off[a] - mean) : 0;
+    reference[a] = a < n ? 1e-4 * dispersion_cn[first + a] : 0;
+}
+
+void dispersion_weigh(int z, double cn, reference_weights out) {
+  double reference[DISPERSION_WEIGHTS];
+  dispersion_references(z, reference);
+  weigh_body(dispersion_first[z + 1] - dispersion_first[z], reference, cn, out);
 }
 
 double dispersion_reference_c6(int za, int a, int zb, int b) {
@@ -55,32 +65,34 @@ double dispersion_reference_c6(int za, int a, int zb, int b) {
   return 1e-4 * dispersion_c6[high * (high + 1) / 2 + low];
 }
 
+void dispersion_of_pair(const dispersion *d, int z, int y, double fixed[DISPERSION_ROW_C6],
+                        double c6[DISPERSION_WEIGHTS][DISPERSION_WEIGHTS]) {
+  int n = dispersion_first[z + 1] - dispersion_first[z];
+  int m = dispersion_first[y + 1] - dispersion_first[y];
+  double ratio = 3 * dispersion_ratio[z] * dispersion_ratio[y];
+  double f = d->a1 * sqrt(ratio) + d->a2, f2 = f * f;
+  fixed[0] = d->s8 * ratio;
+  fixed[1] = f2 * f2 * f2;
+  fixed[2] = f2 * f2 * f2 * f2;
+  for (int a = 0; a < n; a++)
+    for (int b = 0; b < m; b++) c6[a][b] = dispersion_reference_c6(z, a, y, b);
+}
+
 /* One species as centre, with every slot. */
 static void species_rows(const dispersion *d, const dispersion_species *s, int own,
                          const int *species, const reference_weights *weight, int begin, int end,
                          size_t stride, double *row) {
-  double c6[DISPERSION_WEIGHTS][DISPERSION_WEIGHTS] = {{0}};
-  int z = s->element[own], n = s->n_reference[own], last = -1;
-  double ratio = 0, f2 = 0;
+  double c6[DISPERSION_WEIGHTS][DISPERSION_WEIGHTS] = {{0}}, fixed[DISPERSION_ROW_C6];
+  int last = -1;
   for (int i = begin; i < end; i++) {
     int other = species[i], m = other < 0 ? 0 : s->n_reference[other];
     if (other != last && other >= 0) {
-      int y = s->element[other];
-      ratio = 3 * dispersion_ratio[z] * dispersion_ratio[y];
-      double f = d->a1 * sqrt(ratio) + d->a2;
-      f2 = f * f;
-      for (int a = 0; a < n; a++)
-        for (int b = 0; b < m; b++) c6[a][b] = dispersion_reference_c6(z, a, y, b);
+      dispersion_of_pair(d, s->element[own], s->element[other], fixed, c6);
       last = other;
     }
-    row[i] = other < 0 ? 0 : d->s8 * ratio;
-    row[stride + (size_t)i] = other < 0 ? 1 : f2 * f2 * f2;
-    row[2 * stride + (size_t)i] = other < 0 ? 1 : f2 * f2 * f2 * f2;
-    for (int a = 0; a < 2 * n; a++) {
-      double sum = 0;
-      for (int b = 0; b < m; b++) sum += weight[i][a >= n][b] * c6[a % n][b];
-      row[(size_t)(FIRST_C6 + a) * stride + (size_t)i] = d->s6 * sum;
-    }
+    rows_body(s->n_reference[own], m, other < 0 ? NULL : fixed,
+              (const double(*)[DISPERSION_WEIGHTS])c6, d->s6,
+              (const double(*)[DISPERSION_WEIGHTS])weight[i], stride, row + i);
   }
 }
 

@@ -164,15 +164,10 @@ static eqs_status sort_atoms(lattice *l, const double (*x)[3], arena *a) {
   return EQS_OK;
 }
 
-eqs_status lattice_build(const eqs_systems *in, int s, double scale, double reach, int width,
-                         arena *a, lattice *out) {
+eqs_status lattice_frame(const eqs_systems *in, int s, double scale, double reach, lattice *out) {
   lattice *l = out;
-  double(*x)[3], images = 1;
-  *l = (lattice){.n = in->first[s + 1] - in->first[s], .width = width};
-  l->n_group = l->n / width + (l->n % width != 0);
-  l->tile = l->n_group / TILES_LEAST;
-  l->tile = l->tile < 1 ? 1 : smaller(l->tile, TILE_GROUPS);
-  l->n_tile = l->n_group / l->tile + (l->n_group % l->tile != 0);
+  double images = 1;
+  *l = (lattice){.n = in->first[s + 1] - in->first[s]};
   for (int k = 0; k < 3; k++) l->pbc[k] = in->pbc && in->cell && in->pbc[3 * s + k];
   for (int k = 0; k < 9; k++) l->basis[k] = in->cell ? scale * in->cell[9 * s + k] : 0;
   complete_basis(l);
@@ -186,6 +181,19 @@ eqs_status lattice_build(const eqs_systems *in, int s, double scale, double reac
              "system %d: its cell is too thin for dispersion, an atom would see %.1e images; use a "
              "larger or less oblique cell",
              s + 1, images);
+  return EQS_OK;
+}
+
+eqs_status lattice_build(const eqs_systems *in, int s, double scale, double reach, int width,
+                         arena *a, lattice *out) {
+  lattice *l = out;
+  double(*x)[3];
+  EQS_TRY(lattice_frame(in, s, scale, reach, l));
+  l->width = width;
+  l->n_group = l->n / width + (l->n % width != 0);
+  l->tile = l->n_group / TILES_LEAST;
+  l->tile = l->tile < 1 ? 1 : smaller(l->tile, TILE_GROUPS);
+  l->n_tile = l->n_group / l->tile + (l->n_group % l->tile != 0);
   EQS_TRY(arena_take(a, (size_t)l->n, sizeof *x, &x));
   for (int i = 0; i < l->n; i++) {
     for (int c = 0; c < 3; c++) x[i][c] = scale * in->position[3 * (in->first[s] + i) + c];

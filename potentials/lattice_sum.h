@@ -25,9 +25,13 @@ typedef struct lattice {
   double (*tile_box)[6]; /* [n_tile] */
 } lattice;
 
-/* Groups system `s` of the batch; positions and cell are multiplied by `scale`; arrays from `a`.
- * `reach` is the largest cutoff that will be asked for. EQS_ERR_ARGUMENT: a singular cell.
- * EQS_ERR_UNSUPPORTED: a cell so thin that an atom would see more than 2e7 images. */
+/* The lattice alone of system `s` of the batch, its cell multiplied by `scale`. `reach` is the
+ * largest cutoff that will be asked for. EQS_ERR_ARGUMENT: a singular cell. EQS_ERR_UNSUPPORTED: a
+ * cell so thin that an atom would see more than 2e7 images. */
+eqs_status lattice_frame(const eqs_systems *in, int s, double scale, double reach,
+                         lattice *out) EQS_CHECK;
+
+/* The same with its atoms, in groups; positions are scaled, too; arrays from `a`. */
 eqs_status lattice_build(const eqs_systems *in, int s, double scale, double reach, int width,
                          arena *a, lattice *out) EQS_CHECK;
 

@@ -14,6 +14,8 @@
 #include "kernels/convolution.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/linear.h"
+#include "kernels/dispersion.h"
+#include "kernels/dispersion_weights.h"
 #include "kernels/edges.h"
 #include "kernels/geometry.h"
 #include "kernels/node.h"
@@ -254,6 +256,9 @@ void linear_cuda(const linear_args *a) {
 #endif
   }
 }
+
+// --------------------------------------------------------------------------------- dispersion
+#include "kernels/cuda/dispersion.h"
 
 // -------------------------------------------------------------------------------------- table
 

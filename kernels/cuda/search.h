@@ -87,10 +87,23 @@ __device__ __forceinline__ void search_transpose_body(const search_args *a, int 
   a->transpose[t] = search_opposite(a->first, a->center, a->neighbor, t);
 }
 
+__device__ __forceinline__ void search_order_body(const search_order_args *a, int i) {
+  const search_cells *w = &a->search.cells;
+  if (a->search.status->refused) {
+    a->order[i] = -1;
+    return;
+  }
+  const int *first = w->first + search_first_bin(box_of(a->search, i)) + w->bin[i];
+  int at = first[0];
+  for (int k = first[0]; k < first[1]; k++) at += w->order[k] < i;
+  a->order[at] = i;
+}
+
 OVER_ATOMS(search_bin, search_args, n)
 OVER_ATOMS(search_place, search_args, n)
 OVER_ATOMS(search_count, search_args, n)
 OVER_ATOMS(search_fill, search_args, n)
+OVER_ATOMS(search_order, search_order_args, search.n)
 KERNEL(search_transpose, search_args, thread < a.first[a.n], search_transpose_body(&a, thread))
 LAUNCHER(search_transpose, search_args, capacity, BLOCK)
 

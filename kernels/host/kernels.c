@@ -8,10 +8,10 @@
 
 #include "kernels/contraction.h"
 #include "kernels/convolution.h"
-#include "kernels/dispersion.h"
 #include "kernels/edges.h"
 #include "kernels/geometry.h"
 #include "kernels/host/convolution.h"
+#include "kernels/host/dispersion.h"
 #include "kernels/host/linear.h"
 #include "kernels/node.h"
 #include "kernels/radial.h"

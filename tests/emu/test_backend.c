@@ -8,10 +8,16 @@
 #include "tests/emu/device.h"
 
 enum { ATOMS = 4 };
-/* One of each kind of layer. */
-static const char *const models[] = {"tiny_L1", "tiny_L1_dens_agnesi_zbl", "tiny_L1_att",
-                                     "tiny_nonlinear_l0"};
-enum { MODELS = sizeof models / sizeof *models };
+/* One of each kind of layer, and one with dispersion. */
+typedef struct subject {
+  const char *file, *dispersion;
+} subject;
+static const subject models[] = {{"tiny_L1", NULL},
+                                 {"tiny_L1_dens_agnesi_zbl", NULL},
+                                 {"tiny_L1_att", NULL},
+                                 {"tiny_nonlinear_l0", NULL},
+                                 {"tiny_L1", "d3bj:pbe"}};
+enum { MODELS = sizeof models / sizeof *models, DISPERSION = MODELS - 1 };
 
 static const char sanitizer[] = EQS_TEST_SANITIZER; /* none, address, thread */
 
@@ -27,13 +33,14 @@ typedef struct answer {
 } answer;
 
 /* One evaluation from nothing to nothing; the first failure is returned. */
-static eqs_status evaluate(const char *device, const char *model, eqs_precision precision,
-                           int times, answer *a) {
+static eqs_status evaluate(const char *device, subject model, eqs_precision precision, int times,
+                           answer *a) {
   eqs_context *c = NULL;
   eqs_model *m = NULL;
   char path[4096];
-  snprintf(path, sizeof path, "%s/tests/data/models/%s.model", EQS_SOURCE_DIR, model);
-  eqs_model_options options = {.size = sizeof options, .precision = precision};
+  snprintf(path, sizeof path, "%s/tests/data/models/%s.model", EQS_SOURCE_DIR, model.file);
+  eqs_model_options options = {
+      .size = sizeof options, .precision = precision, .dispersion = model.dispersion};
   eqs_systems s = {.size = sizeof s,
                    .n_system = 2,
                    .first = first,
@@ -76,23 +83,23 @@ Test(backend, agrees_with_the_host_in_any_order_of_threads) {
       cr_assert_eq(evaluate("host", models[k], p, 1, &host), EQS_OK, "%s", eqs_error());
       for (int o = 0; o < n_order; o++) {
         setenv("EQS_EMU_ORDER", orders[o], 1);
-        cr_assert_eq(evaluate("emu", models[k], p, 1, &device[o]), EQS_OK, "%s: %s", models[k],
+        cr_assert_eq(evaluate("emu", models[k], p, 1, &device[o]), EQS_OK, "%s: %s", models[k].file,
                      eqs_error());
         cr_assert(!memcmp(&device[o], &device[0], sizeof device[0]),
-                  "%s: the order of threads changes bits", models[k]);
+                  "%s: the order of threads changes bits", models[k].file);
       }
-      expect_near(&device[0], &host, precision ? 1e-12 : 2e-5, models[k]);
-      expect_nothing_left(models[k], 0);
+      expect_near(&device[0], &host, precision ? 1e-12 : 2e-5, models[k].file);
+      expect_nothing_left(models[k].file, 0);
     }
 }
 
 /* After the first evaluation nothing is allocated, and the host waits once. */
-Test(backend, steady_evaluations_allocate_nothing) {
+static void check_steady(subject model) {
   answer a;
   long calls[2], waits[2];
   for (int i = 0; i < 2; i++) {
     eqs_fake_reset_counts();
-    cr_assert_eq(evaluate("emu", models[0], EQS_SINGLE, 3 + i, &a), EQS_OK, "%s", eqs_error());
+    cr_assert_eq(evaluate("emu", model, EQS_SINGLE, 3 + i, &a), EQS_OK, "%s", eqs_error());
     calls[i] = eqs_fake_count().allocations;
     waits[i] = eqs_fake_count().synchronizations;
   }
@@ -100,16 +107,21 @@ Test(backend, steady_evaluations_allocate_nothing) {
   cr_assert_leq(waits[1] - waits[0], 2, "a steady evaluation waits %ld times", waits[1] - waits[0]);
 }
 
-/* Each call of the runtime and of cuBLAS fails once: an error, or (where a device was closed
- * already) the right answer; and nothing is left behind. */
-Test(backend, every_failure_is_an_error) {
-  long n = 1, step = sanitizer[0] == 'n' ? 1 : sanitizer[0] == 'a' ? 7 : 29, errors = 0;
+Test(backend, steady_evaluations_allocate_nothing) {
+  check_steady(models[0]);
+  check_steady(models[DISPERSION]);
+}
+
+/* Each call of the runtime and of cuBLAS from number n on fails once: an error, or (where a device
+ * was closed already) the right answer; and nothing is left behind. */
+static void check_failures(subject model, long n, long step, long least) {
+  long errors = 0;
   answer right, a;
-  cr_assert_eq(evaluate("emu", models[0], EQS_SINGLE, 1, &right), EQS_OK, "%s", eqs_error());
+  cr_assert_eq(evaluate("emu", model, EQS_SINGLE, 1, &right), EQS_OK, "%s", eqs_error());
   for (;; n += step) {
     memset(&a, 0xff, sizeof a);
     eqs_fake_fail_call(n);
-    eqs_status status = evaluate("emu", models[0], EQS_SINGLE, 1, &a);
+    eqs_status status = evaluate("emu", model, EQS_SINGLE, 1, &a);
     if (!eqs_fake_failed()) {
       eqs_fake_fail_call(0);
       cr_assert_eq(status, EQS_OK, "%s", eqs_error());
@@ -120,7 +132,20 @@ Test(backend, every_failure_is_an_error) {
     expect_nothing_left("a failing call", n);
     errors += status != EQS_OK;
   }
-  cr_assert_gt(errors, 10);
+  cr_assert_gt(errors, least);
+}
+
+Test(backend, every_failure_is_an_error) {
+  check_failures(models[0], 1, sanitizer[0] == 'n' ? 1 : sanitizer[0] == 'a' ? 7 : 29, 10);
+}
+
+/* Dispersion comes behind all the rest but the copies back. */
+Test(backend, every_failure_of_dispersion_is_an_error) {
+  answer a;
+  eqs_fake_reset_counts();
+  cr_assert_eq(evaluate("emu", models[0], EQS_SINGLE, 1, &a), EQS_OK, "%s", eqs_error());
+  long rest = eqs_fake_count().calls;
+  check_failures(models[DISPERSION], rest - 10, sanitizer[0] == 'n' ? 1 : 5, 2);
 }
 
 Test(backend, says_what_devices_there_are) {
