@@ -3,6 +3,19 @@
 find_package(OpenMP REQUIRED COMPONENTS C)
 find_package(SQLite3 REQUIRED)
 
+# Optional: trajectories as H5MD.
+option(EQS_HDF5 "H5MD trajectories, if HDF5 is found" ON)
+if(EQS_HDF5)
+  find_path(EQS_HDF5_INCLUDE hdf5.h PATH_SUFFIXES hdf5/serial DOC "Folder that holds hdf5.h")
+  find_library(EQS_HDF5_LIBRARY NAMES hdf5_serial hdf5 DOC "HDF5")
+endif()
+set(EQS_HAVE_HDF5 OFF)
+set(EQS_PC_HDF5 "")
+if(EQS_HDF5 AND EQS_HDF5_INCLUDE AND EQS_HDF5_LIBRARY)
+  set(EQS_HAVE_HDF5 ON)
+  set(EQS_PC_HDF5 ${EQS_HDF5_LIBRARY})
+endif()
+
 # gemmi is used header-only (its CIF grammar); Debian's package has no CMake file.
 find_path(EQS_GEMMI_INCLUDE gemmi/cif.hpp DOC "Folder that holds gemmi/cif.hpp")
 find_path(EQS_PEGTL_INCLUDE NAMES tao/pegtl.hpp DOC "Folder that holds tao/pegtl.hpp"

@@ -13,12 +13,19 @@ set(backend ${PROJECT_SOURCE_DIR}/kernels/backend.c)
 list(REMOVE_ITEM sources ${backend})
 
 set(dependencies OpenMP::OpenMP_C SQLite::SQLite3 ${EQS_SPGLIB_LIBRARY} m)
+if(EQS_HAVE_HDF5)
+  list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/io/h5md_none.c)
+  list(APPEND dependencies ${EQS_HDF5_LIBRARY})
+else()
+  list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/io/h5md.c)
+endif()
 
 add_library(equisorb_objects OBJECT ${sources})
 set_target_properties(equisorb_objects PROPERTIES C_EXTENSIONS ON CXX_EXTENSIONS OFF)
 target_link_libraries(equisorb_objects PRIVATE equisorb_flags OpenMP::OpenMP_C SQLite::SQLite3)
 target_include_directories(equisorb_objects SYSTEM PRIVATE ${EQS_GEMMI_INCLUDE}
-                           ${EQS_PEGTL_INCLUDE} ${EQS_SPGLIB_INCLUDE})
+                           ${EQS_PEGTL_INCLUDE} ${EQS_SPGLIB_INCLUDE}
+                           $<$<BOOL:${EQS_HAVE_HDF5}>:${EQS_HDF5_INCLUDE}>)
 
 add_library(equisorb ${backend} $<TARGET_OBJECTS:equisorb_objects>)
 add_library(equisorb::equisorb ALIAS equisorb)

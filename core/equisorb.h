@@ -601,7 +601,7 @@ typedef struct eqs_md_options {
   uint64_t seed;            /* below 2^63 */
   const char *log;          /* CSV of energies, temperature, pressure, cell; NULL = none */
   int64_t log_every;        /* steps; 0 = 10 */
-  const char *trajectory;   /* extended XYZ with momenta; NULL = none */
+  const char *trajectory;   /* extended XYZ with momenta, or FILE.h5: H5MD; NULL = none */
   int64_t trajectory_every; /* steps; 0 = 100 */
   int unwrapped;            /* 1: positions in it are continuous in time */
   const char *checkpoint;   /* file; NULL = none */

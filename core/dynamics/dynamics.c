@@ -205,7 +205,8 @@ void dynamics_archive(dynamics *d, archive *a) {
   size_t n = 3 * (size_t)d->n;
   archive_i64(a, &d->at);
   archive_f64(a, d->x[0], n);
-  for (size_t i = 0; i < n; i++) archive_int(a, &d->image[0][i]);
+  for (int i = 0; i < d->n; i++)
+    for (int k = 0; k < 3; k++) archive_int(a, &d->image[i][k]);
   archive_f64(a, d->v[0], n);
   archive_f64(a, d->force[0], n);
   archive_f64(a, d->cell, 9);

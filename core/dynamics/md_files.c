@@ -74,7 +74,27 @@ static void write_frame(md_files *f, const dynamics *d, FILE *file, int unwrappe
   xyz_write_frames(file, &systems, &result, &(xyz_extra){.info = info, .momenta = momenta});
 }
 
+static int is_h5md(const char *path) {
+  const char *end = path ? strrchr(path, '.') : NULL;
+  return end && (!strcmp(end, ".h5") || !strcmp(end, ".h5md"));
+}
+
+static eqs_status append_h5md(md_files *f, const dynamics *d) {
+  dynamics_figures v;
+  dynamics_measure(d, &v);
+  h5md_frame frame = {.step = d->at,
+                      .time = 1e-3 * d->s.step * (double)d->at,
+                      .potential = v.potential,
+                      .kinetic = v.kinetic,
+                      .x = d->x,
+                      .image = d->image,
+                      .v = d->v};
+  memcpy(frame.cell, d->cell, sizeof frame.cell);
+  return h5md_append(f->h5, &frame);
+}
+
 eqs_status md_files_frame(md_files *f, const dynamics *d) {
+  if (f->h5) return append_h5md(f, d);
   if (!f->trajectory) return EQS_OK;
   LOCALE_C();
   write_frame(f, d, f->trajectory, f->o->unwrapped);
@@ -120,6 +140,7 @@ eqs_status md_files_checkpoint(md_files *f, dynamics *d, md_sums *sums, double *
   int64_t log = -1, trajectory = -1;
   eqs_status status = length(f->log, f->o->log, &log);
   if (status == EQS_OK) status = length(f->trajectory, f->o->trajectory, &trajectory);
+  if (f->h5) trajectory = h5md_frames(f->h5);
   archive_i64(&a, &log);
   archive_i64(&a, &trajectory);
   archive_f64(&a, first, 1);
@@ -160,6 +181,14 @@ static eqs_status open_file(const char *path, int64_t at, const char *head, FILE
   return flushed(f, path);
 }
 
+/* at: frames when the checkpoint was written, -1 without one. */
+static eqs_status open_h5md(md_files *f, const dynamics *d, int64_t at) {
+  const char *path = f->o->trajectory;
+  if (at >= 0 && !access(path, F_OK))
+    return h5md_continue(path, d->n, f->number, d->mass, d->pbc, at, &f->h5);
+  return h5md_create(path, d->n, f->number, d->mass, d->pbc, &f->h5);
+}
+
 static eqs_status read_state(archive *a, dynamics *d, md_sums *sums, double *first, int64_t *log,
                              int64_t *trajectory) {
   archive_i64(a, log);
@@ -195,12 +224,14 @@ eqs_status md_files_open(md_files *f, dynamics *d, md_sums *sums, double *first,
     EQS_TRY(status);
   }
   EQS_TRY(open_file(o->log, log, heading, &f->log));
+  if (is_h5md(o->trajectory)) return open_h5md(f, d, trajectory);
   return open_file(o->trajectory, trajectory, "", &f->trajectory);
 }
 
 eqs_status md_files_close(md_files *f) {
   int bad = (f->log && fclose(f->log)) || 0;
   bad |= f->trajectory && fclose(f->trajectory);
+  h5md_free(&f->h5);
   free(f->row);
   f->log = f->trajectory = NULL;
   f->row = NULL;

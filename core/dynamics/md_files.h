@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "core/dynamics/dynamics.h"
+#include "io/h5md.h"
 
 /* What a summary is made of, over all steps. */
 typedef struct md_sums {
@@ -22,6 +23,7 @@ typedef struct md_files {
   const int *number;       /* [n] */
   char fingerprint[65];
   FILE *log, *trajectory;
+  h5md *h5;    /* the trajectory, if its name ends with .h5 or .h5md */
   double *row; /* [n][3] positions or momenta on their way into a frame */
 } md_files;
 

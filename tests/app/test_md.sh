@@ -151,6 +151,23 @@ head -c 100 part.csv > short.csv
 check 1 "a log cut short" "${long[@]}" --log short.csv --checkpoint part.state --continue
 says err "shorter"
 
+# H5MD, where the program was built with it.
+h5=("${md[@]}" --temperature 300 --trajectory-every 10 --trajectory part.h5 --checkpoint h5.state)
+code=0
+"${h5[@]}" --steps 55 > out 2> err || code=$?
+if [ "$code" = 0 ]; then
+  check 0 "further" "${h5[@]}" --steps 80 --continue
+  cp part.h5 far.h5
+  command -v h5dump > /dev/null &&
+    { h5dump -d /particles/all/position/step far.h5 | grep -q '(0): 0, 10, 20, 30, 40, 50, 60, 70, 80' ||
+      fail "frames of the H5MD trajectory"; }
+  printf 'no HDF5' > part.h5
+  check 1 "a trajectory that is none" "${h5[@]}" --steps 90 --continue
+  says err "part.h5"
+else
+  says err "built without HDF5"
+fi
+
 # SIGTERM writes a checkpoint between those on schedule.
 "${long[@]}" --steps 1000000 --checkpoint term.state --checkpoint-every 100000000 > out 2> err &
 child=$!
