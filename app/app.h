@@ -40,6 +40,9 @@ int app_usage(const char *command, const char *format, ...) __attribute__((forma
 /* Letters to change from one word to the other, for those shorter than 32. */
 int app_distance(const char *a, const char *b);
 
+/* Whether both paths lead to one file that exists. */
+int app_same_file(const char *a, const char *b);
+
 double app_seconds(void);        /* a monotonic clock */
 double app_peak_megabytes(void); /* largest resident size so far */
 

@@ -10,7 +10,6 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 static const char name[] = "evaluate";
 enum { BATCH_ATOMS = 2000 }; /* a batch ends with the frame that reaches this many atoms */
@@ -76,10 +75,9 @@ static int read_all(job *j, char **paths, int disorder_major) {
 
 /* Refuses to overwrite one of the inputs. */
 static int check_output(const char *output, char **paths, int n) {
-  struct stat out, in;
-  if (!strcmp(output, "-") || stat(output, &out)) return EXIT_OK;
+  if (!strcmp(output, "-")) return EXIT_OK;
   for (int i = 0; i < n; i++)
-    if (!stat(paths[i], &in) && in.st_dev == out.st_dev && in.st_ino == out.st_ino)
+    if (app_same_file(output, paths[i]))
       return app_usage(name, "--output %s is one of the structures", output);
   return EXIT_OK;
 }
@@ -247,7 +245,7 @@ int evaluate_main(int argc, char **argv) {
   j.n_file = argc - optind;
   if (!arguments.model) return app_usage(name, "--model FILE is missing");
   if (!j.output) return app_usage(name, "--output FILE is missing (- is standard output)");
-  if (!j.n_file) return app_usage(name, "no structure given");
+  if (j.n_file < 1) return app_usage(name, "no structure given");
   if ((code = check_output(j.output, argv + optind, j.n_file))) return code;
   app_catch_signals();
   return evaluate(&j, argv + optind, &arguments);

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -71,6 +72,11 @@ int app_usage(const char *command, const char *format, ...) {
   va_end(args);
   fprintf(stderr, "Try 'equisorb %s%s--help'.\n", command ? command : "", command ? " " : "");
   return EXIT_USAGE;
+}
+
+int app_same_file(const char *a, const char *b) {
+  struct stat x, y;
+  return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
 double app_seconds(void) {

@@ -138,13 +138,28 @@ static void fill_table(struct option table[TABLE]) {
   table[TABLE - 1] = (struct option){NULL, 0, NULL, 0};
 }
 
-static int complete(const arguments *a) {
+/* No file is written over an input or over another output. */
+static int check_files(const arguments *a, const char *path) {
+  const char *out[] = {a->run.log, a->run.trajectory, a->run.final_state, a->run.checkpoint};
+  const char *in[] = {a->structure, a->model.model, path};
+  for (int i = 0; i < 4; i++) {
+    for (int j = 0; out[i] && j < 3; j++)
+      if (in[j] && app_same_file(out[i], in[j]))
+        return app_usage(name, "%s would be overwritten: it is one of the inputs", out[i]);
+    for (int j = 0; out[i] && j < i; j++)
+      if (out[j] && (!strcmp(out[i], out[j]) || app_same_file(out[i], out[j])))
+        return app_usage(name, "%s is named for two outputs", out[i]);
+  }
+  return EXIT_OK;
+}
+
+static int complete(const arguments *a, const char *path) {
   const eqs_md_options *o = &a->run;
   if (!a->structure) return app_usage(name, "--structure FILE is missing");
   if (!a->model.model) return app_usage(name, "--model FILE is missing");
   if (!o->steps) return app_usage(name, "--steps N is missing");
   if (o->go_on && !o->checkpoint) return app_usage(name, "--continue needs a --checkpoint");
-  return EXIT_OK;
+  return check_files(a, path);
 }
 
 static int parse(int argc, char **argv, arguments *a, run_file *file) {
@@ -162,11 +177,9 @@ static int parse(int argc, char **argv, arguments *a, run_file *file) {
   }
   if (argc - optind > 1)
     return app_usage(name, "one run file at a time: what is %s?", argv[optind + 1]);
-  if (argc > optind) {
-    int code = run_file_read(name, argv[optind], table, given, take, a, file);
-    if (code != EXIT_OK) return code;
-  }
-  return complete(a);
+  const char *path = argc > optind ? argv[optind] : NULL;
+  int code = path ? run_file_read(name, path, table, given, take, a, file) : EXIT_OK;
+  return code == EXIT_OK ? complete(a, path) : code;
 }
 
 /* ---- the run */

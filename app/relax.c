@@ -93,6 +93,8 @@ static int parse(int argc, char **argv, arguments *a) {
   a->structure = argv[optind];
   if (!a->model.model) return app_usage(name, "--model FILE is missing");
   if (!a->output) return app_usage(name, "--output FILE is missing (- is standard output)");
+  if (app_same_file(a->output, a->structure))
+    return app_usage(name, "--output %s is the structure", a->output);
   return EXIT_OK;
 }
 

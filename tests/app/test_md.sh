@@ -58,6 +58,11 @@ check 2 "an empty file" "$equisorb" md empty.yaml
 printf 'steps: &a 3\nlog-every: *a\n' > alias.yaml
 check 2 "an alias" "$equisorb" md alias.yaml
 
+check 2 "a log over the structure" "${md[@]}" --steps 3 --log host.xyz
+says err "one of the inputs"
+check 2 "two outputs in one" "${md[@]}" --steps 3 --log a.csv --final a.csv
+says err "two outputs"
+
 # A file and flags mean the same; flags come first.
 cat > run.yaml << YAML
 # constant energy

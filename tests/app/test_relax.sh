@@ -20,6 +20,7 @@ check 0 "help" "$equisorb" relax --help
 says out "example"
 check 2 "no structure" "$equisorb" relax --model "$model" --output out.extxyz
 check 2 "no output" "${relax[@]}"
+check 2 "output over input" "${relax[@]}" --output host.xyz
 check 2 "a force of no unit" "${relax[@]}" --output out.extxyz --force "0.1 N"
 check 1 "no such method" "${relax[@]}" --output out.extxyz --method newton
 check 1 "no such cell" "${relax[@]}" --output out.extxyz --cell round
