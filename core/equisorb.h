@@ -140,8 +140,8 @@ typedef struct eqs_result {
 /* One evaluation of the whole batch, finished when it returns. On failure the outputs are
  * unspecified. EQS_ERR_ARGUMENT: an element the model does not know, two atoms on one place, a
  * singular cell, a position that is not finite; device memory that is none, or on the host.
- * EQS_ERR_UNSUPPORTED: device memory and added three-body dispersion. EQS_ERR_DIVERGED: the result is not
- * finite. */
+ * EQS_ERR_UNSUPPORTED: device memory and added three-body dispersion. EQS_ERR_DIVERGED: the result
+ * is not finite. */
 EQS_API eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in,
                                eqs_result *out) EQS_CHECK;
 
