@@ -9,25 +9,28 @@
 #ifndef EQS_CUDA_SEARCH_H
 #define EQS_CUDA_SEARCH_H
 
+// Of a block that walks all atoms of a system.
+enum { WIDE = 512 };
+
 // The lowest or highest (sign = -1) value of a block's warps, on the first thread.
 __device__ __forceinline__ double block_lowest(double x, double sign, double *shared) {
   x *= sign;
   for (int d = 16; d; d >>= 1) x = fmin(x, __shfl_xor_sync(0xffffffffu, x, d));
   if (!(threadIdx.x & 31)) shared[threadIdx.x / 32] = x;
   __syncthreads();
-  for (int i = 0; i < WARPS; i++) x = fmin(x, shared[i]);
+  for (int i = 0; i < (int)blockDim.x / 32; i++) x = fmin(x, shared[i]);
   __syncthreads();
   return x * sign;
 }
 
 // A block per system.
-__global__ void __launch_bounds__(BLOCK) search_range_kernel(const search_args a) {
-  CU_SHARED(double, shared, [WARPS]);
+__global__ void __launch_bounds__(WIDE) search_range_kernel(const search_args a) {
+  CU_SHARED(double, shared, [WIDE / 32]);
   search_box *b = a.box + blockIdx.x;
   double low[3], high[3], farthest = 0;
   int fine = 1;
   for (int k = 0; k < 3; k++) low[k] = INFINITY, high[k] = -INFINITY;
-  for (int i = (int)threadIdx.x; i < b->n; i += BLOCK)
+  for (int i = (int)threadIdx.x; i < b->n; i += WIDE)
     fine &= search_extend(b, a.cells.x[b->first + i], low, high, &farthest);
   fine = __syncthreads_and(fine);
   for (int k = 0; k < 3; k++) {
@@ -40,7 +43,7 @@ __global__ void __launch_bounds__(BLOCK) search_range_kernel(const search_args a
   else atomicOr(&a.status->refused, 1);
 }
 void search_range_cuda(const search_args *a) {
-  if (a->n_system > 0) LAUNCH(search_range_kernel, (unsigned)a->n_system, BLOCK, *a);
+  if (a->n_system > 0) LAUNCH(search_range_kernel, (unsigned)a->n_system, WIDE, *a);
 }
 
 __device__ __forceinline__ search_box *box_of(const search_args &a, int i) {
@@ -249,17 +252,17 @@ __device__ __forceinline__ double block_total(double x, double *shared) {
   if (!(threadIdx.x & 31)) shared[threadIdx.x / 32] = x;
   __syncthreads();
   x = 0;
-  for (int i = 0; i < WARPS; i++) x += shared[i];
+  for (int i = 0; i < (int)blockDim.x / 32; i++) x += shared[i];
   __syncthreads();
   return x;
 }
 
-__global__ void __launch_bounds__(BLOCK) system_sum_kernel(const system_sum_args a) {
-  CU_SHARED(double, shared, [WARPS]);
+__global__ void __launch_bounds__(WIDE) system_sum_kernel(const system_sum_args a) {
+  CU_SHARED(double, shared, [WIDE / 32]);
   const search_box *b = a.box + blockIdx.x;
   double energy = 0, w[9] = {0, 0, 0, 0, 0, 0, 0, 0, 0};
   int bad = b->n;
-  for (int k = b->n - 1 - (int)threadIdx.x; k >= 0; k -= BLOCK) {
+  for (int k = b->n - 1 - (int)threadIdx.x; k >= 0; k -= WIDE) {
     int i = b->first + k, finite = isfinite(a.energies[i]);
     for (int c = 0; a.forces && c < 3; c++) finite &= isfinite(a.forces[i][c]) != 0;
     if (!finite) bad = k;
@@ -283,7 +286,7 @@ __global__ void __launch_bounds__(BLOCK) system_sum_kernel(const system_sum_args
   }
 }
 void system_sum_cuda(const system_sum_args *a) {
-  if (a->n_system > 0) LAUNCH(system_sum_kernel, (unsigned)a->n_system, BLOCK, *a);
+  if (a->n_system > 0) LAUNCH(system_sum_kernel, (unsigned)a->n_system, WIDE, *a);
 }
 
 #endif
