@@ -106,6 +106,31 @@ assert float(rows[-1]["time_ps"]) == 0.03
 PYTHON
 checks=$((checks + 1))
 
+# The error of the energy falls as the square of the step: forces are those of the energy. Under the
+# barostat, so are stresses: what neither heat nor work accounts for is little.
+for step in 0.4 0.2; do
+  check 0 "a step of $step fs" "${md[@]}" --precision double --temperature 300 --timestep $step \
+    --steps "$(python3 -c "print(round(40 / $step))")" --log step-$step.csv --log-every 1
+done
+check 0 "work" "${md[@]}" --precision double --temperature 300 --timestep 0.2 --steps 400 \
+  --thermostat csvr --barostat full --barostat-time "20 fs" --compressibility "0.3 1/GPa" \
+  --log work.csv --log-every 1
+python3 - << 'PYTHON' || fail "the order of the step, or stresses"
+import csv
+
+
+def spans(path):
+    rows = list(csv.DictReader(open(path)))
+    return [max(x) - min(x) for x in ([float(r[k]) for r in rows] for k in
+                                      ("conserved_eV", "potential_eV", "volume_A3"))]
+
+
+coarse, fine, work = spans("step-0.4.csv"), spans("step-0.2.csv"), spans("work.csv")
+assert 3.5 < coarse[0] / fine[0] < 4.5, (coarse, fine)
+assert work[2] > 20 and work[0] < 0.02 * work[1], work
+PYTHON
+checks=$((checks + 1))
+
 # Every ensemble runs; threads do not matter.
 for ensemble in "csvr none" "nose-hoover isotropic" "langevin full"; do
   set -- $ensemble
