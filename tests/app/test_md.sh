@@ -155,7 +155,7 @@ for turn in {1..30}; do
   sleep "0.0$((RANDOM % 7 + 3))"
   kill -$signal $child 2> /dev/null && kills=$((kills + 1))
   sleep 0.02
-  [ $signal = USR1 ] && kill -KILL $child 2> /dev/null
+  if [ $signal = USR1 ]; then kill -KILL $child 2> /dev/null || true; fi
   code=0
   wait $child 2> /dev/null || code=$?
   case "$code" in
@@ -199,9 +199,13 @@ else
 fi
 
 # SIGTERM writes a checkpoint between those on schedule.
-"${long[@]}" --steps 1000000 --checkpoint term.state --checkpoint-every 100000000 > out 2> err &
+"${long[@]}" --steps 1000000 --checkpoint term.state --checkpoint-every 100000000 --log term.csv \
+  > out 2> err &
 child=$!
-sleep 0.4
+for _ in {1..300}; do
+  [ -s term.csv ] && [ "$(wc -l < term.csv)" -gt 3 ] && break
+  sleep 0.1
+done
 kill -TERM $child
 code=0
 wait $child || code=$?
