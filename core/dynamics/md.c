@@ -261,9 +261,13 @@ static eqs_status prepare(md_run *r, const eqs_structures *frames, int i, double
   EQS_TRY(dynamics_copy(&r->now, &r->good));
   r->begun = clock_seconds();
   r->from = r->now.at;
-  if (found) return EQS_OK;
-  EQS_TRY(md_files_log(&r->files, &r->now));
-  return md_files_frame(&r->files, &r->now);
+  if (!found) {
+    EQS_TRY(md_files_log(&r->files, &r->now));
+    EQS_TRY(md_files_frame(&r->files, &r->now));
+  }
+  /* a path that cannot be written is known before the first step, not after the last */
+  EQS_TRY(md_files_final(&r->files, &r->now));
+  return found ? EQS_OK : checkpoint(r);
 }
 
 eqs_status eqs_md(eqs_context *c, const eqs_model *m, const eqs_structures *frames, int i,

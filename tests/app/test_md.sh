@@ -60,6 +60,11 @@ check 2 "an alias" "$equisorb" md alias.yaml
 
 check 2 "a log over the structure" "${md[@]}" --steps 3 --log host.xyz
 says err "one of the inputs"
+for file in log trajectory final checkpoint; do
+  check 1 "a folder that is not there, $file" "${md[@]}" --steps 1000000000 --$file none/there
+  says err "none/there"
+done
+check 1 "a frame that is not there" "${md[@]}" --steps 3 --frame 2
 check 2 "two outputs in one" "${md[@]}" --steps 3 --log a.csv --final a.csv
 says err "two outputs"
 
