@@ -1,5 +1,5 @@
 # benchmarks/bench_<topic>.c: timing programs. They see the public interface only, except
-# bench_kernels, which is linked with the internals. SPDX-License-Identifier: MIT
+# bench_kernels and bench_gpu, which are linked with the internals. SPDX-License-Identifier: MIT
 file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/benchmarks/bench_*.c)
 foreach(program IN LISTS programs)
   get_filename_component(name ${program} NAME_WE)
@@ -7,8 +7,13 @@ foreach(program IN LISTS programs)
   if(name STREQUAL bench_kernels)
     set(library equisorb_internal)
     list(APPEND program ${PROJECT_SOURCE_DIR}/benchmarks/roof.c)
+  elseif(name STREQUAL bench_gpu)
+    set(library equisorb_internal) # the emulated device, where there is one
   endif()
   add_executable(${name} ${program})
   set_target_properties(${name} PROPERTIES C_EXTENSIONS ON)
+  if(name STREQUAL bench_gpu AND (EQS_CUDA OR EQS_HAVE_EMULATED_BACKEND))
+    target_compile_definitions(${name} PRIVATE EQS_GPU=1)
+  endif()
   target_link_libraries(${name} PRIVATE ${library} equisorb_flags OpenMP::OpenMP_C m)
 endforeach()

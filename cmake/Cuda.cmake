@@ -32,7 +32,7 @@ set_source_files_properties(${cuda_objects} PROPERTIES EXTERNAL_OBJECT ON GENERA
 add_custom_target(cuda_kernels DEPENDS ${cuda_objects})
 foreach(product equisorb equisorb_internal)
   add_dependencies(${product} cuda_kernels)
-  target_sources(${product} PRIVATE kernels/cuda/device.c ${cuda_objects})
+  target_sources(${product} PRIVATE kernels/cuda/device.c kernels/cuda/profile.c ${cuda_objects})
   target_compile_definitions(${product} PRIVATE EQS_CUDA=1)
   target_include_directories(${product} SYSTEM PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
   target_link_libraries(${product} PRIVATE CUDA::cudart_static CUDA::cublas)

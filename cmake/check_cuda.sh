@@ -2,8 +2,10 @@
 # The CUDA backend as a user would build it, as far as a machine without a GPU can tell: kernels of
 # both precisions for every architecture without warnings, no spills or local arrays in the
 # single-precision kernels beyond those listed below, linked with NVIDIA's libraries to the objects
-# of build/default; the command must then work on the host and refuse a GPU politely.
-# usage: cmake/check_cuda.sh   (EQS_CUDA_ARCHS="80 90 100"; the last one also as PTX)
+# of build/default; the command must then work on the host and refuse a GPU politely. Registers,
+# memory and occupancy of each kernel must be those of kernels/cuda/figures.txt.
+# usage: cmake/check_cuda.sh [--update]   (EQS_CUDA_ARCHS="80 90 100"; the last one also as PTX)
+#   --update writes figures.txt anew and checks nothing.
 # SPDX-License-Identifier: MIT
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -13,9 +15,9 @@ if [ -z "$nvcc" ]; then
   echo "cuda: SKIPPED, nvcc is not on PATH; the CUDA backend was not compiled"
   exit 0
 fi
-# Kernels that may keep an array in local memory: sums indexed by the couplings (16), a gradient that
-# the host makes by lanes (3), jets of a basis in double, which runs in the double mode only.
-allowed='radial_basis_kernel|edge_gradient_kernel|coupling_reverse_kernel'
+# Kernels that may keep an array in local memory: that of the basis functions, in double, whose sines
+# reduce large arguments there.
+allowed='radial_basis_kernel'
 out=build/cuda_check
 mkdir -p "$out"
 targets=()
@@ -48,6 +50,22 @@ if [ -s "$out/spills" ]; then
 fi
 kernels=$(grep -c 'bytes stack frame' "$out/ptxas_0.log")
 with_spills=$(spilling "$out/ptxas_1.log" | wc -l)
+
+table=kernels/cuda/figures.txt
+cmake/cuda_figures.sh "$nvcc" "$out/ptxas_0.log" "$out/ptxas_1.log" > "$out/figures.txt"
+if [ "${1:-}" = --update ]; then
+  cp "$out/figures.txt" $table
+  echo "cuda: wrote $table"
+  exit 0
+fi
+if [ "${archs[*]}" != "80 90 100" ] || [ "$(head -n 1 $table)" != "$(head -n 1 "$out/figures.txt")" ]; then
+  echo "cuda: $table is of another nvcc or other architectures: SKIPPED, not compared"
+elif ! diff "$table" "$out/figures.txt" > "$out/figures.diff"; then
+  echo "cuda: registers, memory or occupancy of kernels have changed (< before, > now):"
+  cat "$out/figures.diff"
+  echo "cuda: if that is meant: cmake/check_cuda.sh --update, and commit $table"
+  exit 1
+fi
 echo "cuda: $kernels kernels for sm ${archs[*]}, none of them spills; in double $with_spills do"
 
 objects=build/default/CMakeFiles
@@ -59,11 +77,12 @@ toolkit=$(dirname "$(dirname "$(readlink -f "$nvcc")")")
 include=("-I." -isystem "$toolkit/include")
 flags=(-std=gnu11 -O2 -fPIC -Wall -Wextra -Wconversion -Werror)
 gcc "${flags[@]}" "${include[@]}" -c kernels/cuda/device.c -o "$out/device.o"
+gcc "${flags[@]}" "${include[@]}" -c kernels/cuda/profile.c -o "$out/profile.o"
 gcc "${flags[@]}" "${include[@]}" -DEQS_CUDA=1 -c kernels/backend.c -o "$out/backend.o"
 mapfile -t parts < <(find "$objects/equisorb_objects.dir" "$objects"/kernels_*_f*.dir \
   "$objects/equisorb_cli.dir" -name '*.o')
 spglib=$(sed -nE 's/^EQS_SPGLIB_LIBRARY:[A-Z]*=//p' build/default/CMakeCache.txt)
-g++ -o "$out/equisorb" "${parts[@]}" "$out"/{device,backend,kernels_0,kernels_1}.o \
+g++ -o "$out/equisorb" "${parts[@]}" "$out"/{device,profile,backend,kernels_0,kernels_1}.o \
   -L"$toolkit/lib64" -Wl,-rpath,"$toolkit/lib64" -lcudart_static -lcublas \
   -fopenmp -lsqlite3 -lyaml "$spglib" -lm -ldl -lrt -lpthread
 printf '3\n\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n' > "$out/water.xyz"

@@ -7,7 +7,7 @@
  * one multiply-add per monomial forward and two in reverse. `atoms` atoms of one element (a
  * constant, at most CONTRACTION_ATOMS) share the stream of coefficients, which lies in the order of
  * reading: on the host [channels / LW][monomial][LW], where between 8 and 16 of 16 registers hold
- * the sums; on a GPU [monomial][channel]. The factors A and their adjoints are indexed by the
+ * the sums; on a GPU likewise by 32 channels. The factors A and their adjoints are indexed by the
  * program, so they lie in memory that the launcher gives: on a GPU shared memory, a column per
  * thread.
  *
@@ -17,15 +17,20 @@
 
 #include "kernels/kernels.h"
 #include "kernels/lane.h"
+#include "kernels/selected.h"
 
-enum { A_MAX = (L_MAX + 1) * (L_MAX + 1), CONTRACTION_ATOMS = 8 };
+enum { CONTRACTION_ATOMS = 8 };
 
 #if defined(__CUDACC__) || defined(EQS_EMULATOR)
-#define FACTOR(base, m, s, atoms) (base)[((m) * (atoms) + (s)) * (int)blockDim.x]
+/* Channels side by side in the stream of coefficients. */
+#define CONTRACTION_STEP(channels) ((channels) % 32 ? 16 : 32)
+#define FACTOR(base, m, s, atoms)  (base)[((m) * (atoms) + (s)) * (int)blockDim.x]
+FN int contraction_step(const contraction_args *p) { return CONTRACTION_STEP(p->channels); }
 FN const real *contraction_stream(const contraction_args *p, int k) {
-  return (const real *)p->coefficient + k;
+  const int step = contraction_step(p);
+  return (const real *)p->coefficient + (size_t)(k / step) * (size_t)(p->n_monomial * step) +
+         k % step;
 }
-FN int contraction_step(const contraction_args *p) { return p->channels; }
 #else
 #define FACTOR(base, m, s, atoms) (base)[(m)*CONTRACTION_ATOMS + (s)]
 FN const real *contraction_stream(const contraction_args *p, int k) {
@@ -158,5 +163,139 @@ FN void contraction_reverse_body(const contraction_args *p, const int *atom, int
     for (int m = 0; m < p->n_a; m++) lane_store(to + m * p->channels, FACTOR(g, m, s, atoms));
   }
 }
+
+#if defined(__CUDACC__) || defined(EQS_EMULATOR)
+/* -------------------------------------------------------------------------- selected programs
+ * Where the program is known when this is compiled, factors, adjoints and sums of a few atoms stay
+ * in a thread's registers: a load per monomial, shared by the atoms, and else multiply-adds. The
+ * order of the stream: c1 of each a; behind it, of each b >= a that has a monomial, c2 and its
+ * c3. */
+enum { SELECTED_STEP = 32 }; /* CONTRACTION_STEP of the channels that it is for */
+
+KERNEL_CONSTANT int selected_pair(int out, int a, int b) {
+  return selected_monomial(out, a, b, -1) || selected_thirds(out, a, b);
+}
+/* Coefficients of one b, of one a, of one output. */
+KERNEL_CONSTANT int selected_of_pair(int out, int a, int b) {
+  int n = selected_pair(out, a, b);
+  for (int c = b; c < A_MAX; c++) n += selected_monomial(out, a, b, c);
+  return n;
+}
+KERNEL_CONSTANT int selected_of_factor(int out, int a) {
+  int n = 1;
+  for (int b = a; b < A_MAX; b++) n += selected_of_pair(out, a, b);
+  return n;
+}
+KERNEL_CONSTANT int selected_of_output(int out) {
+  int n = 0;
+  for (int a = 0; a < A_MAX; a++) n += selected_of_factor(out, a);
+  return n;
+}
+
+template <int out, int ma, int mb, int atoms>
+FN void selected_forward_pairs(const real *c, const lane (*a)[atoms], lane *b1) {
+  enum {
+    thirds = selected_thirds(out, ma, mb),
+    second = selected_monomial(out, ma, mb, -1),
+    step = selected_of_pair(out, ma, mb) * SELECTED_STEP
+  };
+  if constexpr (step != 0) {
+    const real *at = c + SELECTED_STEP;
+    lane b2[atoms];
+    const lane c2 = second ? lane_load(c) : lane_set(0);
+    UNROLL(8)
+    for (int s = 0; s < atoms; s++) b2[s] = c2;
+    UNROLL(16)
+    for (int mc = mb; mc < A_MAX; mc++) {
+      if (!(thirds >> mc & 1)) continue;
+      const lane c3 = lane_load(at);
+      at += SELECTED_STEP;
+      UNROLL(8)
+      for (int s = 0; s < atoms; s++) b2[s] += c3 * a[mc][s];
+    }
+    UNROLL(8)
+    for (int s = 0; s < atoms; s++) b1[s] += b2[s] * a[mb][s];
+  }
+  if constexpr (mb + 1 < A_MAX) selected_forward_pairs<out, ma, mb + 1, atoms>(c + step, a, b1);
+}
+
+template <int out, int ma, int atoms>
+FN void selected_forward(const real *c, const lane (*a)[atoms], lane *b0) {
+  enum {
+    first = selected_monomial(out, ma, -1, -1),
+    step = selected_of_factor(out, ma) * SELECTED_STEP
+  };
+  if constexpr (first || (int)step > (int)SELECTED_STEP) {
+    const lane c1 = first ? lane_load(c) : lane_set(0);
+    lane b1[atoms];
+    UNROLL(8)
+    for (int s = 0; s < atoms; s++) b1[s] = c1;
+    selected_forward_pairs<out, ma, ma, atoms>(c + SELECTED_STEP, a, b1);
+    UNROLL(8)
+    for (int s = 0; s < atoms; s++) b0[s] += b1[s] * a[ma][s];
+  }
+  if constexpr (ma + 1 < A_MAX) selected_forward<out, ma + 1, atoms>(c + step, a, b0);
+}
+
+template <int out, int ma, int mb, int atoms>
+FN void selected_reverse_pairs(const real *c, const lane (*a)[atoms], const lane *t1, lane *b1,
+                               lane (*g)[atoms]) {
+  enum {
+    thirds = selected_thirds(out, ma, mb),
+    second = selected_monomial(out, ma, mb, -1),
+    step = selected_of_pair(out, ma, mb) * SELECTED_STEP
+  };
+  if constexpr (step != 0) {
+    const real *at = c + SELECTED_STEP;
+    lane b2[atoms], t2[atoms];
+    const lane c2 = second ? lane_load(c) : lane_set(0);
+    UNROLL(8)
+    for (int s = 0; s < atoms; s++) {
+      b2[s] = c2;
+      t2[s] = t1[s] * a[mb][s];
+    }
+    UNROLL(16)
+    for (int mc = mb; mc < A_MAX; mc++) {
+      if (!(thirds >> mc & 1)) continue;
+      const lane c3 = lane_load(at);
+      at += SELECTED_STEP;
+      UNROLL(8)
+      for (int s = 0; s < atoms; s++) {
+        b2[s] += c3 * a[mc][s];
+        g[mc][s] += c3 * t2[s];
+      }
+    }
+    UNROLL(8)
+    for (int s = 0; s < atoms; s++) {
+      g[mb][s] += t1[s] * b2[s];
+      b1[s] += b2[s] * a[mb][s];
+    }
+  }
+  if constexpr (mb + 1 < A_MAX)
+    selected_reverse_pairs<out, ma, mb + 1, atoms>(c + step, a, t1, b1, g);
+}
+
+template <int out, int ma, int atoms>
+FN void selected_reverse(const real *c, const lane (*a)[atoms], const lane *seed,
+                         lane (*g)[atoms]) {
+  enum {
+    first = selected_monomial(out, ma, -1, -1),
+    step = selected_of_factor(out, ma) * SELECTED_STEP
+  };
+  if constexpr (first || (int)step > (int)SELECTED_STEP) {
+    const lane c1 = first ? lane_load(c) : lane_set(0);
+    lane b1[atoms], t1[atoms];
+    UNROLL(8)
+    for (int s = 0; s < atoms; s++) {
+      b1[s] = c1;
+      t1[s] = seed[s] * a[ma][s];
+    }
+    selected_reverse_pairs<out, ma, ma, atoms>(c + SELECTED_STEP, a, t1, b1, g);
+    UNROLL(8)
+    for (int s = 0; s < atoms; s++) g[ma][s] += seed[s] * b1[s];
+  }
+  if constexpr (ma + 1 < A_MAX) selected_reverse<out, ma + 1, atoms>(c + step, a, seed, g);
+}
+#endif
 
 #endif

@@ -142,14 +142,15 @@ FN void coupling_forward_body(const coupling_args *a, int tile, int j) {
   }
 }
 
-FN void coupling_reverse_body(const coupling_args *a, int tile, int j) {
+/* sum: room for n_y lanes, `pitch` apart, in memory that can be indexed: on a GPU a column per
+ * thread of shared memory. */
+FN void coupling_reverse_sums(const coupling_args *a, int tile, int j, lane *sum, int pitch) {
   real *y = (real *)a->y + (size_t)tile * (size_t)a->n_y * EDGE_TILE + j;
   const real *q = (const real *)a->q + (size_t)tile * (size_t)a->n_q * EDGE_TILE + j;
-  lane sum[(L_MAX + 1) * (L_MAX + 1)];
-  for (int m = 0; m < a->n_y; m++) sum[m] = lane_set(0);
+  for (int m = 0; m < a->n_y; m++) sum[m * pitch] = lane_set(0);
   for (int t = 0; t < a->n_term; t++)
-    sum[a->term[t].m] += (real)a->term[t].c * lane_load(q + a->term[t].q * EDGE_TILE);
-  for (int m = 0; m < a->n_y; m++) lane_store(y + m * EDGE_TILE, sum[m]);
+    sum[a->term[t].m * pitch] += (real)a->term[t].c * lane_load(q + a->term[t].q * EDGE_TILE);
+  for (int m = 0; m < a->n_y; m++) lane_store(y + m * EDGE_TILE, sum[m * pitch]);
 }
 
 /* What divides an owner's message in MACE's density blocks, from a scalar per edge. */
@@ -169,7 +170,7 @@ FN void density_reverse_body(const density_args *a, int i) {
     const real *c = (const real *)a->row[e] + a->column;
     double t = (double)((const real *)a->t)[e], s = 0;
     for (int d = a->orders - 1; d > 0; d--) s = s * t + d * (double)c[d * a->order_stride];
-    a->r_bar[e] += a->density_bar[a->other[e]] * s * a->slope[e];
+    a->r_bar[e] += a->density_bar[a->by_center ? i : a->other[e]] * s * a->slope[e];
   }
 }
 

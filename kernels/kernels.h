@@ -13,7 +13,7 @@
  * ("owners") are numbered from 0; whatever is per edge and component is tiled,
  * [tile][q][EDGE_TILE], so that one edge is a lane of the geometry and a column of scalars for the
  * channels. In the forward pass an owner is the centre of its edges, in the reverse pass the
- * neighbour.
+ * neighbour (the centre again where the adjoint of features is not wanted).
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_KERNELS_H
@@ -24,7 +24,14 @@
 
 struct device; /* core/device.h */
 
-enum { L_MAX = 3, N_L = L_MAX + 1, KERNEL_ROW_PAD = 16, KERNEL_EDGE_TILE = 16 };
+enum {
+  L_MAX = 3,
+  N_L = L_MAX + 1,
+  A_MAX = N_L * N_L,    /* components of all l */
+  SELECTED_OUTPUTS = 4, /* 0e, 1o */
+  KERNEL_ROW_PAD = 16,
+  KERNEL_EDGE_TILE = 16
+};
 /* Orders of the radial pieces: a table piece is a quintic, a directly evaluated row is the value
  * (and the slope, when the reverse pass needs it). */
 enum { RADIAL_VALUE = 1, RADIAL_SLOPE = 2, RADIAL_QUINTIC = 6 };
@@ -129,10 +136,11 @@ typedef struct conv_args {
   void *a;          /* forward: out [n_owner]; reverse: a_bar [other] */
   int a_stride;
   /* reverse only */
+  int by_center; /* owners are the centres: h is [other], only l = 0; a_bar [owner]; no h_bar */
   void *h_bar;   /* out [n_owner] rows of h_stride, overwritten; NULL = not wanted */
   void *q_bar;   /* out [tile][n_q] */
   double *r_bar; /* [n_edge] += */
-  void *scratch; /* conv_scratch(n_q, max channels x (2 l1 + 1)) bytes */
+  void *scratch; /* conv_scratch(n_q) bytes */
   void *w_bar;   /* conv_weight_reverse only: out [n_edge] rows of w_stride, adjoint of R_p */
   int w_stride;
 } conv_args;
@@ -156,6 +164,10 @@ typedef struct contraction_args {
   int n_atom;
   const int *atom; /* [n_atom] rows of a, b and their adjoints */
   int channels, n_a, n_output, n_monomial;
+  /* selected: the program is that of all monomials a <= b <= c of A_MAX components that may be
+   * other than zero (kernels/selected.h); its outputs are those of selected_l in order. */
+  int selected;
+  int row[SELECTED_OUTPUTS]; /* offsets of their rows */
   const int *program;
   const void *coefficient; /* packed by contraction_pack */
   const void *a;           /* rows of [n_a][channels] */
@@ -256,7 +268,7 @@ typedef struct dot_args {
 } dot_args;
 
 /* scale[owner] = 1 / (gain D + offset), D = sum over its edges of one scalar radial function
- * (`column` of the piece); reverse: r_bar[e] += slope of it * density_bar[other(e)]. */
+ * (`column` of the piece); reverse: r_bar[e] += slope of it * density_bar[centre of e]. */
 typedef struct density_args {
   int n_owner;
   const int *first;
@@ -266,8 +278,9 @@ typedef struct density_args {
   const double *slope;
   int orders, order_stride, column;
   double gain, offset;
-  double *scale; /* forward: out */
-  const double *density_bar;
+  double *scale;             /* forward: out */
+  int by_center;             /* reverse: owners are the centres */
+  const double *density_bar; /* [owner] by centre, else [other] */
   double *r_bar;
 } density_args;
 
@@ -686,7 +699,8 @@ typedef struct kernel_ops {
   /* Coefficients [n_monomial][channels] in the order that the contraction reads. */
   void (*contraction_pack)(const double *c, int n_monomial, int channels, void *out);
   size_t (*conv_scratch)(int n_q);
-  int partners; /* host: slots of a group of dispersion_atoms, 4 or 8 */
+  int selected_contractions; /* wants selected programs for multiples of so many channels; 0 = no */
+  int partners;              /* host: slots of a group of dispersion_atoms, 4 or 8 */
 } kernel_ops;
 
 /* The fastest table that this processor runs. */

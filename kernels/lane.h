@@ -42,6 +42,47 @@ FN lane lane_exp(lane x) { return expf(x); }
 #endif
 FN lane lane_max(lane a, lane b) { return a > b ? a : b; }
 FN lane lane_abs(lane a) { return a < 0 ? -a : a; }
+
+/* Four reals at a multiple of 16 bytes in one load or store. */
+FN void quad_load(const real *p, real *x) {
+#if EQS_KERNEL_DOUBLE
+  const double2 a = *(const double2 *)p, b = *(const double2 *)(p + 2);
+#else
+  const float4 v = *(const float4 *)p;
+  const float2 a = {v.x, v.y}, b = {v.z, v.w};
+#endif
+  x[0] = a.x, x[1] = a.y, x[2] = b.x, x[3] = b.y;
+}
+FN void quad_store(real *p, const real *x) {
+#if EQS_KERNEL_DOUBLE
+  const double2 a = {x[0], x[1]}, b = {x[2], x[3]};
+  *(double2 *)p = a, *(double2 *)(p + 2) = b;
+#else
+  const float4 v = {x[0], x[1], x[2], x[3]};
+  *(float4 *)p = v;
+#endif
+}
+/* The same from an array that the kernel does not write. */
+FN void quad_read(const real *p, real *x) {
+#if EQS_KERNEL_DOUBLE
+  const double2 a = __ldg((const double2 *)p), b = __ldg((const double2 *)(p + 2));
+#else
+  const float4 v = __ldg((const float4 *)p);
+  const float2 a = {v.x, v.y}, b = {v.z, v.w};
+#endif
+  x[0] = a.x, x[1] = a.y, x[2] = b.x, x[3] = b.y;
+}
+/* `blocks` lanes side by side: 1, or 4 that begin at a multiple of 4 and are not written. */
+FN void lanes_load(const real *p, int blocks, lane *x) {
+  if (blocks == 4) quad_read(p, x);
+  else x[0] = *p;
+}
+/* n scalars, `stride` apart; with stride 1 in a row of shared memory padded to 4. */
+FN void scalars_load(const real *p, int n, int stride, real *x) {
+  UNROLL(8)
+  for (int i = 0; i < n; i += 4) quad_load(p + i, x + i);
+  (void)stride;
+}
 /* A warp walks the channels of one edge or one atom. */
 #define FOR_CHANNELS(k, n) for (int k = (int)(threadIdx.x & 31); k < (n); k += 32)
 #define LANE_LEADER        (!(threadIdx.x & 31)) /* the thread that holds a channel_sum */
@@ -117,6 +158,14 @@ FN void lane_store(real *p, lane v) { *(lane *)p = v; }
 FN lane lane_set(real x) {
   lane zero = {0};
   return x - zero; /* x + 0 is not x for -0: it would cost an addition */
+}
+FN void lanes_load(const real *p, int blocks, lane *x) {
+  UNROLL(4)
+  for (int b = 0; b < blocks; b++) x[b] = lane_load(p + b * LW);
+}
+FN void scalars_load(const real *p, int n, int stride, real *x) {
+  UNROLL(7)
+  for (int i = 0; i < n; i++) x[i] = p[i * stride];
 }
 #define FOR_CHANNELS(k, n)       for (int k = 0; k < (n); k += LW)
 #define LANE_LEADER              1

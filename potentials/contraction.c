@@ -12,8 +12,7 @@
 #include <string.h>
 
 #include "core/device.h"
-
-enum { A_MAX = (L_MAX + 1) * (L_MAX + 1) };
+#include "kernels/selected.h"
 
 /* Folded tensor of one order: value[sorted index][path], sorted index = dense index of the sorted
  * tuple, and the largest |value|. */
@@ -230,6 +229,57 @@ static eqs_status write_output(writer *w, const folded f[CORRELATION_MAX], int l
   return EQS_OK;
 }
 
+/* All monomials that symmetry allows, in their natural nesting, which a GPU unrolls. */
+static eqs_status write_selected(writer *w, const folded f[CORRELATION_MAX], int l, int row) {
+  int out = l * l + row, n_b;
+  EQS_TRY(put_code(w, w->c->out.offset[l] + row * w->c->out.pitch[l], NULL));
+  EQS_TRY(put_code(w, A_MAX, NULL));
+  for (int a = 0; a < A_MAX; a++) {
+    int where = 0;
+    EQS_TRY(put_code(w, a, NULL));
+    EQS_TRY(put_code(w, n_b = 0, &where));
+    EQS_TRY(put_monomial(w, &f[0], l, 1, a));
+    for (int b = a; b < A_MAX; b++) {
+      struct nested_pair p = {.x = a, .y = b};
+      for (int c = b; c < A_MAX; c++)
+        if (selected_monomial(out, a, b, c)) p.third[p.n++] = c;
+      if (!p.n && !selected_monomial(out, a, b, -1)) continue;
+      EQS_TRY(write_pair(w, f, l, a, &p));
+      n_b++;
+    }
+    w->c->program[where] = n_b;
+  }
+  return EQS_OK;
+}
+
+/* Whether no term of U is larger than rounding where symmetry forbids it. */
+static int is_selected(const contraction_tensor *t, int l, int nu) {
+  size_t dense = 1, paths = (size_t)t->n_path, rows = (size_t)(2 * l + 1);
+  double most = 0;
+  for (int i = 0; i < nu; i++) dense *= A_MAX;
+  for (size_t i = 0; i < rows * dense * paths; i++) most = fmax(most, fabs(t->u[i]));
+  for (size_t i = 0; i < rows * dense; i++) {
+    int f[CORRELATION_MAX] = {-1, -1, -1};
+    size_t rest = i % dense;
+    for (int j = 0; j < nu; j++, rest /= A_MAX) f[j] = (int)(rest % A_MAX);
+    if (selected_monomial(l * l + (int)(i / dense), f[0], f[1], f[2])) continue;
+    for (size_t p = 0; p < paths; p++)
+      if (fabs(t->u[i * paths + p]) > 1e-12 * most) return 0;
+  }
+  return 1;
+}
+
+static int can_be_selected(const contraction *c, int l_out,
+                           contraction_tensor tensor[N_L][CORRELATION_MAX]) {
+  int channels = c->k->selected_contractions;
+  if (!channels || c->channels % channels || c->dimension != A_MAX) return 0;
+  if ((l_out + 1) * (l_out + 1) > SELECTED_OUTPUTS) return 0;
+  for (int l = 0; l <= l_out; l++)
+    for (int nu = 1; nu <= CORRELATION_MAX; nu++)
+      if (!is_selected(&tensor[l][nu - 1], l, nu)) return 0;
+  return 1;
+}
+
 eqs_status contraction_build(contraction *c, const kernel_ops *k, int dimension, int mul, int l_out,
                              contraction_tensor tensor[N_L][CORRELATION_MAX]) {
   int muls[N_L] = {0};
@@ -241,6 +291,7 @@ eqs_status contraction_build(contraction *c, const kernel_ops *k, int dimension,
              dimension, A_MAX);
   writer w = {.c = c};
   nesting *n;
+  c->selected = can_be_selected(c, l_out, tensor);
   EQS_TRY(alloc_array(&n, 1, sizeof *n, "contraction"));
   for (int l = 0; l <= l_out; l++)
     for (int row = 0; row < 2 * l + 1; row++) {
@@ -248,7 +299,8 @@ eqs_status contraction_build(contraction *c, const kernel_ops *k, int dimension,
       eqs_status status = EQS_OK;
       for (int nu = 1; nu <= CORRELATION_MAX && status == EQS_OK; nu++)
         status = fold(&tensor[l][nu - 1], row, nu, dimension, &f[nu - 1]);
-      if (status == EQS_OK) status = write_output(&w, f, l, row, n);
+      if (status == EQS_OK)
+        status = c->selected ? write_selected(&w, f, l, row) : write_output(&w, f, l, row, n);
       for (int nu = 0; nu < CORRELATION_MAX; nu++) free(f[nu].value);
       if (status != EQS_OK) {
         free(n);
@@ -285,17 +337,23 @@ eqs_status contraction_coefficients(const contraction *c, int mul,
 
 static contraction_args arguments(const contraction *c, int n_atom, const int *atom,
                                   const void *coefficient, const void *a) {
-  return (contraction_args){.n_atom = n_atom,
-                            .atom = atom,
-                            .channels = c->channels,
-                            .n_a = c->dimension,
-                            .n_output = c->n_output,
-                            .n_monomial = c->n_monomial,
-                            .program = c->device_program,
-                            .coefficient = coefficient,
-                            .a = a,
-                            .a_stride = c->dimension * c->channels,
-                            .b_stride = c->out.size};
+  contraction_args p = {.n_atom = n_atom,
+                        .atom = atom,
+                        .channels = c->channels,
+                        .n_a = c->dimension,
+                        .n_output = c->n_output,
+                        .n_monomial = c->n_monomial,
+                        .selected = c->selected,
+                        .program = c->device_program,
+                        .coefficient = coefficient,
+                        .a = a,
+                        .a_stride = c->dimension * c->channels,
+                        .b_stride = c->out.size};
+  for (int i = 0; i < SELECTED_OUTPUTS && c->selected; i++) {
+    int l = selected_l(i);
+    p.row[i] = c->out.offset[l] + (i - l * l) * c->out.pitch[l];
+  }
+  return p;
 }
 
 void contraction_forward(const contraction *c, int n_atom, const int *atom, const void *coefficient,

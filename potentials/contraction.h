@@ -19,6 +19,7 @@ typedef struct contraction {
   int dimension, channels /* padded */;
   layout out;
   int n_output, n_monomial, n_code;
+  int selected;        /* see contraction_args */
   int *program;        /* on the host, until it is complete; then */
   int *device_program; /* where k's kernels read it */
   const kernel_ops *k;

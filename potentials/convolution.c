@@ -2,7 +2,8 @@
  *
  * A block's edges get lengths, harmonics and couplings Q_p[m1][m3] once; the channels then only see
  * scalars (kernels/convolution.h). The reverse computes, per neighbour j, the adjoint of h_j and
- * per edge dE/dQ and dE/dr, which the geometry turns into dE/d(vector).
+ * per edge dE/dQ and dE/dr, which the geometry turns into dE/d(vector). Where h is a row per
+ * element only the latter are wanted, and it walks the edges by centre.
  *
  * SPDX-License-Identifier: MIT */
 #include "potentials/convolution.h"
@@ -287,7 +288,10 @@ static eqs_status reverse(const convolution *c, const batch *b, int begin, int e
                           arena *scratch) {
   const kernel_ops *k = c->k;
   edge_block s;
-  EQS_TRY(gather_edges(c, b, begin, end, 1, NULL, scratch, &s));
+  /* Where the adjoint of h is not wanted (rows of elements), the centres own the edges, so that the
+   * adjoint aggregate is read once per atom. */
+  int by_center = !h_bar && !f && c->in.size == c->in.pitch[0];
+  EQS_TRY(gather_edges(c, b, begin, end, !by_center, by_center ? h_row : NULL, scratch, &s));
   EQS_TRY(measure_edges(c, b, 1, f, scratch, &s));
   size_t n = (size_t)s.edges.n, tiled = kernel_tiles(n) * KERNEL_EDGE_TILE;
   int n_y = (c->lmax + 1) * (c->lmax + 1);
@@ -295,15 +299,23 @@ static eqs_status reverse(const convolution *c, const batch *b, int begin, int e
   EQS_TRY(arena_take_zero(scratch, tiled * (size_t)c->n_q, k->real_size, &v.q_bar));
   EQS_TRY(arena_take_zero(scratch, n, sizeof *v.r_bar, &v.r_bar));
   EQS_TRY(arena_take(scratch, k->conv_scratch(c->n_q), 1, &v.scratch));
-  v.h = h_row ? h : (const char *)h + (size_t)begin * (size_t)c->in.size * k->real_size;
-  v.h_row = h_row ? h_row + begin : NULL;
-  v.a = (void *)(uintptr_t)a_bar;
+  v.by_center = by_center;
+  v.h = h;
+  v.a = (char *)(uintptr_t)a_bar;
+  if (by_center) {
+    v.a = (char *)v.a + (size_t)begin * (size_t)c->out.size * k->real_size;
+  } else if (h_row) {
+    v.h_row = h_row + begin;
+  } else {
+    v.h = (const char *)h + (size_t)begin * (size_t)c->in.size * k->real_size;
+  }
   v.h_bar = h_bar;
   k->conv_reverse(&v);
   if (f) EQS_TRY(reverse_network(c, &s, f, &v, scratch));
   if (density_bar) {
     density_args d = density_arguments(c, &s);
-    d.density_bar = density_bar;
+    d.by_center = by_center;
+    d.density_bar = density_bar + (by_center ? begin : 0);
     d.r_bar = v.r_bar;
     k->density_reverse(&d);
   }

@@ -25,6 +25,13 @@ extern const kernel_ops kernels_cuda_f32, kernels_cuda_f64;
 void *cuda_entered_stream(void);
 int cuda_may_launch(void);
 void cuda_launched(void); /* asks the runtime about the last launch */
+
+/* Times of launches, for benchmarks: after cuda_profile(1) each launch of this thread leaves an
+ * event behind; cuda_profile(0) forgets them. cuda_profiled waits for the stream and gives launch
+ * `i` (its kernel's name, milliseconds since the one before); 0 = there is none. */
+void cuda_profile(int on);
+int cuda_profiled(int i, const char **kernel, float *milliseconds);
+void cuda_mark(const char *kernel);
 /* linear without lists of atoms, on that stream, by cuBLAS. */
 void cuda_linear_f32(const linear_args *a);
 void cuda_linear_f64(const linear_args *a);

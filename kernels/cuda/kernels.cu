@@ -2,9 +2,8 @@
 // host, one thread a lane. Compiled once per precision; each makes one table.
 //
 // Geometry: a thread per edge. Atoms: a thread each, or a warp that walks the channels or edges.
-// Convolution: forward a thread per channel and a block per centre; reverse a warp per neighbour,
-// which keeps the adjoint of its features to itself, so that its sums over channels need no
-// barrier. Grids depend on the numbers of atoms and on capacities, never on the number of edges.
+// Convolution: kernels/cuda/convolution.h. Grids depend on the numbers of atoms and on capacities,
+// never on the number of edges.
 //
 // SPDX-License-Identifier: MIT
 #include "kernels/emu/cuemu.h"
@@ -12,6 +11,7 @@
 
 #include "kernels/contraction.h"
 #include "kernels/convolution.h"
+#include "kernels/cuda/convolution.h"
 #include "kernels/cuda/cuda.h"
 #include "kernels/cuda/linear.h"
 #include "kernels/dispersion.h"
@@ -36,6 +36,7 @@ cudaStream_t stream() { return static_cast<cudaStream_t>(cuda_entered_stream());
     if (!cuda_may_launch()) break;                                                                 \
     CU_LAUNCH(kernel, grid, block, 0, stream(), __VA_ARGS__);                                      \
     cuda_launched();                                                                               \
+    cuda_mark(#kernel);                                                                            \
   } while (0)
 
 unsigned blocks(int n, int per_block) { return (unsigned)((n + per_block - 1) / per_block); }
@@ -63,7 +64,14 @@ unsigned blocks(int n, int per_block) { return (unsigned)((n + per_block - 1) / 
 OVER_TILES(edge_geometry, edge_geometry_args)
 OVER_TILES(edge_gradient, edge_gradient_args)
 OVER_TILES(coupling_forward, coupling_args)
-OVER_TILES(coupling_reverse, coupling_args)
+
+__global__ void __launch_bounds__(BLOCK, 4) coupling_reverse_kernel(const coupling_args a) {
+  CU_SHARED(lane, sum, [A_MAX][BLOCK]);
+  const int thread = (int)(blockIdx.x * blockDim.x + threadIdx.x);
+  if (thread / EDGE_TILE * EDGE_TILE < *a.n_edge)
+    coupling_reverse_sums(&a, thread / EDGE_TILE, thread % EDGE_TILE, &sum[0][threadIdx.x], BLOCK);
+}
+LAUNCHER(coupling_reverse, coupling_args, n, BLOCK)
 
 // A thread per edge.
 #define OVER_EDGES(op)                                                                             \
@@ -110,7 +118,6 @@ LAUNCHER(row_add, row_args, n, WARPS)
 
 // -------------------------------------------------------------------------------- convolution
 
-// Calls run<l1, l3> of a path.
 #define L_PAIRS(X)                                                                                 \
   X(0, 0)                                                                                          \
   X(0, 1)                                                                                          \
@@ -118,73 +125,50 @@ LAUNCHER(row_add, row_args, n, WARPS)
   X(0, 3)                                                                                          \
   X(1, 0) X(1, 1) X(1, 2) X(1, 3) X(2, 0) X(2, 1) X(2, 2) X(2, 3) X(3, 0) X(3, 1) X(3, 2) X(3, 3)
 
-template <int l1, int l3, int orders>
-__global__ void __launch_bounds__(BLOCK, 4)
-    conv_forward_kernel(const conv_args a, const conv_path p) {
-  const int i = (int)blockIdx.x;
-  for (int k = (int)threadIdx.x; k < p.channels; k += (int)blockDim.x)
-    conv_forward_body(&a, &p, l1, l3, orders, 1, i, a.first[i], a.first[i + 1], 1, k, NULL);
-}
-
-template <int l1, int l3, int orders>
-__global__ void __launch_bounds__(BLOCK, l1 == 3 && l3 == 3 ? 3 : 4)
-    conv_reverse_kernel(const conv_args a, const conv_path p) {
-  const int i = (int)((blockIdx.x * blockDim.x + threadIdx.x) / 32);
-  const int n = (2 * l1 + 1) * (2 * l3 + 1);
-  if (i >= a.n_owner) return;
-  for (int e = a.first[i]; e < a.first[i + 1]; e++) {
-    lane s[n], s_r = lane_set(0);
-    conv_reverse_body(&a, &p, l1, l3, orders, i, e, s, &s_r);
-    real *q_bar = (real *)a.q_bar + (size_t)(e / EDGE_TILE) * (size_t)a.n_q * EDGE_TILE;
-    channel_sum(s, n, q_bar + p.q * EDGE_TILE + e % EDGE_TILE, EDGE_TILE);
-    real r_bar = 0;
-    channel_sum(&s_r, 1, &r_bar, 1);
-    if (LANE_LEADER) a.r_bar[e] += (double)r_bar * a.slope[e];
+// The paths of each l1 together.
+template <class run> void over_features(const conv_args *a, run launch) {
+  for (int l1 = 0; l1 < N_L && a->n_owner > 0; l1++) {
+    conv_paths paths;
+    memset(&paths, 0, sizeof paths);
+    for (const conv_path *p = a->path; p < a->path + a->n_path; p++)
+      if (p->l1 == l1) paths.path[paths.n++] = *p;
+    if (paths.n) launch(l1, paths);
   }
 }
 
-template <int l1, int l3>
-__global__ void __launch_bounds__(BLOCK, 4)
-    conv_weight_reverse_kernel(const conv_args a, const conv_path p) {
-  const int i = (int)((blockIdx.x * blockDim.x + threadIdx.x) / 32);
-  if (i >= a.n_owner) return;
-  for (int e = a.first[i]; e < a.first[i + 1]; e++) conv_weight_reverse_body(&a, &p, l1, l3, i, e);
+// Warps of a block so that they make the same number of paths, nearly.
+unsigned forward_threads(int n_path) {
+  int rounds = (n_path + CONV_WARPS - 1) / CONV_WARPS;
+  return (unsigned)(32 * ((n_path + rounds - 1) / rounds));
 }
 
-typedef void conv_launch(const conv_args *, const conv_path *);
-
-template <int l1, int l3, int orders> void launch_forward(const conv_args *a, const conv_path *p) {
-  int threads = p->channels < BLOCK ? (p->channels + 31) / 32 * 32 : BLOCK;
-  LAUNCH((conv_forward_kernel<l1, l3, orders>), (unsigned)a->n_owner, (unsigned)threads, *a, *p);
-}
-template <int l1, int l3, int orders> void launch_reverse(const conv_args *a, const conv_path *p) {
-  LAUNCH((conv_reverse_kernel<l1, l3, orders>), blocks(a->n_owner, WARPS), BLOCK, *a, *p);
-}
-template <int l1, int l3, int unused>
-void launch_weight_reverse(const conv_args *a, const conv_path *p) {
-  LAUNCH((conv_weight_reverse_kernel<l1, l3>), blocks(a->n_owner, WARPS), BLOCK, *a, *p);
+template <int orders> void forward(const conv_args *a) {
+  over_features(a, [a](int l1, const conv_paths &p) {
+    const unsigned grid = (unsigned)a->n_owner, block = forward_threads(p.n);
+    if (l1 == 0) LAUNCH((conv_forward_kernel<0, orders>), grid, block, *a, p);
+    else if (l1 == 1) LAUNCH((conv_forward_kernel<1, orders>), grid, block, *a, p);
+    else if (l1 == 2) LAUNCH((conv_forward_kernel<2, orders>), grid, block, *a, p);
+    else LAUNCH((conv_forward_kernel<3, orders>), grid, block, *a, p);
+  });
 }
 
-void over_paths(conv_launch *const *table, const conv_args *a) {
-  if (a->n_owner < 1) return;
-  for (const conv_path *p = a->path; p < a->path + a->n_path; p++) table[p->l1 * N_L + p->l3](a, p);
+template <int orders> void reverse(const conv_args *a) {
+  over_features(a, [a](int l1, const conv_paths &p) {
+    const unsigned grid = blocks(a->n_owner, REVERSE_WARPS), block = 32 * REVERSE_WARPS;
+    if (a->by_center) LAUNCH((conv_reverse_kernel<0, orders, 1>), grid, block, *a, p);
+    else if (l1 == 0) LAUNCH((conv_reverse_kernel<0, orders, 0>), grid, block, *a, p);
+    else if (l1 == 1) LAUNCH((conv_reverse_kernel<1, orders, 0>), grid, block, *a, p);
+    else if (l1 == 2) LAUNCH((conv_reverse_kernel<2, orders, 0>), grid, block, *a, p);
+    else LAUNCH((conv_reverse_kernel<3, orders, 0>), grid, block, *a, p);
+  });
 }
 
 void conv_forward_cuda(const conv_args *a) {
-#define VALUE(l1, l3)   launch_forward<l1, l3, RADIAL_VALUE>,
-#define QUINTIC(l1, l3) launch_forward<l1, l3, RADIAL_QUINTIC>,
-  static conv_launch *const value[] = {L_PAIRS(VALUE)}, *const quintic[] = {L_PAIRS(QUINTIC)};
-#undef VALUE
-#undef QUINTIC
-  over_paths(a->orders == RADIAL_VALUE ? value : quintic, a);
+  if (a->orders == RADIAL_VALUE) forward<RADIAL_VALUE>(a);
+  else forward<RADIAL_QUINTIC>(a);
 }
 
 void conv_reverse_cuda(const conv_args *a) {
-#define SLOPE(l1, l3)   launch_reverse<l1, l3, RADIAL_SLOPE>,
-#define QUINTIC(l1, l3) launch_reverse<l1, l3, RADIAL_QUINTIC>,
-  static conv_launch *const slope[] = {L_PAIRS(SLOPE)}, *const quintic[] = {L_PAIRS(QUINTIC)};
-#undef SLOPE
-#undef QUINTIC
   if (a->h_bar) {
     row_args zeros;
     memset(&zeros, 0, sizeof zeros);
@@ -193,14 +177,20 @@ void conv_reverse_cuda(const conv_args *a) {
     zeros.y = a->h_bar;
     row_copy_cuda(&zeros);
   }
-  over_paths(a->orders == RADIAL_SLOPE ? slope : quintic, a);
+  if (a->orders == RADIAL_SLOPE) reverse<RADIAL_SLOPE>(a);
+  else reverse<RADIAL_QUINTIC>(a);
 }
 
+typedef void conv_launch(const conv_args *, const conv_path *);
+template <int l1, int l3> void launch_weight_reverse(const conv_args *a, const conv_path *p) {
+  LAUNCH((conv_weight_reverse_kernel<l1, l3>), blocks(a->n_owner, WARPS), BLOCK, *a, *p);
+}
 void conv_weight_reverse_cuda(const conv_args *a) {
-#define WEIGHT(l1, l3) launch_weight_reverse<l1, l3, 0>,
+#define WEIGHT(l1, l3) launch_weight_reverse<l1, l3>,
   static conv_launch *const table[] = {L_PAIRS(WEIGHT)};
 #undef WEIGHT
-  over_paths(table, a);
+  if (a->n_owner < 1) return;
+  for (const conv_path *p = a->path; p < a->path + a->n_path; p++) table[p->l1 * N_L + p->l3](a, p);
 }
 
 size_t conv_scratch_cuda(int) { return 0; }
@@ -237,8 +227,115 @@ __global__ void __launch_bounds__(BLOCK, 4) contraction_reverse_kernel(const con
     contraction_reverse_body(&a, atom, REVERSE_ATOMS, k, factor + threadIdx.x,
                              adjoint + threadIdx.x);
 }
-LAUNCHER(contraction_forward, contraction_args, n_atom, FORWARD_ATOMS)
-LAUNCHER(contraction_reverse, contraction_args, n_atom, REVERSE_ATOMS)
+
+#if !EQS_KERNEL_DOUBLE // in double the factors would not fit the registers
+// Selected programs: a thread per channel and few atoms, all in registers; the warps of a block
+// share the stream of coefficients in the first level of cache.
+enum { SELECTED_WARPS = 4, SELECTED_FORWARD = 4, SELECTED_REVERSE = 2 };
+
+// A warp's atoms (the last one again where there are none left); false = there is not even a first.
+template <int atoms> __device__ bool warp_atoms(const contraction_args &p, int *atom) {
+  const int first = ((int)blockIdx.x * SELECTED_WARPS + (int)(threadIdx.x / 32)) * atoms;
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++) atom[s] = p.atom[first + s < p.n_atom ? first + s : p.n_atom - 1];
+  return first < p.n_atom;
+}
+template <int atoms>
+__device__ void load_factors(const contraction_args &p, const int *atom, int k, lane (*a)[atoms]) {
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++) {
+    const real *from = contraction_row(&p, atom[s], k);
+    UNROLL(16)
+    for (int m = 0; m < A_MAX; m++) a[m][s] = lane_load(from + m * p.channels);
+  }
+}
+
+// Outputs `out` and on; c: the coefficients of the first.
+template <int out, int atoms>
+__device__ __forceinline__ void outputs_forward(const contraction_args &p, const int *atom, int k,
+                                                const real *c, const lane (*a)[atoms]) {
+  lane b[atoms];
+  if (out >= p.n_output) return;
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++) b[s] = lane_set(0);
+  selected_forward<out, 0, atoms>(c, a, b);
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++)
+    lane_store((real *)p.b + (size_t)atom[s] * (size_t)p.b_stride + p.row[out] + k, b[s]);
+  if constexpr (out + 1 < SELECTED_OUTPUTS)
+    outputs_forward<out + 1, atoms>(p, atom, k, c + selected_of_output(out) * SELECTED_STEP, a);
+}
+template <int out, int atoms>
+__device__ __forceinline__ void outputs_reverse(const contraction_args &p, const int *atom, int k,
+                                                const real *c, const lane (*a)[atoms],
+                                                lane (*g)[atoms]) {
+  lane seed[atoms];
+  if (out >= p.n_output) return;
+  UNROLL(8)
+  for (int s = 0; s < atoms; s++)
+    seed[s] = lane_load((const real *)p.b + (size_t)atom[s] * (size_t)p.b_stride + p.row[out] + k);
+  selected_reverse<out, 0, atoms>(c, a, seed, g);
+  if constexpr (out + 1 < SELECTED_OUTPUTS)
+    outputs_reverse<out + 1, atoms>(p, atom, k, c + selected_of_output(out) * SELECTED_STEP, a, g);
+}
+
+__global__ void __launch_bounds__(32 * SELECTED_WARPS, 3)
+    contraction_selected_forward_kernel(const contraction_args p) {
+  const int k = 32 * (int)blockIdx.y + (int)(threadIdx.x & 31);
+  int atom[SELECTED_FORWARD];
+  lane a[A_MAX][SELECTED_FORWARD];
+  if (!warp_atoms<SELECTED_FORWARD>(p, atom)) return;
+  load_factors<SELECTED_FORWARD>(p, atom, k, a);
+  outputs_forward<0, SELECTED_FORWARD>(p, atom, k, contraction_stream(&p, k), a);
+}
+
+__global__ void __launch_bounds__(32 * SELECTED_WARPS, 3)
+    contraction_selected_reverse_kernel(const contraction_args p) {
+  const int k = 32 * (int)blockIdx.y + (int)(threadIdx.x & 31);
+  int atom[SELECTED_REVERSE];
+  lane a[A_MAX][SELECTED_REVERSE], g[A_MAX][SELECTED_REVERSE];
+  if (!warp_atoms<SELECTED_REVERSE>(p, atom)) return;
+  load_factors<SELECTED_REVERSE>(p, atom, k, a);
+  UNROLL(16)
+  for (int m = 0; m < A_MAX; m++) UNROLL(8)
+  for (int s = 0; s < SELECTED_REVERSE; s++) g[m][s] = lane_set(0);
+  outputs_reverse<0, SELECTED_REVERSE>(p, atom, k, contraction_stream(&p, k), a, g);
+  UNROLL(8)
+  for (int s = 0; s < SELECTED_REVERSE; s++) {
+    real *to = (real *)p.a_bar + (size_t)atom[s] * (size_t)p.a_stride + k;
+    UNROLL(16)
+    for (int m = 0; m < A_MAX; m++) lane_store(to + m * p.channels, g[m][s]);
+  }
+}
+
+dim3 selected_grid(const contraction_args *a, int atoms) {
+  return dim3(blocks(a->n_atom, SELECTED_WARPS * atoms), (unsigned)a->channels / 32);
+}
+#endif
+
+void contraction_forward_cuda(const contraction_args *a) {
+  if (a->n_atom < 1) return;
+#if !EQS_KERNEL_DOUBLE
+  if (a->selected) {
+    LAUNCH(contraction_selected_forward_kernel, selected_grid(a, SELECTED_FORWARD),
+           32 * SELECTED_WARPS, *a);
+    return;
+  }
+#endif
+  LAUNCH(contraction_forward_kernel, blocks(a->n_atom, FORWARD_ATOMS), BLOCK, *a);
+}
+
+void contraction_reverse_cuda(const contraction_args *a) {
+  if (a->n_atom < 1) return;
+#if !EQS_KERNEL_DOUBLE
+  if (a->selected) {
+    LAUNCH(contraction_selected_reverse_kernel, selected_grid(a, SELECTED_REVERSE),
+           32 * SELECTED_WARPS, *a);
+    return;
+  }
+#endif
+  LAUNCH(contraction_reverse_kernel, blocks(a->n_atom, REVERSE_ATOMS), BLOCK, *a);
+}
 
 // -------------------------------------------------------------------------------- linear maps
 
@@ -254,6 +351,7 @@ void linear_cuda(const linear_args *a) {
 #else
     cuda_linear_f32(a);
 #endif
+    cuda_mark("gemm");
   }
 }
 
@@ -270,7 +368,12 @@ void linear_pack_cuda(const double *w, int k, int n, void *out) {
   convert_cuda(w, (size_t)k * (size_t)n, out);
 }
 void contraction_pack_cuda(const double *c, int n_monomial, int channels, void *out) {
-  convert_cuda(c, (size_t)n_monomial * (size_t)channels, out);
+  const int step = CONTRACTION_STEP(channels);
+  real *to = (real *)out;
+  for (int k = 0; k < channels; k += step)
+    for (int i = 0; i < n_monomial; i++)
+      for (int j = 0; j < step; j++)
+        *to++ = (real)c[(size_t)i * (size_t)channels + (size_t)(k + j)];
 }
 
 kernel_ops make_table() {
@@ -286,6 +389,7 @@ kernel_ops make_table() {
   t.linear_pack = linear_pack_cuda;
   t.contraction_pack = contraction_pack_cuda;
   t.conv_scratch = conv_scratch_cuda;
+  t.selected_contractions = EQS_KERNEL_DOUBLE ? 0 : SELECTED_STEP;
   return t;
 }
 

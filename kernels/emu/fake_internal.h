@@ -21,6 +21,9 @@
 #include "kernels/emu/fake.h"
 #include "kernels/emu/fiber.h"
 
+namespace cuemu {
+struct launch_config;
+}
 namespace fake {
 enum progress { BLOCKED, MOVED, FINISHED };
 typedef std::function<progress()> step_function;
@@ -116,6 +119,9 @@ bool is_capturing(cudaStream_t handle);
 /* Calls that a capture forbids (those that may synchronise) end it. */
 cudaError_t forbid_in_capture();
 cudaError_t synchronize_all();
+/* Whether a trace is written (trace.cpp): then this is in it and must not run. */
+bool traced(const cuemu::launch_config &c);
+bool traced(int m, int n, int k, int count);
 /* Runs what may run until done() holds; the process ends when nothing can go on. */
 void drain(const std::function<bool()> &done, const char *what);
 /* Runs fn as ThreadSanitizer's thread `identity`, unchecked, and comes back. */

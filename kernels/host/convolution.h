@@ -13,6 +13,16 @@
 
 enum { REGISTERS = LANE_BYTES == 64 ? 32 : 16 };
 
+/* Edges of one owner with their radial functions evaluated beforehand, for STAGE_CHANNELS channels
+ * of one path at a time: what the channels' loops then see is registers and the nearest cache. */
+enum { STAGE_EDGES = 32, STAGE_CHANNELS = 128 };
+
+typedef struct conv_stage {
+  const real *h[STAGE_EDGES], *q[STAGE_EDGES]; /* the other atom's row; the edge's couplings */
+  int channel;                                 /* the first of value */
+  const real *value;                           /* [edge][STAGE_CHANNELS] */
+} conv_stage;
+
 #define L_PAIRS(X, orders)                                                                         \
   X(0, 0, orders)                                                                                  \
   X(0, 1, orders)                                                                                  \
@@ -32,10 +42,34 @@ enum { REGISTERS = LANE_BYTES == 64 ? 32 : 16 };
   X(3, 3, orders)
 
 FN void stage_piece(const real *c, int orders, int stride, real t, int n, real *value) {
-  FOR_CHANNELS(k, n) lane_store(value + k, piece_value(c + k, orders, stride, t));
+  FOR_CHANNELS(k, n) {
+    lane v;
+    piece_values(c + k, orders, stride, t, 1, &v);
+    lane_store(value + k, v);
+  }
 }
 
 /* ----------------------------------------------------------------------------------- forward */
+
+/* Channels k .. k + blocks * LW - 1 of one path of owner i, its edges begin .. end - 1, added to
+ * what is there unless `fresh`; l1, l3, blocks are constants. */
+FN void conv_forward_body(const conv_args *a, const conv_path *p, int l1, int l3, int blocks, int i,
+                          int begin, int end, int fresh, int k, const conv_stage *stage) {
+  const int n3 = 2 * l3 + 1;
+  real *out = (real *)a->a + (size_t)i * (size_t)a->a_stride + p->out + k;
+  lane sum[BLOCKS_MAX][M_MAX];
+  for (int b = 0; b < blocks; b++) UNROLL(7)
+  for (int m = 0; m < n3; m++)
+    sum[b][m] = fresh ? lane_set(0) : lane_load(out + m * p->out_pitch + b * LW);
+  for (int e = begin; e < end; e++) {
+    lane w[BLOCKS_MAX];
+    lanes_load(stage->value + (e - begin) * STAGE_CHANNELS + k - stage->channel, blocks, w);
+    conv_forward_edge(l1, l3, blocks, stage->h[e - begin] + p->in + k, p->in_pitch,
+                      stage->q[e - begin] + p->q * EDGE_TILE, n3 * EDGE_TILE, EDGE_TILE, w, sum);
+  }
+  for (int b = 0; b < blocks; b++) UNROLL(7)
+  for (int m = 0; m < n3; m++) lane_store(out + m * p->out_pitch + b * LW, sum[b][m]);
+}
 
 /* Sums, products, factors of the blocks and one coupling have to fit. */
 FN int forward_blocks(int n3) {
@@ -49,9 +83,8 @@ FN int forward_blocks(int n3) {
     const int blocks = forward_blocks(2 * l3 + 1);                                                 \
     const int fresh = begin == a->first[i];                                                        \
     for (; k + blocks * LW <= k_end; k += blocks * LW)                                             \
-      conv_forward_body(a, p, l1, l3, 1, blocks, i, begin, end, fresh, k, stage);                  \
-    for (; k < k_end; k += LW)                                                                     \
-      conv_forward_body(a, p, l1, l3, 1, 1, i, begin, end, fresh, k, stage);                       \
+      conv_forward_body(a, p, l1, l3, blocks, i, begin, end, fresh, k, stage);                     \
+    for (; k < k_end; k += LW) conv_forward_body(a, p, l1, l3, 1, i, begin, end, fresh, k, stage); \
   }
 L_PAIRS(FORWARD, 0)
 #undef FORWARD
@@ -93,7 +126,8 @@ static void conv_forward_host(const conv_args *a) {
       for (int e = begin; e < end; e++) {
         stage.h[e - begin] = (const real *)a->h + (size_t)a->other[e] * (size_t)a->h_stride;
         stage.q[e - begin] = (const real *)a->q +
-                             (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE + e % EDGE_TILE;
+                             (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE +
+                             (size_t)(e % EDGE_TILE);
       }
       for (const conv_path *p = a->path; p < a->path + a->n_path; p++)
         conv_forward_path(a, p, i, begin, end, &stage);
@@ -104,15 +138,51 @@ static void conv_forward_host(const conv_args *a) {
 
 /* ----------------------------------------------------------------------------------- reverse */
 
+/* Rows and scalars of one edge, for all paths. */
+typedef struct conv_edge {
+  const real *h, *a_bar, *row, *q;
+  real *h_bar, t;
+} conv_edge;
+
+/* One edge and one path: adds R Q a_bar to h_bar (if h_bar), and returns, not yet summed over the
+ * channels, s[m1][m3] = R h a_bar and s_r = R' h Q a_bar . */
+FN void conv_reverse_body(const conv_args *a, const conv_path *p, int l1, int l3, int orders,
+                          const conv_edge *x, lane *s, lane *s_r) {
+  const int n1 = 2 * l1 + 1, n3 = 2 * l3 + 1;
+  const real *c = x->row + p->radial, *h = x->h + p->in, *a_bar = x->a_bar + p->out;
+  const real *q = x->q + p->q * EDGE_TILE;
+  real *h_bar = x->h_bar ? x->h_bar + p->in : NULL, t = x->t;
+  lane sum[M_MAX * M_MAX], sum_r = lane_set(0);
+  UNROLL(49)
+  for (int m = 0; m < n1 * n3; m++) sum[m] = lane_set(0);
+  FOR_CHANNELS(k, p->channels) {
+    lane w, slope, g[M_MAX];
+    piece_values_slopes(c + k, orders, a->order_stride, t, 1, &w, &slope);
+    UNROLL(7)
+    for (int m = 0; m < n3; m++) g[m] = lane_load(a_bar + m * p->out_pitch + k);
+    UNROLL(7)
+    for (int m1 = 0; m1 < n1; m1++) {
+      lane one = lane_load(h + m1 * p->in_pitch + k), back = lane_set(0);
+      if (h_bar) back = lane_load(h_bar + m1 * p->in_pitch + k);
+      conv_reverse_row(l3, one, g, q + m1 * n3 * EDGE_TILE, EDGE_TILE, w, slope, sum + m1 * n3,
+                       &sum_r, h_bar ? &back : NULL);
+      if (h_bar) lane_store(h_bar + m1 * p->in_pitch + k, back);
+    }
+  }
+  UNROLL(49)
+  for (int m = 0; m < n1 * n3; m++) s[m] = sum[m];
+  *s_r = *s_r + sum_r;
+}
+
 #define REVERSE(l1, l3, orders)                                                                    \
-  static void conv_reverse_##l1##l3##orders(const conv_args *a, const conv_path *p, int i, int e,  \
-                                            lane *s, lane *s_r) {                                  \
-    conv_reverse_body(a, p, l1, l3, orders, i, e, s, s_r);                                         \
+  static void conv_reverse_##l1##l3##orders(const conv_args *a, const conv_path *p,                \
+                                            const conv_edge *x, lane *s, lane *s_r) {              \
+    conv_reverse_body(a, p, l1, l3, orders, x, s, s_r);                                            \
   }
 L_PAIRS(REVERSE, 2)
 L_PAIRS(REVERSE, 6)
 #undef REVERSE
-typedef void reverse_edge(const conv_args *, const conv_path *, int, int, lane *, lane *);
+typedef void reverse_edge(const conv_args *, const conv_path *, const conv_edge *, lane *, lane *);
 
 static reverse_edge *reverse_for(int l1, int l3, int orders) {
 #define REVERSE_NAME(l1, l3, orders) conv_reverse_##l1##l3##orders,
@@ -129,20 +199,25 @@ static size_t conv_scratch_host(int n_q) {
 static void conv_reverse_host(const conv_args *a) {
   lane *s = (lane *)a->scratch;
   for (int i = 0; i < a->n_owner; i++) {
+    conv_edge x = {.h_bar = NULL};
     if (a->h_bar) {
-      real *h_bar = (real *)a->h_bar + (size_t)i * (size_t)a->h_stride;
-      FOR_CHANNELS(k, a->h_stride) lane_store(h_bar + k, lane_set(0));
+      x.h_bar = (real *)a->h_bar + (size_t)i * (size_t)a->h_stride;
+      FOR_CHANNELS(k, a->h_stride) lane_store(x.h_bar + k, lane_set(0));
     }
     for (int e = a->first[i]; e < a->first[i + 1]; e++) {
+      const size_t at =
+          (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE + (size_t)(e % EDGE_TILE);
       lane s_r[LW];
       real r_bar;
+      x.h = conv_reverse_features(a, i, e);
+      x.a_bar = conv_reverse_aggregate(a, i, e);
+      x.row = (const real *)a->row[e];
+      x.q = (const real *)a->q + at;
+      x.t = ((const real *)a->t)[e];
       s_r[0] = lane_set(0);
       for (const conv_path *p = a->path; p < a->path + a->n_path; p++)
-        reverse_for(p->l1, p->l3, a->orders)(a, p, i, e, s + p->q, s_r);
-      channel_sum(s, a->n_q,
-                  (real *)a->q_bar + (size_t)(e / EDGE_TILE) * (size_t)a->n_q * EDGE_TILE +
-                      e % EDGE_TILE,
-                  EDGE_TILE);
+        reverse_for(p->l1, p->l3, a->orders)(a, p, &x, s + p->q, s_r);
+      channel_sum(s, a->n_q, (real *)a->q_bar + at, EDGE_TILE);
       channel_sum(s_r, 1, &r_bar, 1);
       a->r_bar[e] += (double)r_bar * a->slope[e];
     }

@@ -27,6 +27,10 @@ typedef edge_gradient_args edge_gradient_launch;
 typedef coupling_args coupling_forward_launch, coupling_reverse_launch;
 OVER_TILES(edge_geometry)
 OVER_TILES(edge_gradient)
+FN void coupling_reverse_body(const coupling_args *a, int tile, int j) {
+  lane sum[A_MAX];
+  coupling_reverse_sums(a, tile, j, sum, 1);
+}
 OVER_TILES(coupling_forward)
 OVER_TILES(coupling_reverse)
 

@@ -1,6 +1,7 @@
 /* test_contraction.c -- the symmetric contraction's polynomial kernel against a plain sum over
  * monomials, and its reverse against finite differences; quintic pieces of radial tables.
  * SPDX-License-Identifier: MIT */
+#include "kernels/selected.h"
 #include "tests/kernels/kernel_case.h"
 
 enum { ATOMS = 15, OUTPUTS = 3, CODE_MAX = 20000 }; /* 8 + 4 + 2 + 1 */
@@ -9,7 +10,7 @@ enum { ROWS = 18 };
 
 /* All monomials a <= b <= c of n_a variables for every output, every third cubic one left out. */
 typedef struct polynomial {
-  int n_a, mul, channels, n_code, n_monomial;
+  int n_a, mul, channels, n_code, n_monomial, selected;
   int *code;
   int (*index)[4]; /* [n_monomial] output, a, b, c; -1 = absent factor */
   double *coefficient;
@@ -21,8 +22,9 @@ static void add_monomial(polynomial *p, int output, int a, int b, int c) {
   i[0] = output, i[1] = a, i[2] = b, i[3] = c;
 }
 
-static polynomial make_polynomial(int n_a, int mul, uint64_t *seed) {
-  polynomial p = {.n_a = n_a, .mul = mul, .channels = kernel_padded(mul)};
+/* selected: those that symmetry allows, for the first outputs, in the program's fixed order. */
+static polynomial make_polynomial(int n_a, int mul, int selected, uint64_t *seed) {
+  polynomial p = {.n_a = n_a, .mul = mul, .channels = kernel_padded(mul), .selected = selected};
   p.code = room(CODE_MAX, sizeof *p.code);
   p.index = room(CODE_MAX, sizeof *p.index);
   for (int out = 0; out < OUTPUTS; out++) {
@@ -30,15 +32,18 @@ static polynomial make_polynomial(int n_a, int mul, uint64_t *seed) {
     p.code[p.n_code++] = n_a;
     for (int a = 0; a < n_a; a++) {
       p.code[p.n_code++] = a;
-      p.code[p.n_code++] = n_a - a;
+      int *pairs = &p.code[p.n_code++];
+      *pairs = 0;
       add_monomial(&p, out, a, -1, -1);
       for (int b = a; b < n_a; b++) {
+        if (selected && !selected_monomial(out, a, b, -1) && !selected_thirds(out, a, b)) continue;
+        ++*pairs;
         p.code[p.n_code++] = b;
         int *count = &p.code[p.n_code++];
         *count = 0;
         add_monomial(&p, out, a, b, -1);
         for (int c = b; c < n_a; c++) {
-          if ((a + b + c + out) % 3 == 0) continue;
+          if (selected ? !selected_monomial(out, a, b, c) : (a + b + c + out) % 3 == 0) continue;
           p.code[p.n_code++] = c;
           add_monomial(&p, out, a, b, c);
           ++*count;
@@ -48,6 +53,11 @@ static polynomial make_polynomial(int n_a, int mul, uint64_t *seed) {
   }
   cr_assert(p.n_code < CODE_MAX);
   p.coefficient = padded((size_t)p.n_monomial, mul, p.channels, seed);
+  for (int t = 0; t < p.n_monomial && selected; t++) {
+    const int *f = p.index[t];
+    for (int j = 0; j < p.channels && !selected_monomial(f[0], f[1], f[2], f[3]); j++)
+      p.coefficient[t * p.channels + j] = 0;
+  }
   p.n_x = (size_t)(ROWS * n_a * p.channels);
   p.n_b = (size_t)(ROWS * OUTPUTS * p.channels);
   return p;
@@ -63,6 +73,8 @@ static contraction_args arguments(const polynomial *p, const void *coefficient, 
                             .n_a = p->n_a,
                             .n_output = OUTPUTS,
                             .n_monomial = p->n_monomial,
+                            .selected = p->selected,
+                            .row = {0, p->channels, 2 * p->channels},
                             .program = p->code,
                             .coefficient = coefficient,
                             .a = a,
@@ -77,14 +89,14 @@ static void *packed(const kernel_ops *k, const polynomial *p) {
   return c;
 }
 
-static const int sizes[][2] = {{1, 16}, {4, 10}, {9, 32}, {16, 16}, {4, 96}};
+static const int sizes[][3] = {{1, 16}, {4, 10}, {9, 32}, {16, 16}, {4, 96}, {16, 50, 1}};
 enum { N_SIZE = sizeof sizes / sizeof *sizes };
 
 Test(contraction, polynomial_is_the_sum_of_its_monomials) {
   uint64_t seed = 21;
   FOR_TABLES(k, 0)
   for (int s = 0; s < N_SIZE; s++) {
-    polynomial p = make_polynomial(sizes[s][0], sizes[s][1], &seed);
+    polynomial p = make_polynomial(sizes[s][0], sizes[s][1], sizes[s][2], &seed);
     double *x = padded(ROWS * (size_t)p.n_a, p.mul, p.channels, &seed), *want = doubles(p.n_b);
     void *c = packed(k, &p);
     void *xr = reals(k, x, p.n_x), *b = room(p.n_b, k->real_size);
@@ -106,6 +118,35 @@ Test(contraction, polynomial_is_the_sum_of_its_monomials) {
   }
 }
 
+/* In single as in double: the adjoint as a plain sum. */
+Test(contraction, reverse_is_the_sum_of_its_monomials) {
+  uint64_t seed = 23;
+  FOR_TABLES(k, 0)
+  for (int s = 0; s < N_SIZE; s++) {
+    polynomial p = make_polynomial(sizes[s][0], sizes[s][1], sizes[s][2], &seed);
+    double *x = padded(ROWS * (size_t)p.n_a, p.mul, p.channels, &seed), *want = doubles(p.n_x);
+    double *b_bar = padded(ROWS * OUTPUTS, p.mul, p.channels, &seed);
+    void *c = packed(k, &p), *xr = reals(k, x, p.n_x), *br = reals(k, b_bar, p.n_b);
+    for (int i = 0; i < ATOMS; i++)
+      for (int t = 0; t < p.n_monomial; t++)
+        for (int j = 0; j < 3 * p.channels; j++) {
+          const int *f = p.index[t], at = 1 + j / p.channels, k0 = j % p.channels;
+          const double *row = x + atoms[i] * p.n_a * p.channels + k0;
+          double v = p.coefficient[t * p.channels + k0];
+          if (f[at] < 0) continue;
+          for (int d = 1; d < 4; d++) v *= d == at || f[d] < 0 ? 1 : row[f[d] * p.channels];
+          want[(atoms[i] * p.n_a + f[at]) * p.channels + k0] +=
+              v * b_bar[(atoms[i] * OUTPUTS + f[0]) * p.channels + k0];
+        }
+    contraction_args a = arguments(&p, c, xr, br);
+    a.a_bar = room(p.n_x, k->real_size);
+    k->contraction_reverse(&a);
+    expect_close(k, a.a_bar, want, p.n_x, 100, "contraction, reverse");
+    free(x), free(want), free(b_bar), free(c), free(xr), free(br), free(a.a_bar);
+    free_polynomial(&p);
+  }
+}
+
 static double loss(const kernel_ops *k, const polynomial *p, const double *x, const double *b_bar) {
   double *b = doubles(p->n_b), sum = 0;
   void *c = packed(k, p);
@@ -121,7 +162,7 @@ Test(contraction, reverse_is_its_derivative) {
   const double h = 1e-5;
   FOR_TABLES(k, 1)
   for (int s = 0; s < N_SIZE; s++) {
-    polynomial p = make_polynomial(sizes[s][0], sizes[s][1], &seed);
+    polynomial p = make_polynomial(sizes[s][0], sizes[s][1], sizes[s][2], &seed);
     size_t rows = ROWS * (size_t)p.n_a;
     double *x = padded(rows, p.mul, p.channels, &seed), *d = padded(rows, p.mul, p.channels, &seed);
     double *b_bar = padded(ROWS * OUTPUTS, p.mul, p.channels, &seed), *a_bar = doubles(p.n_x);

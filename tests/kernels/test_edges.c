@@ -437,6 +437,42 @@ Test(edges, convolution_reverse_is_the_adjoint_sum) {
   }
 }
 
+/* Scalar features of which no adjoint is wanted: the centres own the edges. */
+Test(edges, convolution_reverse_by_center_is_the_adjoint_sum) {
+  static const int muls[2][N_L] = {{10}, {170}};
+  uint64_t seed = 18;
+  graph g = make_graph();
+  FOR_TABLES(k, 0)
+  for (int i = 0; i < 4; i++) {
+    conv_case c = make_conv(i < 2 ? RADIAL_SLOPE : RADIAL_QUINTIC, muls[i % 2], &seed);
+    conv_arrays s;
+    prepare_conv(k, &c, &g, 0, &s);
+    double *a_bar = randoms(c.n_a, &seed), *h_bar = doubles(c.n_h), *q_bar = doubles(c.n_tile);
+    double *r_bar = doubles(EDGES), *got_r = doubles(EDGES);
+    conv_reference(&c, a_bar, NULL, h_bar, q_bar, r_bar);
+    s.a.by_center = 1;
+    s.a.n_path = N_L; /* the others have no channels */
+    s.a.a = reals(k, a_bar, c.n_a);
+    s.a.q_bar = room(c.n_tile, k->real_size);
+    s.a.r_bar = got_r;
+    s.a.scratch = room(k->conv_scratch(c.n_q), 1);
+    k->conv_reverse(&s.a);
+    for (int e = 0; e < EDGES; e++) {
+      cr_assert(fabs(got_r[e] - r_bar[e]) < 500 * tolerance(k) * (1 + fabs(r_bar[e])),
+                "%s: dE/dr %g, not %g", k->name, got_r[e], r_bar[e]);
+      for (int m = 0; m < N_L * N_L; m++) {
+        double want = q_bar[tile_index(c.n_q, e, m)], got = at(k, s.a.q_bar, c.n_q, e, m);
+        cr_assert(fabs(got - want) < 100 * tolerance(k) * (1 + fabs(want)), "%s: dE/dQ %g, not %g",
+                  k->name, got, want);
+      }
+    }
+    free(a_bar), free(h_bar), free(q_bar), free(r_bar), free(got_r);
+    free(s.a.a), free(s.a.q_bar), free(s.a.scratch);
+    free_arrays(&s);
+    free_conv(&c);
+  }
+}
+
 /* The loss <a_bar, A> of the forward kernel with everything moved by h along a direction. */
 static double conv_loss(const kernel_ops *k, const conv_case *at_0, const graph *g,
                         const double *d_h, const double *d_q, const double *d_t, double h,
@@ -525,6 +561,13 @@ Test(edges, density_and_its_reverse) {
     for (int e = 0; e < EDGES; e++) {
       double r = d_bar[neighbor[e]] * radial(&c, e, 3, 1) * c.slope[e];
       cr_assert(fabs(r_bar[e] - r) < 1e-12, "%s: dE/dr %g, not %g", k->name, r_bar[e], r);
+      r_bar[e] = 0;
+    }
+    a.by_center = 1;
+    k->density_reverse(&a);
+    for (int e = 0; e < EDGES; e++) {
+      double r = d_bar[center[e]] * radial(&c, e, 3, 1) * c.slope[e];
+      cr_assert(fabs(r_bar[e] - r) < 1e-12, "%s: by centre %g, not %g", k->name, r_bar[e], r);
     }
     free_arrays(&s);
     free_conv(&c);

@@ -1,0 +1,35 @@
+/* trace.cpp -- with EQS_EMU_TRACE=FILE the fake runtime writes what would be launched (a line
+ * "kernel GRID BLOCK", or "gemm M N K COUNT") and runs none of it: the sequence of a whole
+ * evaluation of many atoms in a moment, for benchmarks/gpu_model.py. What such an evaluation
+ * returns means nothing.
+ * SPDX-License-Identifier: MIT */
+#include <cstdio>
+#include <cstdlib>
+
+#include "kernels/emu/cuemu.h"
+#include "kernels/emu/fake_internal.h"
+
+namespace {
+FILE *trace() {
+  static FILE *const file = [] {
+    const char *path = std::getenv("EQS_EMU_TRACE");
+    FILE *f = path ? std::fopen(path, "w") : nullptr;
+    if (f) std::setvbuf(f, nullptr, _IOLBF, BUFSIZ);
+    return f;
+  }();
+  return file;
+}
+} // namespace
+
+bool fake::traced(const cuemu::launch_config &c) {
+  if (!trace()) return false;
+  std::fprintf(trace(), "%s %u %u\n", c.kernel, c.grid.x * c.grid.y * c.grid.z,
+               c.block.x * c.block.y * c.block.z);
+  return true;
+}
+
+bool fake::traced(int m, int n, int k, int count) {
+  if (!trace()) return false;
+  std::fprintf(trace(), "gemm %d %d %d %d\n", m, n, k, count);
+  return true;
+}

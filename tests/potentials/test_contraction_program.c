@@ -1,0 +1,85 @@
+/* test_contraction_program.c -- the program of all monomials that symmetry allows, which a GPU
+ * unrolls, gives what the shortest program gives; and it is not taken for a tensor that breaks the
+ * symmetry.
+ * SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "kernels/selected.h"
+#include "potentials/contraction.h"
+
+enum { MUL = 16, L_OUT = 1, PATHS = 2, ATOMS = 3, OUTPUT_ROWS = 4 };
+
+static double uniform(uint64_t *state) {
+  *state = *state * 6364136223846793005u + 1442695040888963407u;
+  return (double)(*state >> 11) / 4503599627370496.0 - 1;
+}
+
+typedef struct tensors {
+  contraction_tensor t[N_L][CORRELATION_MAX];
+  double *u[N_L][CORRELATION_MAX], *w[N_L][CORRELATION_MAX];
+} tensors;
+
+/* Random where symmetry allows it. */
+static tensors make_tensors(uint64_t *seed) {
+  tensors a = {.u = {{NULL}}};
+  for (int l = 0; l <= L_OUT; l++)
+    for (int nu = 1, dense = A_MAX; nu <= CORRELATION_MAX; nu++, dense *= A_MAX) {
+      int n = (2 * l + 1) * dense;
+      double *u = a.u[l][nu - 1] = calloc((size_t)(n * PATHS), sizeof *u);
+      double *w = a.w[l][nu - 1] = calloc(PATHS * MUL, sizeof *w);
+      cr_assert(u && w);
+      for (int i = 0; i < n * PATHS; i++) {
+        int f[3] = {-1, -1, -1}, rest = i / PATHS % dense;
+        for (int j = 0; j < nu; j++, rest /= A_MAX) f[j] = rest % A_MAX;
+        if (selected_monomial(l * l + i / PATHS / dense, f[0], f[1], f[2])) u[i] = uniform(seed);
+      }
+      for (int i = 0; i < PATHS * MUL; i++) w[i] = uniform(seed);
+      a.t[l][nu - 1] = (contraction_tensor){PATHS, u};
+    }
+  return a;
+}
+
+static void free_tensors(tensors *a) {
+  for (int l = 0; l <= L_OUT; l++)
+    for (int nu = 0; nu < CORRELATION_MAX; nu++) free(a->u[l][nu]), free(a->w[l][nu]);
+}
+
+static void evaluate(const kernel_ops *k, tensors *a, int selected, const double *x, double *b) {
+  static const int atom[ATOMS] = {2, 0, 1};
+  contraction c;
+  double *coefficient = NULL;
+  const double *w[N_L][CORRELATION_MAX] = {{NULL}};
+  for (int l = 0; l <= L_OUT; l++)
+    for (int nu = 0; nu < CORRELATION_MAX; nu++) w[l][nu] = a->w[l][nu];
+  cr_assert_eq(contraction_build(&c, k, A_MAX, MUL, L_OUT, a->t), EQS_OK, "%s", eqs_error());
+  cr_assert_eq(c.selected, selected);
+  cr_assert_eq(contraction_coefficients(&c, MUL, w, &coefficient), EQS_OK, "%s", eqs_error());
+  double *packed = aligned_alloc(64, (size_t)(c.n_monomial * MUL) * sizeof *packed);
+  cr_assert_not_null(packed);
+  k->contraction_pack(coefficient, c.n_monomial, MUL, packed);
+  contraction_forward(&c, ATOMS, atom, packed, x, b);
+  free(packed), free(coefficient);
+  contraction_free(&c);
+}
+
+Test(contraction_program, selected_is_the_shortest_in_another_order) {
+  uint64_t seed = 31;
+  kernel_ops plain = *kernels_host(1), wants = plain;
+  wants.selected_contractions = MUL;
+  tensors a = make_tensors(&seed);
+  _Alignas(64) static double x[ATOMS * A_MAX * MUL];
+  _Alignas(64) static double b[3][ATOMS * OUTPUT_ROWS * MUL];
+  for (size_t i = 0; i < sizeof x / sizeof *x; i++) x[i] = uniform(&seed);
+  evaluate(&plain, &a, 0, x, b[0]);
+  evaluate(&wants, &a, 1, x, b[1]);
+  /* Output 0e has no part in 1o: parity. */
+  a.u[0][0][PATHS * 1] = 0.5;
+  evaluate(&wants, &a, 0, x, b[2]);
+  for (size_t i = 0; i < sizeof b[0] / sizeof *b[0]; i++)
+    cr_assert(fabs(b[1][i] - b[0][i]) < 1e-11 * (1 + fabs(b[0][i])), "%g, not %g", b[1][i],
+              b[0][i]);
+  cr_assert(fabs(b[2][0] - b[0][0]) > 1e-6);
+  free_tensors(&a);
+}
