@@ -108,6 +108,16 @@ static void print_kernels(const char *start, int n) {
 #endif
 }
 
+static void profile(eqs_context *c, int on) {
+#ifdef EQS_GPU
+  if (on && c->device->ops->enter(c->device) != EQS_OK) fail(eqs_error());
+  cuda_profile(on);
+  if (on) cuda_mark("start");
+#else
+  (void)c, (void)on;
+#endif
+}
+
 static void measure(eqs_context *c, eqs_model *m, const char *path, const arguments *a, int atoms,
                     int edges) {
   eqs_model_info info = {.size = sizeof info};
@@ -128,28 +138,32 @@ static void measure(eqs_context *c, eqs_model *m, const char *path, const argume
   const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
   snprintf(start, sizeof start, "%s,%s,%d,%d", name,
            a->precision == EQS_SINGLE ? "single" : "double", x.n, edges);
+  if (eqs_compute(c, m, &s, &r) != EQS_OK) fail(eqs_error());
+  /* The second evaluation of a context queues its kernels one by one; later ones replay a graph. */
+  profile(c, a->kernels);
+  if (eqs_compute(c, m, &s, &r) != EQS_OK) fail(eqs_error());
+  if (a->kernels) print_kernels(start, x.n);
+  profile(c, 0);
   double begin = now(), last = begin;
-  for (int i = 0; i < 3 || last - begin < a->seconds; i++) {
+  for (int i = 0; i < 4 || last - begin < a->seconds; i++) {
     if (eqs_compute(c, m, &s, &r) != EQS_OK) fail(eqs_error());
     double end = now();
     if (end - last < best) best = end - last;
     last = end;
   }
   printf("%s,all,,%.5f\n", start, 1e6 * best / x.n);
-#ifdef EQS_GPU
-  if (a->kernels) {
-    device *d = c->device;
-    if (d->ops->enter(d) != EQS_OK) fail(eqs_error());
-    cuda_profile(1);
-    cuda_mark("start");
-    if (eqs_compute(c, m, &s, &r) != EQS_OK) fail(eqs_error());
-  }
-#endif
-  if (a->kernels) print_kernels(start, x.n);
-#ifdef EQS_GPU
-  cuda_profile(0);
-#endif
   free(x.number), free(x.position), free(forces);
+}
+
+static void measure_in_context(const arguments *a, int model, int atoms, int edges) {
+  eqs_context *c = NULL;
+  eqs_model *m = NULL;
+  eqs_model_options options = {.size = sizeof options, .precision = a->precision};
+  if (eqs_context_open(a->device, &c) != EQS_OK) fail(eqs_error());
+  if (eqs_model_load(c, a->model[model], &options, &m) != EQS_OK) fail(eqs_error());
+  measure(c, m, a->model[model], a, atoms, edges);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
 }
 
 static arguments parse(int argc, char **argv) {
@@ -191,15 +205,10 @@ int main(int argc, char **argv) {
     fprintf(stderr, "bench_gpu: SKIPPED, nothing measured: %s\n", eqs_error());
     return getenv("EQS_SKIP") ? 77 : 0;
   }
-  printf("model,precision,atoms,edges_per_atom,kernel,launches,us_per_atom\n");
-  for (int i = 0; i < a.n_model; i++) {
-    eqs_model *m = NULL;
-    eqs_model_options options = {.size = sizeof options, .precision = a.precision};
-    if (eqs_model_load(c, a.model[i], &options, &m) != EQS_OK) fail(eqs_error());
-    for (int j = 0; j < a.n_atoms; j++)
-      for (int k = 0; k < a.n_edges; k++) measure(c, m, a.model[i], &a, a.atoms[j], a.edges[k]);
-    eqs_model_free(&m);
-  }
   eqs_context_free(&c);
+  printf("model,precision,atoms,edges_per_atom,kernel,launches,us_per_atom\n");
+  for (int i = 0; i < a.n_model; i++)
+    for (int j = 0; j < a.n_atoms; j++)
+      for (int k = 0; k < a.n_edges; k++) measure_in_context(&a, i, a.atoms[j], a.edges[k]);
   return 0;
 }

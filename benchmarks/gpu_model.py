@@ -9,7 +9,7 @@ EQS_EMU_TRACE, see docs/gpu.md):
 
 Instructions come from the SASS (benchmarks/sass.py), loops times the trip counts of the model's
 shape below; bytes from the formulas below; occupancy from kernels/cuda/figures.txt. Nothing here
-is measured: neighbour lists, copies and whatever the host does between launches are left out.
+is measured: the neighbour search, copies and whatever the host does between launches are left out.
 
 usage: gpu_model.py KERNELS [--edges 28,80] [--atoms 10000] [--model medium|small] [--gpu H200]
                     [--markdown] [--measured BENCH_GPU.csv]
@@ -278,8 +278,8 @@ def describe(x, shape, tree, n, e, listed):
         x.l2 = edges * (48 + 4)
         x.dram, x.chain = x.l2, e / 4
     else:  # a warp per atom over the channels of a row, or a thread per atom
-        if base == "species_energy_kernel":
-            everything(root, work, 1)
+        if base in ("species_energy_kernel", "system_sum_kernel"):
+            everything(root, work, 1 if base[1] == "p" else n / 128)
             x.l2 = x.dram = n * 24
             return
         # Rows of 128 channels that are read and written, and those that a warp walks.
