@@ -269,18 +269,24 @@ def describe(x, shape, tree, n, e, listed):
         add(work, {"STS": 16, "LDS": 16, "STG": 16, "IADD3": 48}, 1)
         x.warps, x.chain = edges / 32, q / 4
         x.l2 = x.dram = edges * R * (16 + q)
-    elif base in ("density_forward_kernel", "density_reverse_kernel", "zbl_kernel"):
+    elif base in ("density_forward_kernel", "density_reverse_kernel"):
+        everything(root, work, math.ceil(e / 32))
+        x.l2 = x.dram = edges * (8 + 4 + 6 * 32 + 16)
+        x.warps, x.chain = n, 3 * math.ceil(e / 32)
+    elif base == "zbl_kernel":
         everything(root, work, e)
-        x.l2 = edges * {"d": 8 + 4 + 6 * 32 + 16, "z": 40}[base[0]]
-        x.dram, x.chain = x.l2, e * (1 if base[0] == "z" else 2)
+        x.l2, x.dram, x.chain = edges * 40, edges * 40, e
     elif base == "edge_force_kernel":
         iterate(root, work, 2 * e, "LDG", 4)
         x.l2 = edges * (48 + 4)
         x.dram, x.chain = x.l2, e / 4
     else:  # a warp per atom over the channels of a row, or a thread per atom
         if base in ("species_energy_kernel", "system_sum_kernel"):
-            everything(root, work, 1 if base[1] == "p" else n / 128)
+            everything(root, work, 1)
             x.l2 = x.dram = n * 24
+            if base[1] == "y":  # one block a system
+                everything(root, work, n / 128)
+                x.warps, x.chain = 4, n / 128
             return
         # Rows of 128 channels that are read and written, and those that a warp walks.
         f = shape.features(1)

@@ -156,17 +156,18 @@ FN void coupling_reverse_sums(const coupling_args *a, int tile, int j, lane *sum
 /* What divides an owner's message in MACE's density blocks, from a scalar per edge. */
 FN void density_forward_body(const density_args *a, int i) {
   double sum = 0;
-  for (int e = a->first[i]; e < a->first[i + 1]; e++) {
+  FOR_EDGES(e, a->first[i], a->first[i + 1]) {
     const real *c = (const real *)a->row[e] + a->column;
     double t = (double)((const real *)a->t)[e], v = (double)c[(a->orders - 1) * a->order_stride];
     for (int d = a->orders - 2; d >= 0; d--) v = v * t + (double)c[d * a->order_stride];
     sum += v;
   }
-  a->scale[i] = 1 / (a->gain * sum + a->offset);
+  sum = edge_total(sum);
+  if (LANE_LEADER) a->scale[i] = 1 / (a->gain * sum + a->offset);
 }
 
 FN void density_reverse_body(const density_args *a, int i) {
-  for (int e = a->first[i]; e < a->first[i + 1]; e++) {
+  FOR_EDGES(e, a->first[i], a->first[i + 1]) {
     const real *c = (const real *)a->row[e] + a->column;
     double t = (double)((const real *)a->t)[e], s = 0;
     for (int d = a->orders - 1; d > 0; d--) s = s * t + d * (double)c[d * a->order_stride];

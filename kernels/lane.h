@@ -127,6 +127,12 @@ FN real channel_total(lane v) {
   return v;
 }
 
+/* The sum of what the warp's threads have of their edges, on every one of them. */
+FN double edge_total(double v) {
+  for (int d = 16; d; d >>= 1) v += __shfl_xor_sync(0xffffffffu, v, d);
+  return v;
+}
+
 #else
 /* ------------------------------------------------------------------- one register, LW channels */
 #define FN       static inline __attribute__((always_inline))
@@ -292,6 +298,8 @@ FN void channel_sum(lane *s, int n, real *out, int stride) {
     for (int j = 0; j < LW && i + j < n; j++) out[(size_t)(i + j) * (size_t)stride] = r[j];
   }
 }
+
+FN double edge_total(double v) { return v; }
 
 FN real channel_total(lane v) {
   real sum = v[0];

@@ -91,14 +91,14 @@ OVER_ATOMS(species_energy, species_energy_args, n)
 OVER_ATOMS(edge_force, edge_force_args, n)
 OVER_ATOMS(edge_virial, edge_virial_args, n)
 OVER_ATOMS(zbl, zbl_args, n)
-OVER_ATOMS(density_forward, density_args, n_owner)
-OVER_ATOMS(density_reverse, density_args, n_owner)
 
 // A warp per row or atom.
 #define OVER_ROWS(op, args, count)                                                                 \
   KERNEL(op, args, warp < a.count, op##_body(&a, warp))                                            \
   LAUNCHER(op, args, count, WARPS)
 OVER_ROWS(edge_gather, edge_gather_args, n_owner)
+OVER_ROWS(density_forward, density_args, n_owner)
+OVER_ROWS(density_reverse, density_args, n_owner)
 OVER_ROWS(gate_forward, gate_args, n)
 OVER_ROWS(gate_reverse, gate_args, n)
 OVER_ROWS(silu_jet, silu_jet_args, n)
