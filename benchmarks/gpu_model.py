@@ -26,9 +26,8 @@ import subprocess
 import sass
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-# SMs, clock in GHz (below the highest boost, 1.98), DRAM in TB/s: NVIDIA's data sheets of the SXM
-# modules. L2: 5120 bytes a clock, as NVIDIA gives for the A100 and as published for the H100 (8,986
-# GB/s at 1.755 GHz); times 0.6 it is the 5.5 TB/s that microbenchmarks reach.
+# SMs, clock in Hz (below the highest boost, 1.98 GHz), DRAM in bytes a second: NVIDIA's data sheets
+# of the SXM modules. L2: 5120 bytes a clock, 8,986 GB/s at 1.755 GHz in table 3 of PMC10448217.
 GPUS = {"H100": (132, 1.755e9, 3.35e12), "H200": (132, 1.755e9, 4.8e12)}
 L2_PER_CLOCK, L2_BYTES = 5120, 50e6
 EFFICIENCY = 0.6
