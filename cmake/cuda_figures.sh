@@ -26,6 +26,7 @@ done | c++filt | sed -E 's/\(anonymous namespace\):://g; s/^(void )?([^(]*)\([^)
   awk '
     # Threads of a block, where they are not 128.
     function threads_of(name) {
+      if (name ~ /^(search_range|system_sum)/) return 512
       return name ~ /^conv_forward/ ? 256 : 128
     }
     function least(a, b) { return a < b ? a : b }
