@@ -184,8 +184,11 @@ class Sampling(unittest.TestCase):
                    "print('go', flush=True)\n"
                    "equisorb.gcmc(None, h, 'CO2', 298, 1e5, production=10**7)\n"
                    % (HOST.numbers.tolist(), HOST.positions.tolist(), HOST.cell.tolist()))
+        # A shell's background jobs ignore Ctrl-C, and their children with them.
         child = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE,
-                                 stderr=subprocess.PIPE, text=True)
+                                 stderr=subprocess.PIPE, text=True,
+                                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+        self.addCleanup(child.kill)
         self.assertEqual(child.stdout.readline(), "go\n")
         time.sleep(1)
         child.send_signal(signal.SIGINT)
