@@ -53,7 +53,7 @@ typedef struct importance_settings {
   double error;              /* 95 %, relative, of K_H; 0: spend the whole budget */
   int64_t max_energy;        /* expensive energies at most; 0 = 20000 */
   int64_t max_draw;          /* production draws at most; 0 = 100 max_energy */
-  int64_t table, table_max;  /* cheap poses at first, and at most; 0 = 10^6, 4 10^6 */
+  int64_t table, table_max;  /* cheap poses at first, and at most; 0 = 10^6, 1.6 10^7 */
   double eps;                /* defensive share, in (0, 1]; 0 = 0.1 */
   double heat;               /* surrogate's temperature over T; 0: 1, 1.5 or 2 by the pilots */
   int round, pilot;          /* draws per round; 0 = 400, 250; pilot -1: none, and what `fit` has
