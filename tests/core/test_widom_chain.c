@@ -273,7 +273,7 @@ Test(chain, error_bars_cover) {
     importance_settings s = settings(&w);
     s.seed = 2000 + seed;
     s.table = 20000;
-    s.error = 0.1;
+    s.error = 0.15;
     run(&s, &r);
     cr_assert(r.n_site > 0);
     hits += fabs(r.point[0].w - want) < r.point[0].w_95;
