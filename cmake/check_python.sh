@@ -17,5 +17,5 @@ pip=("$folder/bin/pip" install -q --no-compile --disable-pip-version-check)
   echo "torch was installed"
   exit 1
 }
-EQUISORB=$command "$folder/bin/python" -W error::DeprecationWarning -m unittest discover \
+EQUISORB=$command "$folder/bin/python" -m unittest discover \
   -s tests/python -t tests/python
