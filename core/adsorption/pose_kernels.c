@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 #include "core/adsorption/pose_kernels.h"
 
+#include "core/adsorption/random.h"
 #include "core/neighbors.h"
 
 #include <math.h>
@@ -158,12 +159,6 @@ void pose_kernels_close(pose_kernels *k) {
 
 /* ---- drawing */
 
-static void normal_pair(const double u[2], double out[2]) {
-  double radius = sqrt(-2 * log1p(-u[0]));
-  out[0] = radius * cos(TWO_PI * u[1]);
-  out[1] = radius * sin(TWO_PI * u[1]);
-}
-
 /* A direction in p dimensions: s g + (1 - s)(g.c) c, normalised. */
 static void draw_toward(int p, double s, const double *c, double *g) {
   double along = 0, square = 0;
@@ -188,8 +183,8 @@ static int pick(int n, const double *share, double u) {
 void pose_kernels_draw(const pose_kernels *k, const double *u, pose *out) {
   int i = pick(k->n, k->weight, u[0]), part = pick(KERNEL_PARTS, k->share, u[1]);
   double h = widths[part / KERNEL_SPREADS], g[4], f[3];
-  normal_pair(u + 2, g);
-  normal_pair(u + 4, g + 2);
+  memcpy(g, u + 2, sizeof g);
+  random_make_normal(g, 4);
   for (int j = 0; j < 3; j++) {
     f[j] = k->center[i][j] +
            h * (g[0] * k->inverse[j] + g[1] * k->inverse[3 + j] + g[2] * k->inverse[6 + j]);
@@ -197,8 +192,8 @@ void pose_kernels_draw(const pose_kernels *k, const double *u, pose *out) {
   }
   for (int j = 0; j < 3; j++)
     out->position[j] = f[0] * k->cell[j] + f[1] * k->cell[3 + j] + f[2] * k->cell[6 + j];
-  normal_pair(u + 6, g);
-  normal_pair(u + 8, g + 2);
+  memcpy(g, u + 6, sizeof g);
+  random_make_normal(g, 4);
   draw_toward(k->turn == TURN_AXIS ? 3 : 4, spreads[part % KERNEL_SPREADS], k->toward[i], g);
   if (k->turn == TURN_AXIS) turn_axis(k->axis, g, out->quaternion);
   else memcpy(out->quaternion, g, sizeof out->quaternion);

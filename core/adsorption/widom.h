@@ -9,8 +9,8 @@
 #define EQS_WIDOM_H
 
 #include "core/adsorption/pose.h"
+#include "core/units.h"
 
-#define BOLTZMANN_EV     8.617333262e-5    /* eV/K */
 #define GAS_CONSTANT     8.314462618       /* J/mol/K */
 #define EV_KJ_MOL        96.48533212       /* kJ/mol per eV */
 #define MASS_UNIT_KG     1.66053906660e-27 /* kg per atomic mass unit */

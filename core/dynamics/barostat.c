@@ -15,9 +15,9 @@
 
 #include "core/adsorption/random.h"
 #include "core/dynamics/thermostat.h"
-#include "core/dynamics/units.h"
 #include "core/dynamics/verlet.h"
 #include "core/neighbors.h"
+#include "core/units.h"
 
 #define LARGEST_STRAIN 0.1 /* of a step */
 

@@ -10,9 +10,9 @@
 #include "core/adsorption/random.h"
 #include "core/dynamics/barostat.h"
 #include "core/dynamics/thermostat.h"
-#include "core/dynamics/units.h"
 #include "core/dynamics/verlet.h"
 #include "core/neighbors.h"
+#include "core/units.h"
 
 enum { IMAGE_MOST = 1000000000 };
 

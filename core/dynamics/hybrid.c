@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "core/adsorption/random.h"
-#include "core/dynamics/units.h"
 #include "core/dynamics/verlet.h"
+#include "core/units.h"
 
 typedef struct trajectory {
   const hybrid_settings *s;

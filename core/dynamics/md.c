@@ -12,7 +12,7 @@
 #include "core/clock.h"
 #include "core/dynamics/md_files.h"
 #include "core/dynamics/model_force.h"
-#include "core/dynamics/units.h"
+#include "core/units.h"
 #include "io/elements.h"
 
 typedef struct md_run {

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "core/dynamics/units.h"
 #include "core/locale_c.h"
+#include "core/units.h"
 #include "io/xyz.h"
 
 static const char kind[] = "EQSMD001";

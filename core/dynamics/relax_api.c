@@ -5,7 +5,7 @@
 
 #include "core/dynamics/model_force.h"
 #include "core/dynamics/relax.h"
-#include "core/dynamics/units.h"
+#include "core/units.h"
 
 struct eqs_relaxed {
   int n, first[2], pbc[3];

@@ -9,8 +9,8 @@
 #include <math.h>
 
 #include "core/adsorption/random.h"
-#include "core/dynamics/units.h"
 #include "core/dynamics/verlet.h"
+#include "core/units.h"
 
 double thermostat_kt(const dynamics *d) { return BOLTZMANN_EV * d->s.temperature; }
 

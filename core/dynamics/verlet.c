@@ -4,7 +4,7 @@
 
 #include <math.h>
 
-#include "core/dynamics/units.h"
+#include "core/units.h"
 
 void verlet_kick(int n, const double *mass, const double (*force)[3], double dt,
                  double (*velocity)[3]) {

@@ -43,3 +43,14 @@ same() {
   diff "$1" "$2" || true
   fail "$3"
 }
+# A made-up host, wide enough for a guest: host.xyz.
+write_host() {
+  cat > host.xyz << XYZ
+4
+Lattice="9 0 0 1.5 9.5 0 -1 0.5 10" Properties=species:S:1:pos:R:3 pbc="T T T"
+O 0.3 0.2 0.1
+C 1.5 0.4 0.1
+H 2.2 1.2 0.3
+Zn -0.4 1.9 1.0
+XYZ
+}

@@ -88,14 +88,7 @@ head -c 100 whole.state > broken.state
 check 1 "a broken checkpoint" "${long[@]}" --checkpoint broken.state
 
 # With a model: its weights are random, but it must run through every kind of energy.
-cat > host.xyz << XYZ
-4
-Lattice="9 0 0 1.5 9.5 0 -1 0.5 10" Properties=species:S:1:pos:R:3 pbc="T T T"
-O 0.3 0.2 0.1
-C 1.5 0.4 0.1
-H 2.2 1.2 0.3
-Zn -0.4 1.9 1.0
-XYZ
+write_host
 for energy in model sum; do
   check 0 "$energy" "$equisorb" gcmc host.xyz --model "$model" --gas H2O \
     --temperature 600 --pressure 1e6 --energy $energy --scale 0.1 --cycles 20 --moves 10 --trials 2

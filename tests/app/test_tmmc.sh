@@ -104,14 +104,7 @@ cp whole.state.pilot broken.state.pilot
 check 1 "a broken checkpoint" "${short[@]}" --checkpoint broken.state
 
 # With a model: its weights are random, but it must run through every kind of energy.
-cat > host.xyz << XYZ
-4
-Lattice="9 0 0 1.5 9.5 0 -1 0.5 10" Properties=species:S:1:pos:R:3 pbc="T T T"
-O 0.3 0.2 0.1
-C 1.5 0.4 0.1
-H 2.2 1.2 0.3
-Zn -0.4 1.9 1.0
-XYZ
+write_host
 for energy in model sum; do
   check 0 "$energy" "$equisorb" tmmc host.xyz --model "$model" --gas H2O --temperature 600 \
     --pressure 1e5,1e6 --energy $energy --scale 0.1 --cycles 40 --equilibration 40 --moves 10 \

@@ -6,7 +6,7 @@
 
 #include <criterion/criterion.h>
 
-#include "core/dynamics/units.h"
+#include "core/units.h"
 
 #define KT (BOLTZMANN_EV * 300)
 

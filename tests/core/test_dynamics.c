@@ -8,7 +8,7 @@
 #include <stdlib.h>
 
 #include "core/adsorption/random.h"
-#include "core/dynamics/units.h"
+#include "core/units.h"
 
 #define KT (BOLTZMANN_EV * 300)
 

@@ -1,7 +1,7 @@
 /* units.h -- what turns amu, angstrom and femtoseconds into eV, and temperatures into energies.
  * CODATA 2018. SPDX-License-Identifier: MIT */
-#ifndef EQS_DYNAMICS_UNITS_H
-#define EQS_DYNAMICS_UNITS_H
+#ifndef EQS_UNITS_H
+#define EQS_UNITS_H
 
 #define BOLTZMANN_EV 8.617333262e-5 /* eV/K */
 /* u (angstrom/fs)^2 in eV; its inverse is the acceleration of 1 u by 1 eV/angstrom, angstrom/fs^2
