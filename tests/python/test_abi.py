@@ -1,4 +1,4 @@
-"""Every struct of the package has the members of core/equisorb.h, of the same size at the same
+"""Every struct of the package has the members of core/equisorb*.h, of the same size at the same
 place: the header's compiler says. SPDX-License-Identifier: MIT"""
 import ctypes
 import json
@@ -12,12 +12,12 @@ import unittest
 from equisorb import _library
 
 root = pathlib.Path(__file__).resolve().parents[2]
-header = root / "core" / "equisorb.h"
+headers = sorted((root / "core").glob("equisorb*.h"))
 
 
 def members_in_header(name):
     """Members of a struct by its text, in order: none may be missing in the package."""
-    text = re.sub(r"/\*.*?\*/", "", header.read_text(), flags=re.S)
+    text = re.sub(r"/\*.*?\*/", "", "".join(h.read_text() for h in headers), flags=re.S)
     body = re.search(r"typedef struct %s \{(.*?)\} %s;" % (name, name), text, re.S).group(1)
     names = []
     for line in body.split(";"):

@@ -1,0 +1,111 @@
+/* equisorb_dynamics.h -- the public interface to molecular dynamics and relaxation.
+ *
+ * A part of equisorb.h, which says what holds for all of it and is the header to include.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef EQUISORB_DYNAMICS_H
+#define EQUISORB_DYNAMICS_H
+
+#ifndef EQUISORB_H
+#error "include equisorb.h"
+#endif
+
+/* ------------------------------------------------------------------------ molecular dynamics */
+
+/* Masses are the standard atomic weights. Times in fs, pressures in Pa. */
+typedef struct eqs_md_options {
+  size_t size;
+  const char *thermostat;   /* NULL = "none": constant energy; "langevin", "csvr", "nose-hoover" */
+  const char *barostat;     /* NULL = "none"; "isotropic", "full": stochastic cell rescaling */
+  int64_t steps;            /* of the whole run, those before a checkpoint included */
+  double timestep;          /* fs; 0 = 0.5 */
+  double temperature;       /* K; also that of the velocities drawn at the start */
+  double thermostat_time;   /* fs; 0 = 100; one over the friction of "langevin" */
+  double pressure;          /* Pa */
+  double barostat_time;     /* fs; 0 = 1000 */
+  double compressibility;   /* 1/Pa; 0 = 1e-10; an estimate, the averages do not depend on it */
+  uint64_t seed;            /* below 2^63 */
+  const char *log;          /* CSV of energies, temperature, pressure, cell; NULL = none */
+  int64_t log_every;        /* steps; 0 = 10 */
+  const char *trajectory;   /* extended XYZ with momenta, or FILE.h5: H5MD; NULL = none */
+  int64_t trajectory_every; /* steps; 0 = 100 */
+  int unwrapped;            /* 1: positions in it are continuous in time */
+  const char *checkpoint;   /* file; NULL = none */
+  int64_t checkpoint_every; /* steps; 0 = 1000 */
+  int go_on;                /* 1: a checkpoint that exists is continued; 0: it is refused */
+  const char *final_state;  /* extended XYZ of the last good state; NULL = none */
+  double limit_temperature; /* K; 0 = ten times the temperature, at least 10000 */
+  double limit_force;       /* eV/angstrom on an atom; 0 = 500 */
+  double limit_energy;      /* eV per atom that the conserved energy may be off; 0 = 1 */
+} eqs_md_options;
+
+typedef struct eqs_md_progress {
+  size_t size;
+  int64_t step, steps;
+  double time;                     /* ps */
+  double temperature;              /* K */
+  double potential;                /* eV */
+  double pressure;                 /* Pa; NAN without a volume */
+  double ns_per_day, seconds_left; /* NAN while unknown */
+} eqs_md_progress;
+
+/* After every step. 1 stops: the checkpoint is written first; 2 writes it and goes on. */
+typedef int (*eqs_md_watch)(const eqs_md_progress *p, void *user);
+
+/* Of all steps of the run, those before a checkpoint included. */
+typedef struct eqs_md_summary {
+  size_t size;
+  int64_t step;                           /* steps made */
+  double temperature, temperature_spread; /* K: mean, standard deviation */
+  double pressure;                        /* Pa, mean; NAN without a volume */
+  double volume;                          /* angstrom^3, mean; 0 without */
+  double drift; /* eV per atom and ps: slope of a straight line through the conserved energy */
+} eqs_md_summary;
+
+/* Molecular dynamics of frame i. The same bits for any number of threads, and for a run that is
+ * stopped and continued. log, trajectory and checkpoint belong together: continuing cuts the first
+ * two back to the checkpoint. watch and out may be NULL. EQS_ERR_ARGUMENT: options, or a checkpoint
+ * of other settings. EQS_ERR_DIVERGED: a limit is passed or something is not finite (names the step
+ * and the atom): the last good state is in final_state, the checkpoint is the last one on schedule.
+ * EQS_ERR_INTERRUPTED: the watch stopped it. */
+EQS_API eqs_status eqs_md(eqs_context *c, const eqs_model *m, const eqs_structures *frames, int i,
+                          const eqs_md_options *options, eqs_md_watch watch, void *user,
+                          eqs_md_summary *out) EQS_CHECK;
+
+/* -------------------------------------------------------------------------------- relaxation */
+
+typedef struct eqs_relax_options {
+  size_t size;
+  const char *method; /* NULL = "lbfgs"; "fire" */
+  const char *cell;   /* NULL = "fixed"; "isotropic", "full" */
+  double force;       /* eV/angstrom: done when no atom feels more; 0 = 0.01 */
+  double stress;      /* Pa: and no component of the stress is further from -pressure; 0 = 1e7 */
+  double pressure;    /* Pa, from outside */
+  int64_t max_steps;  /* 0 = 1000 */
+} eqs_relax_options;
+
+typedef struct eqs_relax_progress {
+  size_t size;
+  int64_t step, max_steps;
+  double energy; /* eV */
+  double force;  /* eV/angstrom, the largest */
+  double stress; /* Pa, the largest, less the pressure; 0 with a fixed cell */
+} eqs_relax_progress;
+
+typedef int (*eqs_relax_watch)(const eqs_relax_progress *p, void *user); /* non-zero stops */
+
+typedef struct eqs_relaxed eqs_relaxed;
+
+/* Moves atoms, and the cell if asked, to where energy plus pressure times volume is least.
+ * *out is set on success and with EQS_ERR_INTERRUPTED, also where max_steps did not suffice.
+ * EQS_ERR_ARGUMENT: options; EQS_ERR_DIVERGED: no finite energy. watch may be NULL. */
+EQS_API eqs_status eqs_relax(eqs_context *c, const eqs_model *m, const eqs_structures *frames,
+                             int i, const eqs_relax_options *options, eqs_relax_watch watch,
+                             void *user, eqs_relaxed **out) EQS_CHECK;
+/* The structure and its energy, forces and stress; pointers belong to r. `last` may be NULL.
+ * Returns 1 if the criteria are met. */
+EQS_API int eqs_relaxed_view(const eqs_relaxed *r, eqs_systems *systems, eqs_result *result,
+                             eqs_relax_progress *last);
+EQS_API void eqs_relaxed_free(eqs_relaxed **r);
+
+#endif
