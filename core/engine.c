@@ -188,7 +188,7 @@ static eqs_status sum_edges(void *argument, int block, arena *scratch) {
 eqs_status engine_sum_edges(const kernel_ops *k, workspace *w, const batch *b,
                             const double (*gradient)[3], double (*forces)[3], double (*virial)[9]) {
   edge_sums sums = {k, b, gradient, forces, virial};
-  return workspace_run(w, batch_blocks(b, b->n), sum_edges, &sums);
+  return workspace_run(w, batch_blocks(b, batch_rows(b)), sum_edges, &sums);
 }
 
 /* (1/V) sum of v (x) dE/dv, symmetrised. */

@@ -35,7 +35,8 @@ eqs_status engine_check_systems(const eqs_systems *s) EQS_CHECK;
  * EQS_ERR_ARGUMENT names the first atom that the model does not know. */
 eqs_status engine_species(const eqs_model *m, const eqs_systems *s, int *species,
                           unsigned char *present) EQS_CHECK;
-/* Forces of n atoms and, unless that is NULL, their virials, from dE/d(edge vector). */
+/* Forces of all atoms and, unless that is NULL, their virials (ghosts' are zero), from dE/d(edge
+ * vector). */
 eqs_status engine_sum_edges(const kernel_ops *k, workspace *w, const batch *b,
                             const double (*gradient)[3], double (*forces)[3],
                             double (*virial)[9]) EQS_CHECK;

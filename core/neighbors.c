@@ -26,7 +26,8 @@ struct search {
   neighbors *nb;
   const eqs_systems *s;
   double cutoff;
-  int fill; /* 0: count into first[i + 1]; 1: write the edges */
+  int n_center; /* atoms 0 .. n_center - 1 have edges */
+  int fill;     /* 0: count into first[i + 1]; 1: write the edges */
   search_box *box;
   search_cells cells;
 };
@@ -351,7 +352,7 @@ static eqs_status search_one(const struct search *a, search_box *b, int i) {
 
 static eqs_status search_task(void *argument, int block, arena *scratch) {
   const struct search *a = argument;
-  int n = a->nb->n, end = block_end(block, n);
+  int n = a->n_center, end = block_end(block, n);
   (void)scratch;
   for (int i = block_begin(block, n); i < end;) {
     search_box *b = a->box + search_system(a->box, a->s->n_system, i);
@@ -443,21 +444,31 @@ static eqs_status place_edges(neighbors *nb) {
   return EQS_OK;
 }
 
-static eqs_status build(neighbors *nb, workspace *work, const eqs_systems *s, double cutoff) {
-  struct search a = {.nb = nb, .s = s, .cutoff = cutoff};
+/* Makes room for n atoms, of which those from n_center on have no edges. */
+static eqs_status begin_list(neighbors *nb, int n, int n_center) {
+  nb->n = n;
+  nb->n_edge = 0;
+  EQS_TRY(reserve_atoms(nb, (size_t)n));
+  memset(nb->first + n_center + 1, 0, (size_t)(n - n_center) * sizeof *nb->first);
+  arena_reset(&nb->scratch);
+  return EQS_OK;
+}
+
+/* n_center: -1 = all. */
+static eqs_status build(neighbors *nb, workspace *work, const eqs_systems *s, int n_center,
+                        double cutoff) {
+  int n = s->n_system ? s->first[s->n_system] : 0;
+  struct search a = {.nb = nb, .s = s, .cutoff = cutoff, .n_center = n_center < 0 ? n : n_center};
   a.cells.x = (const double(*)[3])s->position;
   size_t n_system = (size_t)s->n_system;
-  nb->n = s->n_system ? s->first[s->n_system] : 0;
-  nb->n_edge = 0;
-  EQS_TRY(reserve_atoms(nb, (size_t)nb->n));
-  arena_reset(&nb->scratch);
+  EQS_TRY(begin_list(nb, n, a.n_center));
   EQS_TRY(arena_take_zero(&nb->scratch, n_system, sizeof *a.box, &a.box));
   EQS_TRY(take_cells(nb, (size_t)nb->n, n_system, &a.cells));
   EQS_TRY(workspace_run(work, block_count(s->n_system), box_task, &a));
-  EQS_TRY(workspace_run(work, block_count(nb->n), search_task, &a));
+  EQS_TRY(workspace_run(work, block_count(a.n_center), search_task, &a));
   EQS_TRY(place_edges(nb));
   a.fill = 1;
-  EQS_TRY(workspace_run(work, block_count(nb->n), search_task, &a));
+  EQS_TRY(workspace_run(work, block_count(a.n_center), search_task, &a));
   transpose(nb);
   return EQS_OK;
 }
@@ -470,11 +481,110 @@ eqs_status neighbors_boxes(const eqs_systems *s, double cutoff, search_box *box)
   return EQS_OK;
 }
 
-eqs_status neighbors_build(neighbors *nb, const eqs_systems *s, double cutoff) {
+static eqs_status build_for(neighbors *nb, const eqs_systems *s, int n_center, double cutoff) {
   EQS_TRY(neighbors_check(s, cutoff));
   arena thread = {0};
   workspace alone = {.threads = 1, .n_thread_arena = 1, .thread = &thread};
-  return build(nb, nb->work ? nb->work : &alone, s, cutoff);
+  return build(nb, nb->work ? nb->work : &alone, s, n_center, cutoff);
+}
+
+eqs_status neighbors_build(neighbors *nb, const eqs_systems *s, double cutoff) {
+  return build_for(nb, s, -1, cutoff);
+}
+
+eqs_status neighbors_build_owned(neighbors *nb, const eqs_systems *s, int n_owned, double cutoff) {
+  return build_for(nb, s, n_owned, cutoff);
+}
+
+/* ---- a list of the caller's */
+
+typedef struct given_list {
+  neighbors *nb;
+  const double (*x)[3];
+  search_box box; /* without periods */
+  const int64_t *first;
+  const int *neighbor;
+  int fill;
+} given_list;
+
+/* Neighbour q of atom i, if it is near enough: *r2 is negative if not. */
+static eqs_status given_edge(const given_list *g, int i, int64_t q, double v[3], double *r2) {
+  static const int home[3] = {0, 0, 0};
+  int j = g->neighbor[q];
+  if (j < 0 || j >= g->nb->n)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d: its neighbour %d does not exist (there are %d atoms)",
+             i + 1, j + 1, g->nb->n);
+  if (j == i) EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d is a neighbour of itself", i + 1);
+  *r2 = search_vector(&g->box, g->x[i], g->x[j], home, v);
+  if (!(*r2 < g->box.cutoff2)) *r2 = -1;
+  else if (*r2 < closest * closest)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "atoms %d and %d are on one place (%.2g angstrom apart); remove one",
+             i + 1, j + 1, sqrt(*r2));
+  return EQS_OK;
+}
+
+static eqs_status given_atom(const given_list *g, int i) {
+  neighbors *nb = g->nb;
+  int64_t found = 0;
+  double v[3], r2;
+  int at = g->fill ? nb->first[i] : 0, begin = at;
+  for (int64_t q = g->first[i]; q < g->first[i + 1]; q++) {
+    EQS_TRY(given_edge(g, i, q, v, &r2));
+    if (r2 < 0) continue;
+    found++;
+    if (!g->fill) continue;
+    nb->center[at] = i;
+    nb->neighbor[at] = g->neighbor[q];
+    memset(nb->image[at], 0, sizeof *nb->image);
+    memcpy(nb->vector[at++], v, sizeof v);
+  }
+  if (!g->fill) {
+    if (found > SEARCH_PAIRS) return too_many(&g->box, "the list of an atom is too long");
+    nb->first[i + 1] = (int)found;
+    return EQS_OK;
+  }
+  sort_edges(nb, (size_t)begin, (size_t)at);
+  for (int e = begin + 1; e < at; e++)
+    if (nb->neighbor[e] == nb->neighbor[e - 1])
+      EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d: its neighbour %d is given twice", i + 1,
+               nb->neighbor[e] + 1);
+  return EQS_OK;
+}
+
+typedef struct given_blocks {
+  const given_list *g;
+  int n;
+} given_blocks;
+
+static eqs_status given_task(void *argument, int block, arena *scratch) {
+  const given_blocks *t = argument;
+  (void)scratch;
+  for (int i = block_begin(block, t->n); i < block_end(block, t->n); i++)
+    EQS_TRY(given_atom(t->g, i));
+  return EQS_OK;
+}
+
+eqs_status neighbors_take(neighbors *nb, const eqs_systems *s, int n_owned, const int64_t *first,
+                          const int *neighbor, double cutoff) {
+  given_list g = {
+      .nb = nb, .x = (const double(*)[3])s->position, .first = first, .neighbor = neighbor};
+  given_blocks t = {&g, n_owned};
+  arena thread = {0};
+  workspace alone = {.threads = 1, .n_thread_arena = 1, .thread = &thread};
+  workspace *work = nb->work ? nb->work : &alone;
+  EQS_TRY(neighbors_check(s, cutoff));
+  EQS_TRY(set_cell(s, 0, cutoff, &g.box));
+  if (first[0] != 0) EQS_FAIL(EQS_ERR_ARGUMENT, "the list of neighbours does not begin at 0");
+  for (int i = 0; i < n_owned; i++)
+    if (first[i + 1] < first[i])
+      EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d: its neighbours end before they begin", i + 1);
+  EQS_TRY(begin_list(nb, s->first[1], n_owned));
+  EQS_TRY(workspace_run(work, block_count(n_owned), given_task, &t));
+  EQS_TRY(place_edges(nb));
+  g.fill = 1;
+  EQS_TRY(workspace_run(work, block_count(n_owned), given_task, &t));
+  transpose(nb);
+  return EQS_OK;
 }
 
 void neighbors_free(neighbors *nb) {

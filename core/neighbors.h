@@ -37,6 +37,15 @@ typedef struct neighbors {
  * EQS_ERR_MEMORY. The list is unusable after an error. Same bits for any number of threads; `work`
  * must not be in use by anybody else meanwhile. */
 eqs_status neighbors_build(neighbors *nb, const eqs_systems *s, double cutoff) EQS_CHECK;
+/* The same of one system with edges for its atoms 0 .. n_owned - 1 alone; the others are neighbours
+ * only. Not every edge has an opposite then. */
+eqs_status neighbors_build_owned(neighbors *nb, const eqs_systems *s, int n_owned,
+                                 double cutoff) EQS_CHECK;
+/* That list of a system without periods, the neighbours of owned atom i among neighbor[first[i]] ..
+ * neighbor[first[i + 1] - 1]: the same bits. EQS_ERR_ARGUMENT also for offsets that decrease, a
+ * neighbour that does not exist, is the atom itself or comes twice. */
+eqs_status neighbors_take(neighbors *nb, const eqs_systems *s, int n_owned, const int64_t *first,
+                          const int *neighbor, double cutoff) EQS_CHECK;
 void neighbors_free(neighbors *nb);
 
 /* For a search elsewhere: whether the batch makes sense, positions apart (they are not read); and

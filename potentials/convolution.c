@@ -290,7 +290,7 @@ static eqs_status reverse(const convolution *c, const batch *b, int begin, int e
   edge_block s;
   /* Where the adjoint of h is not wanted (rows of elements), the centres own the edges, so that the
    * adjoint aggregate is read once per atom. */
-  int by_center = !h_bar && !f && c->in.size == c->in.pitch[0];
+  int by_center = !h_bar && !f && convolution_by_center(c);
   EQS_TRY(gather_edges(c, b, begin, end, !by_center, by_center ? h_row : NULL, scratch, &s));
   EQS_TRY(measure_edges(c, b, 1, f, scratch, &s));
   size_t n = (size_t)s.edges.n, tiled = kernel_tiles(n) * KERNEL_EDGE_TILE;

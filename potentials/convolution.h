@@ -56,6 +56,12 @@ eqs_status convolution_forward(const convolution *c, const batch *b, int begin, 
                                const void *h, const int *h_row, void *a, const density_use *density,
                                arena *scratch) EQS_CHECK;
 
+/* Whether begin .. end-1 of convolution_reverse are centres instead where h_bar is NULL: features
+ * are scalars of elements then. */
+static inline int convolution_by_center(const convolution *c) {
+  return c->in.size == c->in.pitch[0];
+}
+
 /* For neighbours begin .. end-1: adjoint of their features into h_bar[end-begin][in.size] (or NULL)
  * and dE/d(vector) of all edges that point to them, added to gradient. a_bar: [n][out.size] for all
  * atoms; density_bar: [n] or NULL. */

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "core/device.h"
+#include "potentials/halo.h"
 #include "potentials/mace_parts.h"
 #include "potentials/species_groups.h"
 
@@ -39,9 +40,18 @@ typedef struct pass {
   int n_kept[LAYERS_MAX]; /* of atoms 0 .. n_kept - 1 */
   double *kept_scale[LAYERS_MAX];
   void *a_bar;
+  void *up_bar; /* where it travels: see sends_up */
   double *density_bar;
   void *edge_bar; /* attention: [n_edge][row] of one layer */
 } pass;
+
+/* Ghosts: what crosses domains is up(h), which is all that a layer reads of neighbours, or h, where
+ * their rows of attention are made of it as well. Back comes the adjoint of h, which asks for
+ * nothing more at its owner, unless that of up(h) is smaller. */
+static int sends_up(const mace_layer *l) { return !l->conv.network; }
+static int returns_up(const mace_layer *l) {
+  return !l->conv.network && l->up.out.size < l->up.in.size;
+}
 
 static device *device_of(const pass *p) { return p->k->device; }
 
@@ -369,15 +379,21 @@ static void add_reverse(const pass *p, const linear_map *map, int begin, int n, 
                      row_at(p->k, p->h_bar[p->layer - 1], begin, map->in.size), 1);
 }
 
-/* The edges that point to a block of neighbours. */
+/* The first layer's edges are walked by centre, the others by neighbour, ghosts included. */
+static int edge_rows(const pass *p) {
+  int by_center = !p->layer && convolution_by_center(&p->m->layer[0].conv);
+  return by_center ? p->b->n : batch_rows(p->b);
+}
+
+/* The edges that point to a block of neighbours, or start there. */
 static eqs_status edge_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
-  int begin = batch_block_begin(p->b, block, p->b->n);
-  int end = batch_block_end(p->b, block, p->b->n);
-  void *up_bar = NULL;
-  if (p->layer) EQS_TRY(take_rows(scratch, k, end - begin, &l->up.out, &up_bar));
+  int rows = edge_rows(p), begin = batch_block_begin(p->b, block, rows);
+  int end = batch_block_end(p->b, block, rows), travels = p->layer && p->up_bar && returns_up(l);
+  void *up_bar = travels ? row_at(k, p->up_bar, begin, l->up.out.size) : NULL;
+  if (p->layer && !travels) EQS_TRY(take_rows(scratch, k, end - begin, &l->up.out, &up_bar));
   if (l->conv.network) {
     edge_features f = {.source = p->attend_from[p->layer],
                        .target = p->attend_to[p->layer],
@@ -391,8 +407,53 @@ static eqs_status edge_task(void *argument, int block, arena *scratch) {
                                 p->layer ? NULL : p->b->species, p->a_bar,
                                 l->density ? p->density_bar : NULL, up_bar, p->gradient, scratch));
   }
-  if (p->layer) add_reverse(p, &l->up, begin, end - begin, up_bar);
+  if (p->layer && !travels) add_reverse(p, &l->up, begin, end - begin, up_bar);
   return EQS_OK;
+}
+
+/* The adjoint of up(h) that came home. */
+static eqs_status up_task(void *argument, int block, arena *scratch) {
+  const pass *p = argument;
+  const linear_map *up = &p->m->layer[p->layer].up;
+  int begin = batch_block_begin(p->b, block, p->b->n);
+  int end = batch_block_end(p->b, block, p->b->n);
+  (void)scratch;
+  add_reverse(p, up, begin, end - begin, row_at(p->k, p->up_bar, begin, up->out.size));
+  return EQS_OK;
+}
+
+/* What the next layer reads of ghosts, from their features. */
+static eqs_status ghost_task(void *argument, int block, arena *scratch) {
+  const pass *p = argument;
+  const mace_layer *next = p->m->layer + p->layer + 1;
+  const layout *h = &next[-1].product.out;
+  int ghosts = batch_rows(p->b) - p->b->n, begin = batch_block_begin(p->b, block, ghosts);
+  node_block s = {.begin = p->b->n + begin, .n = batch_block_end(p->b, block, ghosts) - begin};
+  (void)scratch;
+  s.h = row_at(p->k, p->h[p->layer], s.begin, h->size);
+  map_rows(&next->up, &s, p->up[p->layer + 1]);
+  map_rows(&next->attend_from, &s, p->attend_from[p->layer + 1]);
+  return EQS_OK;
+}
+
+/* Between layers t and t + 1. */
+static eqs_status fetch_ghosts(pass *p, workspace *w) {
+  const mace_layer *next = p->m->layer + p->layer + 1;
+  int t = p->layer;
+  if (!p->b->halo) return EQS_OK;
+  if (sends_up(next)) return halo_exchange(p->b, p->k, t + 1, p->up[t + 1], next->up.out.size, 0);
+  EQS_TRY(halo_exchange(p->b, p->k, t + 1, p->h[t], next->up.in.size, 0));
+  return workspace_run(w, batch_blocks(p->b, batch_rows(p->b) - p->b->n), ghost_task, p);
+}
+
+/* Behind the reverse of layer t > 0. */
+static eqs_status return_ghosts(pass *p, workspace *w) {
+  const mace_layer *l = p->m->layer + p->layer;
+  if (!p->b->halo) return EQS_OK;
+  if (!returns_up(l))
+    return halo_exchange(p->b, p->k, p->layer, p->h_bar[p->layer - 1], l->up.in.size, 1);
+  EQS_TRY(halo_exchange(p->b, p->k, p->layer, p->up_bar, l->up.out.size, 1));
+  return workspace_run(w, batch_blocks(p->b, p->b->n), up_task, p);
 }
 
 /* Attention: what the edges of a block's centres left for the centres. */
@@ -443,7 +504,7 @@ static int atoms_kept(int n, size_t row_bytes) {
 
 static eqs_status take_arrays(pass *p, arena *shared) {
   const mace *m = p->m;
-  int n = p->b->n, widest = 0, widest_row = 0;
+  int n = p->b->n, rows = batch_rows(p->b), widest = 0, widest_row = 0, widest_up = 0;
   p->up[0] = m->layer[0].up_rows;
   if (p->b->rows) {
     use_kept_rows(p);
@@ -452,22 +513,27 @@ static eqs_status take_arrays(pass *p, arena *shared) {
   for (int t = 0; t < m->n_layer; t++) {
     const mace_layer *l = m->layer + t;
     if (l->conv.out.size > widest) widest = l->conv.out.size;
-    if (t) EQS_TRY(take_rows(shared, p->k, n, &l->up.out, &p->up[t]));
+    if (t) EQS_TRY(take_rows(shared, p->k, rows, &l->up.out, &p->up[t]));
+    if (t && returns_up(l) && l->up.out.size > widest_up) widest_up = l->up.out.size;
     if (l->conv.network) {
       const layout *row = &l->attend_from.out;
       if (row->size > widest_row) widest_row = row->size;
-      EQS_TRY(take_rows(shared, p->k, n, row, &p->attend_from[t]));
+      EQS_TRY(take_rows(shared, p->k, rows, row, &p->attend_from[t]));
       EQS_TRY(take_rows(shared, p->k, n, row, &p->attend_to[t]));
     }
     if (t + 1 == m->n_layer) continue;
-    EQS_TRY(take_rows(shared, p->k, n, &l->product.out, &p->h[t]));
+    EQS_TRY(take_rows(shared, p->k, rows, &l->product.out, &p->h[t]));
     if (!p->gradient) continue;
-    EQS_TRY(take_rows(shared, p->k, n, &l->product.out, &p->h_bar[t]));
+    EQS_TRY(take_rows(shared, p->k, rows, &l->product.out, &p->h_bar[t]));
+    halo_zero(p->b, p->k, p->h_bar[t], l->product.out.size);
     p->n_kept[t] = atoms_kept(n, (size_t)l->mixed.size * p->k->real_size);
     EQS_TRY(take_rows(shared, p->k, p->n_kept[t], &l->mixed, &p->kept[t]));
     EQS_TRY(arena_take(shared, (size_t)p->n_kept[t], sizeof(double), &p->kept_scale[t]));
   }
   if (!p->gradient) return EQS_OK;
+  if (p->b->halo && widest_up)
+    EQS_TRY(
+        arena_take(shared, mul_size((size_t)rows, (size_t)widest_up), p->k->real_size, &p->up_bar));
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *p->density_bar, &p->density_bar));
   EQS_TRY(arena_take(shared, mul_size((size_t)p->b->nb->n_edge, (size_t)widest_row),
                      p->k->real_size, &p->edge_bar));
@@ -478,7 +544,7 @@ eqs_status mace_evaluate(const potential *base, workspace *w, const batch *b, do
                          double (*gradient)[3]) {
   const mace *m = (const mace *)base;
   pass p = {.m = m, .b = b, .k = base->k, .energies = energies, .gradient = gradient};
-  int blocks = batch_blocks(b, b->n), begin = batch_begin(b);
+  int blocks = batch_blocks(b, b->n), begin = batch_begin(b), last = m->n_layer - 1;
   species_energy_args start = {.n = batch_count(b, 0),
                                .species = b->species + begin,
                                .shift = m->device_e0,
@@ -488,13 +554,16 @@ eqs_status mace_evaluate(const potential *base, workspace *w, const batch *b, do
   if (gradient)
     device_of(&p)->ops->zero(device_of(&p), gradient, (size_t)b->nb->n_edge * sizeof *gradient);
   if (m->has_zbl) EQS_TRY(zbl_evaluate(&m->zbl, p.k, m->scale, w, b, energies, gradient));
-  for (p.layer = 0; p.layer < m->n_layer; p.layer++)
+  for (p.layer = 0; p.layer <= last; p.layer++) {
     EQS_TRY(workspace_run(w, batch_blocks(b, batch_count(b, p.layer)), forward_task, &p));
+    if (p.layer < last) EQS_TRY(fetch_ghosts(&p, w));
+  }
   if (!gradient) return EQS_OK;
-  for (p.layer = m->n_layer - 1; p.layer >= 0; p.layer--) {
-    if (p.layer + 1 < m->n_layer) EQS_TRY(workspace_run(w, blocks, reverse_task, &p));
-    EQS_TRY(workspace_run(w, blocks, edge_task, &p));
+  for (p.layer = last; p.layer >= 0; p.layer--) {
+    if (p.layer < last) EQS_TRY(workspace_run(w, blocks, reverse_task, &p));
+    EQS_TRY(workspace_run(w, batch_blocks(b, edge_rows(&p)), edge_task, &p));
     if (m->layer[p.layer].conv.network) EQS_TRY(workspace_run(w, blocks, attend_task, &p));
+    if (p.layer) EQS_TRY(return_ghosts(&p, w));
   }
   return EQS_OK;
 }

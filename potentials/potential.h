@@ -35,14 +35,26 @@ typedef struct device_blocks {
   const int *local, *global; /* [n] as sort_species gives them for each block */
 } device_blocks;
 
+/* Who computes the rows that are not computed here. */
+typedef struct halo {
+  eqs_exchange exchange;
+  void *user, *stream; /* stream: the queue of a device other than the host */
+} halo;
+
 /* One pass over concatenated atoms. The arrays lie in the memory of the potential's device. */
 typedef struct batch {
   int n;
-  const int *species; /* [n] index into the potential's elements */
+  const int *species; /* [nb->n] index into the potential's elements */
+  /* Of n atoms; or of more, those behind being ghosts: neighbours of others without any of their
+   * own, whose features come from elsewhere and whose adjoints go there. */
   const neighbors *nb;
-  const feature_rows *rows;    /* NULL = every row is computed and nothing kept. Host only */
+  const halo *halo;         /* NULL = there are no ghosts, or they are never asked for features */
+  const feature_rows *rows; /* NULL = every row is computed and nothing kept. Host only */
   const device_blocks *blocks; /* NULL = the host's blocks */
 } batch;
+
+/* The rows there are, ghosts included. */
+static inline int batch_rows(const batch *b) { return b->nb->n; }
 
 /* The rows that layer t computes. */
 static inline int batch_begin(const batch *b) { return b->rows ? b->rows->begin : 0; }

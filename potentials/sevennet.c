@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/device.h"
+#include "potentials/halo.h"
 
 /* One evaluation. Arrays are [n] rows of the layer's layouts. */
 typedef struct pass {
@@ -150,14 +151,20 @@ static eqs_status reverse_atoms(void *argument, int block, arena *scratch) {
   return EQS_OK;
 }
 
+/* The first layer's edges are walked by centre, the others by neighbour, ghosts included. */
+static int edge_rows(const pass *p) {
+  int by_center = p->layer == 0 && convolution_by_center(&p->s->layer[0].conv);
+  return by_center ? p->b->n : batch_rows(p->b);
+}
+
 /* A_bar of the centres -> gradient of the edges that point to the block's atoms, and x_bar. */
 static eqs_status reverse_edges(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer;
-  int begin = batch_block_begin(p->b, block, p->b->n);
-  int end = batch_block_end(p->b, block, p->b->n), n = end - begin;
+  int rows = edge_rows(p), begin = batch_block_begin(p->b, block, rows);
+  int end = batch_block_end(p->b, block, rows), n = end - begin;
   int first = p->layer == 0;
   void *h_bar = NULL;
   if (!first) EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->x.size, k->real_size, &h_bar));
@@ -190,7 +197,8 @@ static void use_kept_rows(pass *p) {
 /* Without a reverse pass the arrays of the layer in hand and the next are enough. */
 static eqs_status take_arrays(pass *p, arena *shared) {
   const sevennet *s = p->s;
-  size_t n = (size_t)p->b->n, real = s->head.k->real_size, h = 0, g = 0, a = 0;
+  size_t n = (size_t)p->b->n, rows = (size_t)batch_rows(p->b);
+  size_t real = s->head.k->real_size, h = 0, g = 0, a = 0;
   for (int i = 0; i < s->n_layer; i++) {
     const sevennet_layer *c = s->layer + i;
     if ((size_t)c->x.size > h) h = (size_t)c->x.size;
@@ -209,13 +217,28 @@ static eqs_status take_arrays(pass *p, arena *shared) {
       p->g[i] = p->g[i - 2];
       continue;
     }
-    if (i) EQS_TRY(arena_take(shared, mul_size(n, h), real, &p->h[i]));
+    if (i) EQS_TRY(arena_take(shared, mul_size(rows, h), real, &p->h[i]));
     EQS_TRY(arena_take(shared, mul_size(n, g), real, &p->g[i]));
   }
   if (!p->gradient) return EQS_OK;
   EQS_TRY(arena_take(shared, mul_size(n, a), real, &p->a_bar));
-  EQS_TRY(arena_take(shared, mul_size(n, h), real, &p->x_bar));
-  return arena_take(shared, mul_size(n, h), real, &p->x_bar_before);
+  EQS_TRY(arena_take(shared, mul_size(rows, h), real, &p->x_bar));
+  return arena_take(shared, mul_size(rows, h), real, &p->x_bar_before);
+}
+
+/* One layer of the reverse pass. Ghosts' x_bar, of which they have nothing but what their edges
+ * give, goes to their atoms. */
+static eqs_status reverse_layer(pass *p, workspace *w) {
+  const kernel_ops *k = p->s->head.k;
+  int size = p->s->layer[p->layer].x.size;
+  EQS_TRY(workspace_run(w, batch_blocks(p->b, p->b->n), reverse_atoms, p));
+  if (p->layer) halo_zero(p->b, k, p->x_bar_before, size);
+  EQS_TRY(workspace_run(w, batch_blocks(p->b, edge_rows(p)), reverse_edges, p));
+  if (p->layer) EQS_TRY(halo_exchange(p->b, k, p->layer, p->x_bar_before, size, 1));
+  void *swap = p->x_bar;
+  p->x_bar = p->x_bar_before;
+  p->x_bar_before = swap;
+  return EQS_OK;
 }
 
 static eqs_status evaluate(const potential *head, workspace *w, const batch *b, double *energies,
@@ -223,19 +246,16 @@ static eqs_status evaluate(const potential *head, workspace *w, const batch *b, 
   const sevennet *s = (const sevennet *)head;
   pass p = {.s = s, .b = b, .energies = energies, .gradient = gradient};
   device *d = s->head.k->device;
-  int n = batch_blocks(b, b->n);
   EQS_TRY(take_arrays(&p, &w->shared));
-  for (p.layer = 0; p.layer < s->n_layer; p.layer++)
+  for (p.layer = 0; p.layer < s->n_layer; p.layer++) {
     EQS_TRY(workspace_run(w, batch_blocks(b, batch_count(b, p.layer)), forward_block, &p));
+    int next = p.layer + 1;
+    if (next < s->n_layer)
+      EQS_TRY(halo_exchange(b, s->head.k, next, p.h[next], s->layer[next].x.size, 0));
+  }
   if (!gradient) return EQS_OK;
   d->ops->zero(d, gradient, (size_t)b->nb->n_edge * sizeof *gradient);
-  for (p.layer = s->n_layer - 1; p.layer >= 0; p.layer--) {
-    EQS_TRY(workspace_run(w, n, reverse_atoms, &p));
-    EQS_TRY(workspace_run(w, n, reverse_edges, &p));
-    void *swap = p.x_bar;
-    p.x_bar = p.x_bar_before;
-    p.x_bar_before = swap;
-  }
+  for (p.layer = s->n_layer - 1; p.layer >= 0; p.layer--) EQS_TRY(reverse_layer(&p, w));
   return EQS_OK;
 }
 
