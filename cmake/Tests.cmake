@@ -59,7 +59,8 @@ endforeach()
 # What is said of a device other than the host: the same programs once more. A real GPU where the
 # library has CUDA (label gpu; skipped without one), else the emulator (label emu).
 set(device_tests potentials/test_mace_reference potentials/test_sevennet_reference
-                 potentials/test_invariance potentials/test_dispersion core/test_steady)
+                 potentials/test_invariance potentials/test_dispersion core/test_steady
+                 core/test_domain)
 set(device "")
 if(EQS_CUDA)
   set(device cuda:0)

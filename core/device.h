@@ -40,6 +40,7 @@ typedef struct device_ops {
   int (*holds)(device *d, const void *p); /* whether p points to memory of this device */
   /* Work is queued in the caller's stream (cudaStream_t) from now on; NULL = in its own. */
   eqs_status (*use_stream)(device *d, void *stream);
+  void *(*stream)(const device *d); /* the one in use */
 } device_ops;
 
 /* The head of every implementation's struct. */

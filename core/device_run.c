@@ -12,9 +12,6 @@
 #include "kernels/search.h"
 #include "potentials/species_groups.h"
 
-/* Atoms of a device's block: enough to fill a large GPU several times over, few enough that the
- * aggregates of a block (8 KiB per atom for 128x0e) stay far below the features of all atoms. */
-enum { DEVICE_BLOCK_ATOMS = 16384 };
 enum { MOST_EDGES = INT_MAX - SEARCH_PAIRS };
 enum { WANT_REVERSE = 1, WANT_VIRIAL = 2, WANT_STRESS = 4 };
 
@@ -38,13 +35,13 @@ static void forget_graph(eqs_context *c) {
   r->settled = 0;
 }
 
-static void forget(eqs_context *c) {
+void device_run_forget(eqs_context *c) {
   forget_graph(c);
   c->run.known = 0;
 }
 
 void device_run_free(eqs_context *c) {
-  if (c->device) forget(c);
+  if (c->device) device_run_forget(c);
   free(c->run.first);
   free(c->run.species);
 }
@@ -351,7 +348,7 @@ eqs_status device_run_evaluate(eqs_context *c, const eqs_model *m, const eqs_sys
   if (status == EQS_OK && done) return EQS_OK;
   if (status == EQS_OK)
     status = status_fail(EQS_ERR_ARGUMENT, "the positions change while they are evaluated");
-  forget(c);
+  device_run_forget(c);
   (void)c->device->ops->finish(c->device); /* nothing is to be written from now on */
   return status;
 }

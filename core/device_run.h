@@ -14,6 +14,10 @@
 #include "potentials/dispersion_device.h"
 #include "potentials/potential.h"
 
+/* Atoms of a device's block: enough to fill a large GPU several times over, few enough that the
+ * aggregates of a block (8 KiB per atom for 128x0e) stay far below the features of all atoms. */
+enum { DEVICE_BLOCK_ATOMS = 16384 };
+
 /* Where results go; NULL = not wanted. */
 typedef struct device_results {
   double *energy, *energies; /* [n_system], [n] */
@@ -54,6 +58,8 @@ typedef struct device_run {
 eqs_status device_run_evaluate(eqs_context *c, const eqs_model *m, const eqs_systems *s,
                                const int *species, const unsigned char *present,
                                const device_results *out) EQS_CHECK;
+/* Before anybody else uses the memory of the context's device: the next evaluation begins anew. */
+void device_run_forget(eqs_context *c);
 void device_run_free(eqs_context *c);
 
 #endif

@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "core/device_domain.h"
 #include "core/engine.h"
 
 static const double largest = 1e9; /* angstrom */
@@ -65,8 +66,7 @@ static eqs_status make_list(eqs_context *c, const eqs_model *m, const eqs_domain
   return neighbors_build_owned(&c->list, &s, d->n_owned, cutoff);
 }
 
-static eqs_status evaluate_host(eqs_context *c, const eqs_model *m, const eqs_domain *d,
-                                const work *k) {
+static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_domain *d, const work *k) {
   potential *p = m->potential;
   workspace *w = &c->work;
   halo ghosts = {.exchange = d->exchange, .user = d->user};
@@ -74,6 +74,10 @@ static eqs_status evaluate_host(eqs_context *c, const eqs_model *m, const eqs_do
       .n = k->n_owned, .species = k->species, .nb = &c->list, .halo = d->exchange ? &ghosts : NULL};
   double(*gradient)[3] = NULL;
   EQS_TRY(p->ops->prepare(p, k->present));
+  if (!device_is_host(c->device)) {
+    device_domain_results to = {k->energies, k->forces, k->virials};
+    return device_domain_evaluate(c, m, &b, &to);
+  }
   if (k->forces)
     EQS_TRY(arena_take(&w->shared, c->list.edge_capacity, sizeof *gradient, &gradient));
   EQS_TRY(p->ops->evaluate(p, w, &b, k->energies, gradient));
@@ -113,9 +117,6 @@ eqs_status eqs_compute_domain(eqs_context *c, const eqs_model *m, const eqs_doma
   memcpy(&d, domain, domain->size < sizeof d ? domain->size : sizeof d);
   memcpy(&r, out, out->size < sizeof r ? out->size : sizeof r);
   EQS_TRY(check(m, &d));
-  if (!device_is_host(c->device))
-    EQS_FAIL(EQS_ERR_UNSUPPORTED,
-             "domains are computed on the host only: open the context with \"host\"");
   work k = {.n_owned = d.n_owned, .n = d.n_owned + d.n_ghost};
   arena *shared = &c->work.shared;
   size_t n = (size_t)k.n;
@@ -128,7 +129,7 @@ eqs_status eqs_compute_domain(eqs_context *c, const eqs_model *m, const eqs_doma
   if (virial) EQS_TRY(arena_take(shared, n, sizeof *k.virials, &k.virials));
   EQS_TRY(check_atoms(m, &d, k.species, k.present));
   EQS_TRY(make_list(c, m, &d));
-  EQS_TRY(evaluate_host(c, m, &d, &k));
+  EQS_TRY(evaluate(c, m, &d, &k));
   EQS_TRY(check_finite(&k));
   give_results(&k, &r);
   return EQS_OK;

@@ -38,7 +38,8 @@ typedef struct device_blocks {
 /* Who computes the rows that are not computed here. */
 typedef struct halo {
   eqs_exchange exchange;
-  void *user, *stream; /* stream: the queue of a device other than the host */
+  void *user;
+  device *device; /* whose queue the work is in, if that is not the host's; else NULL */
 } halo;
 
 /* One pass over concatenated atoms. The arrays lie in the memory of the potential's device. */

@@ -135,6 +135,8 @@ static eqs_status use_stream(device *base, void *stream) {
   return choose_stream(d, stream ? (cudaStream_t)stream : d->own);
 }
 
+static void *stream_of(const device *base) { return ((const cuda_device *)base)->stream; }
+
 /* Always in its own stream: the default stream cannot be captured, and a caller may capture his. */
 static eqs_status graph_begin(device *base) {
   cuda_device *d = (cuda_device *)base;
@@ -209,7 +211,8 @@ static const device_ops ops = {.name = "cuda",
                                .graph_free = graph_free,
                                .move = move,
                                .holds = holds,
-                               .use_stream = use_stream};
+                               .use_stream = use_stream,
+                               .stream = stream_of};
 
 /* ------------------------------------------------------------------------------------ opening */
 

@@ -1,9 +1,10 @@
 /* test_domain.c -- a periodic system cut into domains gives what the whole gives.
  *
  * A world of ranks inside this process, a thread and a context each: atoms are dealt out, ghosts
- * are found by brute force, rows are exchanged through pointers between barriers. Owners are what
- * they are at the caller's pleasure, so the cuts here are spatial or plain dealing, and some ranks
- * own nothing. The whole is evaluated by eqs_compute.
+ * are found by brute force, rows are exchanged through pointers between barriers. Who owns what is
+ * up to the caller, so the cuts here are spatial or plain dealing, and some ranks own nothing. The
+ * whole is evaluated by eqs_compute. With EQS_TEST_DEVICE ranks take turns (the emulator has one
+ * thread) and rows are copied.
  *
  * SPDX-License-Identifier: MIT */
 #include <criterion/criterion.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/engine.h"
 #include "tests/reference.h"
 
 enum { ATOMS = 40, RANKS = 8, GHOSTS = 4000, LIST = 60000 };
@@ -68,14 +70,17 @@ typedef struct rank {
   int64_t first[ATOMS + 1];
   int neighbor[LIST];
   int own_list, calls[2];
-  size_t row_bytes;
+  size_t row_bytes; /* of all exchanges so far */
+  eqs_context *c;
   const eqs_rows *rows; /* of the exchange in hand */
+  char *bytes;          /* its rows: themselves, or a copy */
   eqs_status status;
   char message[400];
 } rank;
 
 struct world {
   int n_rank, energy_only, fail_at; /* fail_at: rank 0's exchange fails at this call; 0 = never */
+  int in_turn;                      /* the lock is held by the rank that computes */
   eqs_precision precision;
   const eqs_model *m;
   pthread_mutex_t lock;
@@ -86,7 +91,7 @@ struct world {
 
 /* All ranks, or 1 if one of them is lost. */
 static int meet(world *w) {
-  pthread_mutex_lock(&w->lock);
+  if (!w->in_turn) pthread_mutex_lock(&w->lock);
   int round = w->round;
   if (++w->waiting == w->n_rank) {
     w->waiting = 0;
@@ -95,19 +100,37 @@ static int meet(world *w) {
   }
   while (w->round == round && !w->lost) pthread_cond_wait(&w->news, &w->lock);
   int lost = w->lost;
-  pthread_mutex_unlock(&w->lock);
+  if (!w->in_turn) pthread_mutex_unlock(&w->lock);
   return lost;
 }
 
 static void leave(world *w) {
-  pthread_mutex_lock(&w->lock);
+  if (!w->in_turn) pthread_mutex_lock(&w->lock);
   w->lost = 1;
   pthread_cond_broadcast(&w->news);
-  pthread_mutex_unlock(&w->lock);
+  if (!w->in_turn) pthread_mutex_unlock(&w->lock);
 }
 
-static char *row_of(const rank *r, int row) {
-  return (char *)r->rows->rows + (size_t)row * r->rows->row_bytes;
+static char *row_of(const rank *r, int row) { return r->bytes + (size_t)row * r->rows->row_bytes; }
+
+/* Rows of a device to the host and back, in its stream; the host's stay where they are. */
+static int take_rows(rank *r) {
+  device *d = r->c->device;
+  size_t bytes = (size_t)(r->n_owned + r->n_ghost) * r->rows->row_bytes;
+  r->bytes = r->rows->rows;
+  if (!r->rows->on_device) return device_is_host(d) && !r->rows->stream;
+  r->bytes = malloc(bytes + 1);
+  return r->bytes && r->rows->stream == d->ops->stream(d) &&
+         d->ops->get(d, r->bytes, r->rows->rows, bytes) == EQS_OK && d->ops->finish(d) == EQS_OK;
+}
+
+static int give_rows(rank *r) {
+  device *d = r->c->device;
+  size_t bytes = (size_t)(r->n_owned + r->n_ghost) * r->rows->row_bytes;
+  if (!r->rows->on_device) return 1;
+  int fine = d->ops->put(d, r->rows->rows, r->bytes, bytes) == EQS_OK;
+  free(r->bytes);
+  return fine;
 }
 
 static void fetch(rank *r) {
@@ -140,11 +163,11 @@ static int exchange(const eqs_rows *rows, void *user) {
   if (w->fail_at && r->id == 0 && call == w->fail_at) return 1;
   r->rows = rows;
   r->row_bytes += rows->row_bytes;
-  if (meet(w)) return 1;
-  if (rows->reverse) collect(r);
-  else fetch(r);
-  if (meet(w)) return 1;
-  return 0;
+  int fine = take_rows(r) && !meet(w);
+  if (fine && rows->reverse) collect(r);
+  else if (fine) fetch(r);
+  fine = fine && !meet(w);
+  return !(give_rows(r) && fine);
 }
 
 static eqs_domain domain_of(rank *r) {
@@ -162,7 +185,7 @@ static eqs_domain domain_of(rank *r) {
 static void *live(void *argument) {
   rank *r = argument;
   world *w = r->w;
-  eqs_context *c = reference_context();
+  if (w->in_turn) pthread_mutex_lock(&w->lock);
   eqs_domain d = domain_of(r);
   eqs_domain_result out = {.size = sizeof out, .energy = &r->energy, .energies = r->energies};
   if (!w->energy_only) {
@@ -170,12 +193,12 @@ static void *live(void *argument) {
     out.virial = r->virial;
     out.virials = r->virials;
   }
-  r->status = eqs_compute_domain(c, w->m, &d, &out);
+  r->status = eqs_compute_domain(r->c, w->m, &d, &out);
   if (r->status != EQS_OK) {
     snprintf(r->message, sizeof r->message, "%s", eqs_error());
     leave(w);
   }
-  eqs_context_free(&c);
+  if (w->in_turn) pthread_mutex_unlock(&w->lock);
   return NULL;
 }
 
@@ -240,7 +263,7 @@ static void find_ghosts(rank *r, const sample *s, const int *owner, const int *r
   }
 }
 
-/* A caller's list with a margin and in an order of its own. */
+/* The caller's list with a margin and in an order of its own. */
 static void list_all(rank *r, double reach) {
   int n = r->n_owned + r->n_ghost, at = 0;
   for (int i = 0; i < r->n_owned; i++) {
@@ -299,7 +322,7 @@ static double volume_of(const double h[9]) {
 }
 
 static answer whole(eqs_context *c, const eqs_model *m, const sample *s) {
-  answer a;
+  answer a = {0};
   double stress[9], volume = volume_of(s->cell);
   int first[2] = {0, s->n};
   eqs_systems in = {.size = sizeof in,
@@ -408,10 +431,15 @@ static world *new_world(const eqs_model *m, eqs_precision precision) {
   cr_assert(w->rank);
   w->m = m;
   w->precision = precision;
+  for (int k = 0; k < RANKS; k++) {
+    w->rank[k].c = reference_context();
+    w->in_turn = !device_is_host(w->rank[k].c->device);
+  }
   return w;
 }
 
 static void free_world(world *w) {
+  for (int k = 0; k < RANKS; k++) eqs_context_free(&w->rank[k].c);
   free(w->rank);
   free(w);
 }
@@ -422,19 +450,31 @@ static eqs_model_info info_of(const eqs_model *m) {
   return info;
 }
 
-static void check_cut(world *w, const sample *s, const answer *want, cut_kind kind, int n_rank,
-                      const char *name) {
-  int owner[ATOMS], layers = info_of(w->m).n_layer;
+static void make_cut(world *w, const sample *s, cut_kind kind, int n_rank) {
+  int owner[ATOMS];
   w->n_rank = n_rank;
   deal(s, kind, n_rank, owner);
   cut(w, s, owner, info_of(w->m).cutoff);
+}
+
+static void expect_calls(const world *w, int forward, int reverse, const char *name) {
+  for (int k = 0; k < w->n_rank; k++) {
+    const rank *r = w->rank + k;
+    cr_expect(r->calls[0] == forward && r->calls[1] == reverse,
+              "%s: %d exchanges forward and %d in reverse, not %d and %d", name, r->calls[0],
+              r->calls[1], forward, reverse);
+    cr_expect_eq(r->row_bytes, w->rank[0].row_bytes, "%s: ranks exchange unlike rows", name);
+  }
+}
+
+static void check_cut(world *w, const sample *s, const answer *want, cut_kind kind, int n_rank,
+                      const char *name) {
+  int layers = info_of(w->m).n_layer;
+  make_cut(w, s, kind, n_rank);
   run(w);
   answer got = gather(w, name);
   expect_same(&got, want, s->n, w, name);
-  for (int k = 0; k < n_rank; k++)
-    for (int reverse = 0; reverse < 2; reverse++)
-      cr_expect_eq(w->rank[k].calls[reverse], layers - 1, "%s: %d exchanges for %d layers", name,
-                   w->rank[k].calls[reverse], layers);
+  expect_calls(w, layers - 1, layers - 1, name);
 }
 
 static void check_model(eqs_context *c, int k, eqs_precision precision) {
@@ -446,19 +486,271 @@ static void check_model(eqs_context *c, int k, eqs_precision precision) {
   answer of_small = whole(c, m, &small), of_large = whole(c, m, &large);
   check_cut(w, &small, &of_small, DEALT, 1, name);
   check_cut(w, &small, &of_small, SLABS, 2, name);
-  check_cut(w, &large, &of_large, DEALT, 3, name);
-  check_cut(w, &large, &of_large, SLABS, 4, name);
-  check_cut(w, &large, &of_large, DEALT, 8, name);
+  if (w->in_turn) {
+    check_cut(w, &small, &of_small, DEALT, 8, name);
+  } else {
+    check_cut(w, &large, &of_large, DEALT, 3, name);
+    check_cut(w, &large, &of_large, SLABS, 4, name);
+    check_cut(w, &large, &of_large, DEALT, 8, name);
+  }
   free_world(w);
   eqs_model_free(&m);
 }
 
 static void check_models(eqs_precision precision) {
   eqs_context *c = reference_context();
-  int step = getenv("EQS_TEST_DEVICE") ? 3 : 1; /* an emulated device is slow */
+  int step = device_is_host(c->device) ? 1 : 3; /* an emulated device is slow */
   for (int k = 0; k <= N_MACE; k += step) check_model(c, k, precision);
   eqs_context_free(&c);
 }
 
 Test(domain, cut_is_whole_double) { check_models(EQS_DOUBLE); }
 Test(domain, cut_is_whole_single) { check_models(EQS_SINGLE); }
+
+/* A slab, a wire, a molecule; and twice in the same contexts. */
+Test(domain, other_periodicities) {
+  eqs_context *c = reference_context();
+  eqs_model *m = open_model(c, 1, EQS_DOUBLE);
+  world *w = new_world(m, EQS_DOUBLE);
+  for (int k = 0; k < 3; k++) {
+    sample s = copies(1, 2, 1);
+    for (int d = 0; d < 3; d++) s.pbc[d] = d < 2 - k;
+    answer want = whole(c, m, &s);
+    make_cut(w, &s, SLABS, 3);
+    for (int times = 0; times < 2; times++) {
+      run(w);
+      answer got = gather(w, "no three periods");
+      /* eqs_compute divides by the volume of the whole cell, periodic or not */
+      expect_same(&got, &want, s.n, w, "no three periods");
+    }
+  }
+  free_world(w);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
+
+/* The caller's list, in any order and too long, gives the bits of the engine's own; two runs give
+ * the same bits. */
+Test(domain, lists_and_runs_give_the_same_bits) {
+  eqs_context *c = reference_context();
+  eqs_model *m = open_model(c, 2, EQS_SINGLE);
+  world *w = new_world(m, EQS_SINGLE);
+  static rank before[RANKS];
+  make_cut(w, &small, DEALT, 3);
+  run(w);
+  (void)gather(w, "own search");
+  memcpy(before, w->rank, sizeof before);
+  for (int own_list = 0; own_list < 2; own_list++) {
+    for (int k = 0; k < 3; k++) w->rank[k].own_list = own_list;
+    run(w);
+    (void)gather(w, "the caller's list");
+    for (int k = 0; k < 3; k++) {
+      const rank *r = w->rank + k, *b = before + k;
+      size_t rows = (size_t)(r->n_owned + r->n_ghost);
+      cr_expect_eq(r->energy, b->energy);
+      cr_expect_eq(memcmp(r->forces, b->forces, 3 * rows * sizeof *r->forces), 0, "forces");
+      cr_expect_eq(memcmp(r->virials, b->virials, 9 * (size_t)r->n_owned * sizeof(double)), 0);
+    }
+  }
+  free_world(w);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
+
+/* Whole systems and domains in turn in one context, whose memory and (on a device) recorded work
+ * they share: each has the bits of its first time. */
+Test(domain, wholes_and_domains_in_turn) {
+  eqs_context *c = reference_context();
+  eqs_model *m = open_model(c, 9, EQS_SINGLE);
+  world *w = new_world(m, EQS_SINGLE);
+  eqs_context *shared = w->rank[0].c;
+  answer first = whole(shared, m, &small);
+  double energy = NAN;
+  make_cut(w, &small, DEALT, 1);
+  for (int k = 0; k < 6; k++) {
+    if (k > 3) run(w);
+    if (k > 3 && isnan(energy)) energy = gather(w, "in turn").energy;
+    if (k > 3) cr_expect_eq(gather(w, "in turn").energy, energy);
+    answer a = whole(shared, m, &small);
+    cr_expect_eq(a.energy, first.energy, "evaluation %d", k);
+    cr_expect_eq(memcmp(a.forces, first.forces, 3 * ATOMS * sizeof(double)), 0, "forces %d", k);
+  }
+  free_world(w);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
+
+Test(domain, energies_alone_need_no_way_back) {
+  eqs_context *c = reference_context();
+  eqs_model *m = open_model(c, 5, EQS_DOUBLE);
+  world *w = new_world(m, EQS_DOUBLE);
+  answer want = whole(c, m, &small);
+  double energy = 0;
+  make_cut(w, &small, DEALT, 2);
+  w->energy_only = 1;
+  run(w);
+  for (int k = 0; k < 2; k++) energy += w->rank[k].energy;
+  expect_close(&energy, &want.energy, 1, 1e-10, "energy alone", 2, "energies");
+  expect_calls(w, info_of(m).n_layer - 1, 0, "energy alone");
+  free_world(w);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
+
+/* ---- failures */
+
+static void expect_status(const world *w, int k, eqs_status status, const char *words) {
+  const rank *r = w->rank + k;
+  cr_expect_eq(r->status, status, "rank %d: status %d: %s", k, r->status, r->message);
+  cr_expect(strstr(r->message, words), "rank %d says '%s', not %s", k, r->message, words);
+}
+
+/* A failure in one rank ends the others' evaluations, and then all can go on. */
+Test(domain, a_lost_rank_ends_all_and_contexts_live) {
+  eqs_context *c = reference_context();
+  eqs_model *m = open_model(c, 6, EQS_DOUBLE);
+  world *w = new_world(m, EQS_DOUBLE);
+  answer want = whole(c, m, &small);
+  make_cut(w, &small, DEALT, 3);
+  for (w->fail_at = 1; w->fail_at <= 2; w->fail_at++) {
+    run(w);
+    for (int k = 0; k < 3; k++) expect_status(w, k, EQS_ERR_INTERRUPTED, "exchange");
+  }
+  w->fail_at = 0;
+  int z = w->rank[1].number[0];
+  w->rank[1].number[0] = 84;
+  run(w);
+  expect_status(w, 0, EQS_ERR_INTERRUPTED, "exchange");
+  expect_status(w, 1, EQS_ERR_ARGUMENT, "atom 1: the model does not know element Z = 84");
+  cr_expect_eq(w->rank[1].calls[0], 0, "an exchange before the check");
+  w->rank[1].number[0] = z;
+  run(w);
+  answer got = gather(w, "after failures");
+  expect_same(&got, &want, small.n, w, "after failures");
+  free_world(w);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
+
+static int nothing(const eqs_rows *rows, void *user) {
+  (void)rows;
+  ++*(int *)user;
+  return 0;
+}
+
+/* Two owned atoms and a ghost. */
+typedef struct trio {
+  int number[3], neighbor[4], calls;
+  double position[9];
+  int64_t first[3];
+  eqs_domain d;
+} trio;
+
+static void set_trio(trio *t, int with_list) {
+  *t = (trio){.number = {8, 1, 6},
+              .neighbor = {1, 2, 2, 0},
+              .position = {0, 0, 0, 1.1, 0, 0, 0, 1.3, 0.2},
+              .first = {0, 2, 4}};
+  t->d = (eqs_domain){.size = sizeof t->d,
+                      .n_owned = 2,
+                      .n_ghost = 1,
+                      .number = t->number,
+                      .position = t->position,
+                      .first = with_list ? t->first : NULL,
+                      .neighbor = with_list ? t->neighbor : NULL,
+                      .exchange = nothing,
+                      .user = &t->calls};
+}
+
+static void refuse(eqs_context *c, const eqs_model *m, const trio *t, eqs_status status,
+                   const char *words) {
+  double energy;
+  eqs_domain_result out = {.size = sizeof out, .energy = &energy};
+  cr_expect_eq(eqs_compute_domain(c, m, &t->d, &out), status, "not refused: %s", words);
+  cr_expect(strstr(eqs_error(), words), "'%s' does not say %s", eqs_error(), words);
+  cr_expect_eq(t->calls, 0, "an exchange before the error about %s", words);
+}
+
+static void refuse_atoms(eqs_context *c, const eqs_model *m, int with_list) {
+  trio t;
+  set_trio(&t, with_list);
+  t.number[2] = 0;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "atom 3 (a ghost)");
+  set_trio(&t, with_list);
+  t.number[1] = -1;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "atom 2: the model does not know");
+  set_trio(&t, with_list);
+  t.position[8] = NAN;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "atom 3 (a ghost)");
+  set_trio(&t, with_list);
+  t.position[3] = -INFINITY;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "atom 2: the position");
+  set_trio(&t, with_list);
+  memcpy(t.position + 6, t.position, 3 * sizeof(double));
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "atoms 1 and 3 are on one place");
+  set_trio(&t, with_list);
+  t.d.n_owned = -1;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "-1 atoms");
+  set_trio(&t, with_list);
+  t.d.n_ghost = INT32_MAX;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "ghosts");
+  set_trio(&t, with_list);
+  t.d.position = NULL;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "without numbers or positions");
+  set_trio(&t, with_list);
+  t.d.exchange = NULL;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "without an exchange");
+}
+
+static void refuse_lists(eqs_context *c, const eqs_model *m) {
+  const int wrong[] = {3, -1, INT32_MAX, INT32_MIN};
+  trio t;
+  for (int k = 0; k < 4; k++) {
+    set_trio(&t, 1);
+    t.neighbor[2] = wrong[k];
+    refuse(c, m, &t, EQS_ERR_ARGUMENT, "atom 2: its neighbour");
+  }
+  set_trio(&t, 1);
+  t.neighbor[3] = 1;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "atom 2 is a neighbour of itself");
+  set_trio(&t, 1);
+  t.neighbor[0] = 2;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "atom 1: its neighbour 3 is given twice");
+  set_trio(&t, 1);
+  t.first[1] = 5;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "atom 2: its neighbours end before they begin");
+  set_trio(&t, 1);
+  t.first[0] = 1;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "does not begin at 0");
+  set_trio(&t, 1);
+  t.d.neighbor = NULL;
+  refuse(c, m, &t, EQS_ERR_ARGUMENT, "without the neighbours");
+}
+
+Test(domain, refusals) {
+  eqs_context *c = reference_context();
+  eqs_model *m = open_model(c, 0, EQS_DOUBLE), *more = NULL;
+  char path[REFERENCE_PATH];
+  trio t;
+  double energy, want;
+  eqs_domain_result out = {.size = sizeof out, .energy = &want};
+  refuse_atoms(c, m, 0);
+  refuse_atoms(c, m, 1);
+  refuse_lists(c, m);
+  set_trio(&t, 0); /* and the context still works, with structs of an older caller */
+  t.d.n_ghost = 0;
+  cr_assert_eq(eqs_compute_domain(c, m, &t.d, &out), EQS_OK, "%s", eqs_error());
+  out = (eqs_domain_result){.size = offsetof(eqs_domain_result, energies), .energy = &energy};
+  out.forces = (double *)1;
+  cr_assert_eq(eqs_compute_domain(c, m, &t.d, &out), EQS_OK, "%s", eqs_error());
+  cr_expect_eq(energy, want);
+  cr_assert(reference_data("models/tiny_L0.model", path));
+  eqs_model_options options = {.size = sizeof options, .dispersion = "d3bj:pbe"};
+  cr_assert_eq(eqs_model_load(c, path, &options, &more), EQS_OK, "%s", eqs_error());
+  set_trio(&t, 0);
+  refuse(c, more, &t, EQS_ERR_UNSUPPORTED, "load the model without it");
+  cr_expect_eq(eqs_compute_domain(c, m, NULL, &out), EQS_ERR_ARGUMENT);
+  eqs_model_free(&more);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
