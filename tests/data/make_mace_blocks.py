@@ -6,6 +6,7 @@ tiny_nonlinear_3layer: non-linear blocks in all layers, 3 layers, edge irreps wi
     scalars, element-dependent products, two heads, biased readout, e3nn's Gate as in files written
     before mace-torch 0.3.16, the cutoff on the basis, Agnesi's transform.
 tiny_nonlinear_l0: one non-linear layer after one residual layer, scalars only, no other irreps.
+tiny_nonlinear_narrow: two non-linear layers whose edges see far fewer channels than the atoms have.
 
 Weights are random; structures are those of reference/mace/tiny_L1.json.
 
@@ -41,6 +42,10 @@ MODELS = {  # seed, first block, later blocks, heads, everything else for the mo
         use_edge_irreps_first=True, readout_cls=NonLinearBiasReadoutBlock)),
     "tiny_nonlinear_l0": (14, "residual", "nonlinear", ["Default"], dict(
         hidden="8x0e", max_ell=1, correlation=2, num_interactions=2, apply_cutoff=False)),
+    "tiny_nonlinear_narrow": (15, "nonlinear", "nonlinear", ["Default"], dict(
+        hidden="20x0e+20x1o", max_ell=1, correlation=2, num_interactions=2,
+        edge_irreps=o3.Irreps("6x0e+6x1o"), use_edge_irreps_first=True,
+        readout_cls=NonLinearBiasReadoutBlock)),
 }
 
 

@@ -48,7 +48,8 @@ static const char *const mace_models[] = {"tiny_L0",
                                           "tiny_L1_mh1like",
                                           "tiny_att_3layer",
                                           "tiny_nonlinear_3layer",
-                                          "tiny_nonlinear_l0"};
+                                          "tiny_nonlinear_l0",
+                                          "tiny_nonlinear_narrow"};
 enum { N_MACE = sizeof mace_models / sizeof *mace_models };
 
 /* Model k of all, or NULL if its file is not here. The last one is SevenNet. */
