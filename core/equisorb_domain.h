@@ -76,4 +76,9 @@ typedef struct eqs_domain_result {
 EQS_API eqs_status eqs_compute_domain(eqs_context *c, const eqs_model *m, const eqs_domain *domain,
                                       eqs_domain_result *out) EQS_CHECK;
 
+/* row_bytes of the exchange before layer 2 .. n_layer, or (reverse = 1) of the one behind its
+ * reverse, for buffers and predictions. EQS_ERR_ARGUMENT: no such layer. */
+EQS_API eqs_status eqs_domain_row_bytes(const eqs_model *m, int layer, int reverse,
+                                        size_t *bytes) EQS_CHECK;
+
 #endif

@@ -108,6 +108,14 @@ static void give_results(const work *k, const eqs_domain_result *out) {
   if (out->virials && n) memcpy(out->virials, k->virials, n * sizeof *k->virials);
 }
 
+eqs_status eqs_domain_row_bytes(const eqs_model *m, int layer, int reverse, size_t *bytes) {
+  if (!m || !bytes || layer < 2 || layer > m->potential->info.n_layer)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "no model, or nothing is exchanged at its layer %d", layer);
+  int reals = m->potential->ops->exchanged(m->potential, layer - 1, reverse != 0);
+  *bytes = (size_t)reals * m->potential->k->real_size;
+  return EQS_OK;
+}
+
 eqs_status eqs_compute_domain(eqs_context *c, const eqs_model *m, const eqs_domain *domain,
                               eqs_domain_result *out) {
   eqs_domain d = {0};

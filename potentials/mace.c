@@ -53,6 +53,14 @@ static int returns_up(const mace_layer *l) {
   return !l->conv.network && l->up.out.size < l->up.in.size;
 }
 
+static int row_size(const mace_layer *l, int reverse) {
+  return (reverse ? returns_up(l) : sends_up(l)) ? l->up.out.size : l->up.in.size;
+}
+
+int mace_exchanged(const potential *base, int layer, int reverse) {
+  return row_size(((const mace *)base)->layer + layer, reverse);
+}
+
 static device *device_of(const pass *p) { return p->k->device; }
 
 static void *row_at(const kernel_ops *k, const void *p, int row, int stride) {
@@ -441,8 +449,9 @@ static eqs_status fetch_ghosts(pass *p, workspace *w) {
   const mace_layer *next = p->m->layer + p->layer + 1;
   int t = p->layer;
   if (!p->b->halo) return EQS_OK;
-  if (sends_up(next)) return halo_exchange(p->b, p->k, t + 1, p->up[t + 1], next->up.out.size, 0);
-  EQS_TRY(halo_exchange(p->b, p->k, t + 1, p->h[t], next->up.in.size, 0));
+  void *rows = sends_up(next) ? p->up[t + 1] : p->h[t];
+  EQS_TRY(halo_exchange(p->b, p->k, t + 1, rows, row_size(next, 0), 0));
+  if (sends_up(next)) return EQS_OK;
   return workspace_run(w, batch_blocks(p->b, batch_rows(p->b) - p->b->n), ghost_task, p);
 }
 
@@ -450,9 +459,9 @@ static eqs_status fetch_ghosts(pass *p, workspace *w) {
 static eqs_status return_ghosts(pass *p, workspace *w) {
   const mace_layer *l = p->m->layer + p->layer;
   if (!p->b->halo) return EQS_OK;
-  if (!returns_up(l))
-    return halo_exchange(p->b, p->k, p->layer, p->h_bar[p->layer - 1], l->up.in.size, 1);
-  EQS_TRY(halo_exchange(p->b, p->k, p->layer, p->up_bar, l->up.out.size, 1));
+  void *rows = returns_up(l) ? p->up_bar : p->h_bar[p->layer - 1];
+  EQS_TRY(halo_exchange(p->b, p->k, p->layer, rows, row_size(l, 1), 1));
+  if (!returns_up(l)) return EQS_OK;
   return workspace_run(w, batch_blocks(p->b, p->b->n), up_task, p);
 }
 

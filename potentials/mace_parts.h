@@ -89,6 +89,7 @@ eqs_status mace_prepare(potential *p, const unsigned char *present) EQS_CHECK;
 eqs_status mace_evaluate(const potential *p, workspace *w, const batch *b, double *energies,
                          double (*gradient)[3]) EQS_CHECK;
 int mace_features(const potential *p, feature out[FEATURES_MAX]);
+int mace_exchanged(const potential *p, int layer, int reverse);
 void mace_free(potential *p);
 
 #endif

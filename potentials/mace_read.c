@@ -16,6 +16,7 @@ enum { ELEMENTS_MAX = 118 };
 static const potential_ops mace_ops = {.prepare = mace_prepare,
                                        .evaluate = mace_evaluate,
                                        .features = mace_features,
+                                       .exchanged = mace_exchanged,
                                        .free = mace_free};
 
 int mace_is(const torch_value *root) {

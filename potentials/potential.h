@@ -88,6 +88,8 @@ typedef struct potential_ops {
                          double (*gradient)[3]);
   /* What feature_rows has to hold for this potential; returns the number. */
   int (*features)(const potential *p, feature out[FEATURES_MAX]);
+  /* Reals per row of the exchange before layer > 0 (reverse: behind its reverse). */
+  int (*exchanged)(const potential *p, int layer, int reverse);
   void (*free)(potential *p);
 } potential_ops;
 

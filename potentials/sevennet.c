@@ -187,6 +187,11 @@ static int features(const potential *head, feature out[FEATURES_MAX]) {
   return n;
 }
 
+static int exchanged(const potential *head, int layer, int reverse) {
+  (void)reverse; /* linear_1 keeps the layout */
+  return ((const sevennet *)head)->layer[layer].x.size;
+}
+
 static void use_kept_rows(pass *p) {
   for (int i = 1; i < p->s->n_layer; i++) {
     p->h[i] = p->b->rows->feature[2 * i - 2];
@@ -295,5 +300,8 @@ static void free_model(potential *head) {
   free(s);
 }
 
-const potential_ops sevennet_ops = {
-    .prepare = prepare, .evaluate = evaluate, .features = features, .free = free_model};
+const potential_ops sevennet_ops = {.prepare = prepare,
+                                    .evaluate = evaluate,
+                                    .features = features,
+                                    .exchanged = exchanged,
+                                    .free = free_model};

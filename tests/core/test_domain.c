@@ -478,6 +478,11 @@ static void check_cut(world *w, const sample *s, const answer *want, cut_kind ki
   answer got = gather(w, name);
   expect_same(&got, want, s->n, w, name);
   expect_calls(w, layers - 1, layers - 1, name);
+  size_t sum = 0, bytes = 0;
+  for (int k = 2; k <= layers; k++)
+    for (int reverse = 0; reverse < 2; reverse++, sum += bytes)
+      cr_assert_eq(eqs_domain_row_bytes(w->m, k, reverse, &bytes), EQS_OK, "%s", eqs_error());
+  cr_expect_eq(w->rank[0].row_bytes, sum, "%s: not the rows that were told", name);
   if (strcmp(name, models[NARROW])) return;
   size_t real = w->precision == EQS_DOUBLE ? 8 : 4;
   cr_expect_eq(w->rank[0].row_bytes, 2 * NARROW_REALS * real, "the wider of two rows travels");
@@ -530,6 +535,27 @@ Test(domain, other_periodicities) {
       expect_same(&got, &want, s.n, w, "no three periods");
     }
   }
+  free_world(w);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
+
+/* Ghosts further off than the cutoff are never read. */
+Test(domain, more_ghosts_do_no_harm) {
+  eqs_context *c = reference_context();
+  eqs_model *m = open_model(c, 3, EQS_DOUBLE);
+  world *w = new_world(m, EQS_DOUBLE);
+  int owner[ATOMS], before;
+  answer want = whole(c, m, &small);
+  w->n_rank = 2;
+  deal(&small, DEALT, 2, owner);
+  cut(w, &small, owner, info_of(m).cutoff);
+  before = w->rank[0].n_ghost;
+  cut(w, &small, owner, info_of(m).cutoff + 1.5);
+  cr_assert_gt(w->rank[0].n_ghost, before);
+  run(w);
+  answer got = gather(w, "more ghosts");
+  expect_same(&got, &want, small.n, w, "more ghosts");
   free_world(w);
   eqs_model_free(&m);
   eqs_context_free(&c);
@@ -756,6 +782,9 @@ Test(domain, refusals) {
   set_trio(&t, 0);
   refuse(c, more, &t, EQS_ERR_UNSUPPORTED, "load the model without it");
   cr_expect_eq(eqs_compute_domain(c, m, NULL, &out), EQS_ERR_ARGUMENT);
+  size_t bytes;
+  cr_expect_eq(eqs_domain_row_bytes(m, 1, 0, &bytes), EQS_ERR_ARGUMENT);
+  cr_expect_eq(eqs_domain_row_bytes(m, info_of(m).n_layer + 1, 1, &bytes), EQS_ERR_ARGUMENT);
   eqs_model_free(&more);
   eqs_model_free(&m);
   eqs_context_free(&c);
