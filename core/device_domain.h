@@ -1,6 +1,6 @@
 /* device_domain.h -- a part of a system (eqs_compute_domain) on a device other than the host.
  *
- * The list is made on the host and sent, 44 bytes per edge, with the positions' place taken by the
+ * The list is made on the host and sent, 36 bytes per edge, with the positions' place taken by the
  * edges' vectors; its transpose is its own, because edges to ghosts have no opposite. Nothing is
  * recorded: the exchange stands in the middle of the work.
  *
