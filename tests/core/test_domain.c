@@ -605,7 +605,7 @@ Test(domain, wholes_and_domains_in_turn) {
     if (k > 3) cr_expect_eq(gather(w, "in turn").energy, energy);
     answer a = whole(shared, m, &small);
     cr_expect_eq(a.energy, first.energy, "evaluation %d", k);
-    cr_expect_eq(memcmp(a.forces, first.forces, 3 * ATOMS * sizeof(double)), 0, "forces %d", k);
+    for (int i = 0; i < 3 * small.n; i++) cr_expect_eq(a.forces[i], first.forces[i]);
   }
   free_world(w);
   eqs_model_free(&m);
