@@ -11,9 +11,9 @@ floor() {
   case "$1" in
     core/status.* | core/locale_c.* | core/arena.* | core/workspace.*) echo 1 ;;
     core/system.* | core/cell.*) echo 1 ;;
-    core/device.* | core/comm.*) echo 1 ;;
+    core/device.* | core/comm.* | core/comm_*) echo 1 ;;
     io/torch_*.* | io/zip.* | io/pickle*.* | io/sha256.* | io/crc32.* | io/elements.*) echo 1 ;;
-    kernels/* | core/neighbors.* | core/domain.*) echo 2 ;;
+    kernels/* | core/neighbors.* | core/domain.* | core/domain_*) echo 2 ;;
     potentials/*) echo 3 ;;
     core/* | io/*) echo 4 ;;
     app/* | bindings/*) echo 5 ;;

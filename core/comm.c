@@ -1,0 +1,112 @@
+/* comm.c -- collective calls out of messages, along binomial trees with rank 0 at the root; the
+ * transport of one rank; the public handle.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/comm.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- one rank */
+
+static int swap_alone(comm *c, int n_out, const comm_message *out, int n_in,
+                      const comm_message *in) {
+  (void)c, (void)n_out, (void)out, (void)n_in, (void)in;
+  return 0;
+}
+
+static void nothing(comm *c) { (void)c; }
+
+comm *comm_self(void) {
+  static const comm_ops ops = {"self", swap_alone, nothing, nothing};
+  static _Thread_local comm self;
+  self = (comm){.ops = &ops, .size = 1};
+  return &self;
+}
+
+/* ---- failures */
+
+static eqs_status broken(const comm *c) { EQS_FAIL(EQS_ERR_COMM, "%s", c->why); }
+
+eqs_status comm_fail(comm *c, eqs_status status) {
+  if (c->broken || status == EQS_OK) return status;
+  snprintf(c->why, sizeof c->why, "rank %d: %s", c->rank, eqs_error());
+  c->broken = 1;
+  c->ops->fail(c);
+  return status;
+}
+
+/* ---- messages */
+
+eqs_status comm_swap(comm *c, int n_out, const comm_message *out, int n_in,
+                     const comm_message *in) {
+  if (c->broken) return broken(c);
+  for (int k = 0; k < n_out; k++)
+    if (out[k].bytes) {
+      c->messages++;
+      c->bytes += (int64_t)out[k].bytes;
+    }
+  return c->ops->swap(c, n_out, out, n_in, in) ? broken(c) : EQS_OK;
+}
+
+static eqs_status send(comm *c, int rank, const void *data, size_t bytes) {
+  const comm_message m = {rank, (void *)data, bytes};
+  return comm_swap(c, 1, &m, 0, NULL);
+}
+
+static eqs_status receive(comm *c, int rank, void *data, size_t bytes) {
+  const comm_message m = {rank, data, bytes};
+  return comm_swap(c, 0, NULL, 1, &m);
+}
+
+eqs_status comm_broadcast(comm *c, void *data, size_t bytes) {
+  int bit = 1;
+  while (bit < c->size && !(c->rank & bit)) bit <<= 1;
+  if (c->rank) EQS_TRY(receive(c, c->rank - bit, data, bytes));
+  for (bit >>= 1; bit; bit >>= 1)
+    if (c->rank + bit < c->size) EQS_TRY(send(c, c->rank + bit, data, bytes));
+  return c->broken ? broken(c) : EQS_OK;
+}
+
+eqs_status comm_gather_all(comm *c, const void *mine, size_t bytes, void *all) {
+  char *place = all;
+  if (bytes) memmove(place + (size_t)c->rank * bytes, mine, bytes);
+  for (int bit = 1; bit < c->size; bit <<= 1) { /* a rank holds those from its own up to + bit */
+    int below = c->rank - bit, above = c->rank + bit;
+    if (c->rank & bit) {
+      int n = c->size - c->rank < bit ? c->size - c->rank : bit;
+      EQS_TRY(send(c, below, place + (size_t)c->rank * bytes, (size_t)n * bytes));
+      break;
+    }
+    if (above >= c->size) continue;
+    int n = c->size - above < bit ? c->size - above : bit;
+    EQS_TRY(receive(c, above, place + (size_t)above * bytes, (size_t)n * bytes));
+  }
+  return comm_broadcast(c, all, (size_t)c->size * bytes);
+}
+
+static eqs_status reduce(comm *c, double *x, int n, int largest) {
+  size_t bytes = (size_t)n * sizeof *x;
+  eqs_status status = EQS_OK;
+  double *other;
+  EQS_TRY(alloc_array(&other, (size_t)n, sizeof *other, "a sum over ranks"));
+  for (int bit = 1; bit < c->size && status == EQS_OK; bit <<= 1) {
+    if (c->rank & bit) {
+      status = send(c, c->rank - bit, x, bytes);
+      break;
+    }
+    if (c->rank + bit >= c->size) continue;
+    status = receive(c, c->rank + bit, other, bytes);
+    for (int k = 0; k < n && status == EQS_OK; k++) {
+      if (!largest) x[k] += other[k];
+      else if (other[k] > x[k]) x[k] = other[k];
+    }
+  }
+  free(other);
+  EQS_TRY(status);
+  return comm_broadcast(c, x, bytes);
+}
+
+eqs_status comm_sum(comm *c, double *x, int n) { return reduce(c, x, n, 0); }
+eqs_status comm_max(comm *c, double *x, int n) { return reduce(c, x, n, 1); }

@@ -1,0 +1,65 @@
+/* comm.h -- ranks that work on one thing: messages, sums, and what happens when one of them fails.
+ *
+ * All ranks make the same calls in the same order. Sums are taken along one tree, so they have the
+ * same bits on every rank and in every run with that many ranks. A rank that fails says so with
+ * comm_fail; from then on every call of every rank fails with its message, also those that are
+ * waiting now: nobody hangs.
+ *
+ * Transports: one rank (comm_self), ranks as threads of one process (comm_threads_run), MPI (a
+ * module that is loaded when it is asked for: core/comm_mpi.c).
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_COMM_H
+#define EQS_COMM_H
+
+#include "core/status.h"
+
+typedef struct eqs_comm comm;
+
+typedef struct comm_message {
+  int rank; /* to or from; never the own one */
+  void *data;
+  size_t bytes; /* both sides know it */
+} comm_message;
+
+enum { COMM_WHY = 600, COMM_VERSION = 1 };
+
+/* Functions of a transport return 0, or 1 once the comm is broken, which they have noted then. */
+typedef struct comm_ops {
+  const char *name;
+  /* Sends and receives all of them, in any order; two messages between the same ranks in theirs. */
+  int (*swap)(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in);
+  void (*fail)(comm *c); /* tells the other ranks c->why; never waits for them */
+  void (*close)(comm *c);
+} comm_ops;
+
+/* The head of every transport's struct. */
+struct eqs_comm {
+  const comm_ops *ops;
+  int rank, size;
+  int broken;
+  char why[COMM_WHY];      /* "rank 3: ..." */
+  int64_t messages, bytes; /* sent to other ranks so far */
+};
+
+/* The one rank there is: static, never closed. */
+comm *comm_self(void);
+/* task(c, user) as `size` ranks, threads of this process. The first failure (of the lowest rank)
+ * is returned with its message. */
+typedef eqs_status comm_task(comm *c, void *user);
+eqs_status comm_threads_run(int size, comm_task *task, void *user) EQS_CHECK;
+
+/* Messages of no bytes are left out on both sides. EQS_ERR_COMM: some rank has failed. */
+eqs_status comm_swap(comm *c, int n_out, const comm_message *out, int n_in,
+                     const comm_message *in) EQS_CHECK;
+/* From rank 0 to all. */
+eqs_status comm_broadcast(comm *c, void *data, size_t bytes) EQS_CHECK;
+/* all[size][bytes] on every rank. */
+eqs_status comm_gather_all(comm *c, const void *mine, size_t bytes, void *all) EQS_CHECK;
+/* x[n] becomes its sum, or largest value, over ranks. */
+eqs_status comm_sum(comm *c, double *x, int n) EQS_CHECK;
+eqs_status comm_max(comm *c, double *x, int n) EQS_CHECK;
+/* A failure of this rank alone: the others are told eqs_error(). Returns the status. */
+eqs_status comm_fail(comm *c, eqs_status status);
+
+#endif

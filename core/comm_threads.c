@@ -1,0 +1,182 @@
+/* comm_threads.c -- ranks as threads of one process: for tests, and to count what many ranks would
+ * send. A message is copied into a queue of its two ranks, so sending never waits.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/comm.h"
+
+enum { MOST_RANKS = 4096 };
+
+typedef struct letter {
+  struct letter *next;
+  size_t bytes;
+  char data[];
+} letter;
+
+typedef struct queue {
+  letter *first, *last;
+} queue;
+
+typedef struct hub {
+  pthread_mutex_t lock;
+  pthread_cond_t *arrived; /* [size] something for this rank */
+  int size, broken;
+  char why[COMM_WHY];
+  queue *box; /* [to][from] */
+} hub;
+
+typedef struct thread_comm {
+  comm c;
+  hub *h;
+  pthread_t thread;
+  comm_task *task;
+  void *user;
+  eqs_status status;
+  char error[COMM_WHY];
+} thread_comm;
+
+/* With the lock held. */
+static int note_broken(comm *c, const hub *h) {
+  if (!h->broken) return 0;
+  c->broken = 1;
+  memcpy(c->why, h->why, sizeof c->why);
+  return 1;
+}
+
+static void break_hub(hub *h, const char *why) {
+  if (!h->broken) snprintf(h->why, sizeof h->why, "%s", why);
+  h->broken = 1;
+  for (int r = 0; r < h->size; r++) pthread_cond_broadcast(h->arrived + r);
+}
+
+static void tell(comm *c) {
+  hub *h = ((thread_comm *)c)->h;
+  pthread_mutex_lock(&h->lock);
+  break_hub(h, c->why);
+  pthread_mutex_unlock(&h->lock);
+}
+
+static queue *box_of(hub *h, int to, int from) {
+  return h->box + (size_t)to * (size_t)h->size + (size_t)from;
+}
+
+static int post(comm *c, hub *h, const comm_message *m) {
+  letter *l = malloc(sizeof *l + m->bytes);
+  if (!l) {
+    snprintf(c->why, sizeof c->why, "rank %d: no memory for a message of %zu bytes", c->rank,
+             m->bytes);
+    c->broken = 1;
+    tell(c);
+    return 1;
+  }
+  l->next = NULL;
+  l->bytes = m->bytes;
+  memcpy(l->data, m->data, m->bytes);
+  pthread_mutex_lock(&h->lock);
+  queue *q = box_of(h, m->rank, c->rank);
+  if (q->last) q->last->next = l;
+  else q->first = l;
+  q->last = l;
+  pthread_cond_broadcast(h->arrived + m->rank);
+  pthread_mutex_unlock(&h->lock);
+  return 0;
+}
+
+static int fetch(comm *c, hub *h, const comm_message *m) {
+  queue *q = box_of(h, c->rank, m->rank);
+  pthread_mutex_lock(&h->lock);
+  while (!q->first && !h->broken) pthread_cond_wait(h->arrived + c->rank, &h->lock);
+  letter *l = q->first;
+  if (l && l->bytes != m->bytes) {
+    snprintf(c->why, sizeof c->why, "rank %d: a message of %zu bytes from rank %d, not of %zu",
+             c->rank, l->bytes, m->rank, m->bytes);
+    break_hub(h, c->why);
+  }
+  int bad = note_broken(c, h);
+  if (!bad) {
+    q->first = l->next;
+    if (!q->first) q->last = NULL;
+  }
+  pthread_mutex_unlock(&h->lock);
+  if (bad) return 1;
+  memcpy(m->data, l->data, m->bytes);
+  free(l);
+  return 0;
+}
+
+static int swap(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in) {
+  hub *h = ((thread_comm *)c)->h;
+  for (int k = 0; k < n_out; k++)
+    if (out[k].bytes && post(c, h, out + k)) return 1;
+  for (int k = 0; k < n_in; k++)
+    if (in[k].bytes && fetch(c, h, in + k)) return 1;
+  return 0;
+}
+
+static void nothing(comm *c) { (void)c; }
+
+static void *start(void *argument) {
+  thread_comm *t = argument;
+  t->status = t->task(&t->c, t->user);
+  snprintf(t->error, sizeof t->error, "%s", eqs_error());
+  comm_fail(&t->c, t->status);
+  return NULL;
+}
+
+static void hub_free(hub *h) {
+  size_t n = (size_t)h->size;
+  for (size_t k = 0; h->box && k < n * n; k++)
+    while (h->box[k].first) {
+      letter *l = h->box[k].first;
+      h->box[k].first = l->next;
+      free(l);
+    }
+  for (size_t r = 0; h->arrived && r < n; r++) pthread_cond_destroy(h->arrived + r);
+  pthread_mutex_destroy(&h->lock);
+  free(h->box);
+  free(h->arrived);
+}
+
+static eqs_status run(hub *h, thread_comm *t, comm_task *task, void *user) {
+  static const comm_ops ops = {"threads", swap, tell, nothing};
+  int started = 0, worst = -1;
+  EQS_TRY(alloc_array(&h->arrived, (size_t)h->size, sizeof *h->arrived, "ranks"));
+  EQS_TRY(alloc_array(&h->box, mul_size((size_t)h->size, (size_t)h->size), sizeof *h->box,
+                      "queues of ranks"));
+  for (int r = 0; r < h->size; r++) pthread_cond_init(h->arrived + r, NULL);
+  for (; started < h->size; started++) {
+    thread_comm *one = t + started;
+    *one = (thread_comm){.h = h, .task = task, .user = user};
+    one->c = (comm){.ops = &ops, .rank = started, .size = h->size};
+    if (pthread_create(&one->thread, NULL, start, one)) break;
+  }
+  if (started < h->size) {
+    pthread_mutex_lock(&h->lock);
+    break_hub(h, "a rank's thread could not be started");
+    pthread_mutex_unlock(&h->lock);
+  }
+  for (int r = 0; r < started; r++) pthread_join(t[r].thread, NULL);
+  if (started < h->size) EQS_FAIL(EQS_ERR_COMM, "cannot start %d threads", h->size);
+  /* the one that failed by itself rather than one that was told */
+  for (int r = h->size - 1; r >= 0; r--)
+    if (t[r].status != EQS_OK && (worst < 0 || t[r].status != EQS_ERR_COMM)) worst = r;
+  if (worst < 0) return EQS_OK;
+  EQS_FAIL(t[worst].status, "%s", t[worst].error);
+}
+
+eqs_status comm_threads_run(int size, comm_task *task, void *user) {
+  if (size < 1 || size > MOST_RANKS)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "ranks are 1 to %d, not %d", MOST_RANKS, size);
+  hub h = {.size = size};
+  thread_comm *t = NULL;
+  pthread_mutex_init(&h.lock, NULL);
+  eqs_status status = alloc_array(&t, (size_t)size, sizeof *t, "ranks");
+  if (status == EQS_OK) status = run(&h, t, task, user);
+  hub_free(&h);
+  free(t);
+  return status;
+}

@@ -1,0 +1,365 @@
+/* domain.c -- migration of atoms to their owners, and the plan of ghosts.
+ * SPDX-License-Identifier: MIT */
+#include "core/domain.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/domain_split.h"
+#include "core/neighbors.h"
+#include "kernels/kernels.h"
+
+enum { MOST_GHOSTS = 1000000000 };
+
+/* Fractional coordinates around a rank's atoms; low > high where it has none. */
+typedef struct bounds {
+  double low[3], high[3];
+} bounds;
+
+/* Images of one rank's atoms that may be another's ghosts: shifts from first to last, all
+ * combinations. */
+typedef struct shifts {
+  int first[3], last[3];
+} shifts;
+
+typedef struct placing {
+  domain *d;
+  comm *c;
+  int n;
+  domain_atom *atom; /* [n] wrapped; those of this rank as they came, then as it owns them */
+  double (*f)[3];    /* [n] their fractional coordinates */
+  bounds *box;       /* [size] */
+} placing;
+
+/* ---- the cell */
+
+static eqs_status set_cell(domain *d, const double *cell, const int *pbc, double cutoff) {
+  static const int first[2] = {0, 0};
+  const eqs_systems s = {.size = sizeof s, .n_system = 1, .first = first, .cell = cell, .pbc = pbc};
+  search_box box;
+  EQS_TRY(neighbors_check(&s, cutoff));
+  EQS_TRY(neighbors_boxes(&s, cutoff, &box));
+  d->cutoff = cutoff;
+  memcpy(d->pbc, box.pbc, sizeof d->pbc);
+  memcpy(d->basis, box.basis, sizeof d->basis);
+  memcpy(d->inverse, box.inverse, sizeof d->inverse);
+  for (int k = 0; k < 3; k++) {
+    /* a little more than the cutoff: no pair is lost to rounding */
+    d->reach[k] = cutoff / box.width[k] * (1 + 1e-9) + 1e-12;
+    if (d->pbc[k] && !(d->reach[k] < 1e4))
+      EQS_FAIL(EQS_ERR_ARGUMENT, "the cell is %.3g angstrom thin, too thin for a cutoff of %g",
+               box.width[k], cutoff);
+  }
+  return EQS_OK;
+}
+
+static void fraction(const domain *d, const double x[3], double f[3]) {
+  for (int k = 0; k < 3; k++)
+    f[k] = x[0] * d->inverse[k] + x[1] * d->inverse[3 + k] + x[2] * d->inverse[6 + k];
+}
+
+/* Adds a lattice translation in the reduced basis. */
+static void translate(const domain *d, const double whole[3], double x[3]) {
+  for (int k = 0; k < 3; k++)
+    for (int a = 0; a < 3 && whole[k] != 0; a++) x[a] += whole[k] * d->basis[3 * k + a];
+}
+
+/* Into the cell along the periodic directions. */
+static eqs_status wrap(const domain *d, domain_atom *atom) {
+  double f[3], back[3];
+  fraction(d, atom->x, f);
+  for (int k = 0; k < 3; k++) {
+    if (!(fabs(f[k]) < 1e9) || !(fabs(atom->x[k]) < 1e9))
+      EQS_FAIL(EQS_ERR_ARGUMENT,
+               "atom %lld: the position is not finite, or beyond 1e9 angstrom or cells",
+               (long long)atom->id + 1);
+    back[k] = d->pbc[k] ? -floor(f[k]) : 0;
+  }
+  translate(d, back, atom->x);
+  return EQS_OK;
+}
+
+static eqs_status take(placing *p, int n, const domain_atom *atoms) {
+  arena *m = &p->d->memory;
+  p->n = n;
+  EQS_TRY(arena_take(m, (size_t)n, sizeof *p->atom, &p->atom));
+  EQS_TRY(arena_take(m, (size_t)n, sizeof *p->f, &p->f));
+  for (int i = 0; i < n; i++) {
+    p->atom[i] = atoms[i];
+    EQS_TRY(wrap(p->d, p->atom + i));
+    fraction(p->d, p->atom[i].x, p->f[i]);
+  }
+  return EQS_OK;
+}
+
+/* ---- migration */
+
+/* One number to every other rank, and one from each. */
+static eqs_status swap_counts(placing *p, int n, const int *rank, int *out, int *in) {
+  comm_message *m;
+  int k = 0;
+  EQS_TRY(arena_take(&p->d->memory, 2 * (size_t)n, sizeof *m, &m));
+  for (int i = 0; i < n; i++) {
+    int r = rank ? rank[i] : i;
+    in[i] = out[i];
+    if (r == p->c->rank) continue;
+    m[k] = (comm_message){r, out + i, sizeof *out};
+    m[n + k++] = (comm_message){r, in + i, sizeof *in};
+  }
+  return comm_swap(p->c, k, m, k, m + n);
+}
+
+/* first[n + 1] from counts[n]. EQS_ERR_ARGUMENT: more than an int holds. */
+static eqs_status add_up(int n, const int *count, int *first) {
+  int64_t sum = 0;
+  for (int k = 0; k <= n; k++) {
+    if (sum > MOST_GHOSTS)
+      EQS_FAIL(EQS_ERR_ARGUMENT, "more than 1e9 atoms or images on one rank; use more ranks");
+    first[k] = (int)sum;
+    if (k < n) sum += count[k];
+  }
+  return EQS_OK;
+}
+
+/* Groups the atoms by owner; to[size + 1] are the groups. */
+static eqs_status group(placing *p, const int *owner, int *to, domain_atom **out) {
+  int size = p->c->size, *at;
+  arena *m = &p->d->memory;
+  EQS_TRY(arena_take_zero(m, (size_t)size, sizeof *at, &at));
+  EQS_TRY(arena_take(m, (size_t)p->n, sizeof **out, out));
+  for (int i = 0; i < p->n; i++) at[owner[i]]++;
+  EQS_TRY(add_up(size, at, to));
+  for (int r = 0; r < size; r++) at[r] = to[r];
+  for (int i = 0; i < p->n; i++) (*out)[at[owner[i]]++] = p->atom[i];
+  return EQS_OK;
+}
+
+static eqs_status migrate(placing *p, const int *owner) {
+  int size = p->c->size, me = p->c->rank, *to, *from, *count;
+  arena *memory = &p->d->memory;
+  comm_message *m;
+  domain_atom *out, *in;
+  EQS_TRY(arena_take(memory, (size_t)size + 1, sizeof *to, &to));
+  EQS_TRY(arena_take(memory, (size_t)size + 1, sizeof *from, &from));
+  EQS_TRY(arena_take(memory, 2 * (size_t)size, sizeof *count, &count));
+  EQS_TRY(arena_take(memory, 2 * (size_t)size, sizeof *m, &m));
+  EQS_TRY(group(p, owner, to, &out));
+  for (int r = 0; r < size; r++) count[r] = to[r + 1] - to[r];
+  EQS_TRY(swap_counts(p, size, NULL, count, count + size));
+  EQS_TRY(add_up(size, count + size, from));
+  EQS_TRY(arena_take(memory, (size_t)from[size], sizeof *in, &in));
+  int k = 0;
+  for (int r = 0; r < size; r++) {
+    if (r == me) continue;
+    m[k] = (comm_message){r, out + to[r], (size_t)count[r] * sizeof *out};
+    m[size + k++] = (comm_message){r, in + from[r], (size_t)count[size + r] * sizeof *in};
+  }
+  EQS_TRY(comm_swap(p->c, k, m, k, m + size));
+  memcpy(in + from[me], out + to[me], (size_t)count[me] * sizeof *in);
+  p->atom = in;
+  p->n = from[size];
+  return EQS_OK;
+}
+
+static int by_id(const void *a, const void *b) {
+  int64_t x = ((const domain_atom *)a)->id, y = ((const domain_atom *)b)->id;
+  return x < y ? -1 : x > y;
+}
+
+/* Owned atoms in the order of their ids, and the box around them. */
+static eqs_status settle(placing *p, bounds *mine) {
+  int sorted = 1;
+  for (int i = 1; i < p->n; i++) sorted &= p->atom[i - 1].id < p->atom[i].id;
+  if (!sorted) qsort(p->atom, (size_t)p->n, sizeof *p->atom, by_id);
+  EQS_TRY(arena_take(&p->d->memory, (size_t)p->n, sizeof *p->f, &p->f));
+  for (int k = 0; k < 3; k++) mine->low[k] = INFINITY, mine->high[k] = -INFINITY;
+  for (int i = 0; i < p->n; i++) {
+    if (i && p->atom[i].id == p->atom[i - 1].id)
+      EQS_FAIL(EQS_ERR_ARGUMENT, "two atoms have the id %lld", (long long)p->atom[i].id);
+    fraction(p->d, p->atom[i].x, p->f[i]);
+    for (int k = 0; k < 3; k++) {
+      mine->low[k] = fmin(mine->low[k], p->f[i][k]);
+      mine->high[k] = fmax(mine->high[k], p->f[i][k]);
+    }
+  }
+  return EQS_OK;
+}
+
+/* ---- ghosts */
+
+/* Which images of the atoms in `from` come near `to`; 0 if none do. Both ranks of a pair ask this
+ * of the same numbers, so that they agree on whether there is a message. */
+static int near(const domain *d, const bounds *from, const bounds *to, int own, shifts *s) {
+  for (int k = 0; k < 3; k++) {
+    if (from->low[k] > from->high[k] || to->low[k] > to->high[k]) return 0;
+    double low = to->low[k] - d->reach[k] - from->high[k];
+    double high = to->high[k] + d->reach[k] - from->low[k];
+    if (!d->pbc[k] && (low > 0 || high < 0)) return 0;
+    s->first[k] = d->pbc[k] ? (int)ceil(low) : 0;
+    s->last[k] = d->pbc[k] ? (int)floor(high) : 0;
+    if (s->first[k] > s->last[k]) return 0;
+  }
+  if (!own) return 1;
+  for (int k = 0; k < 3; k++)
+    if (s->first[k] < 0 || s->last[k] > 0) return 1;
+  return 0; /* the atoms themselves are no ghosts */
+}
+
+static int within(const domain *d, const bounds *to, const double f[3], const double shift[3]) {
+  for (int k = 0; k < 3; k++) {
+    double g = f[k] + shift[k];
+    if (g < to->low[k] - d->reach[k] || g > to->high[k] + d->reach[k]) return 0;
+  }
+  return 1;
+}
+
+/* Images of owned atom i that rank r wants; the first `room` are put down. Returns how many. */
+static int images(const placing *p, const shifts *s, int r, int i, int room, int *send,
+                  domain_atom *out) {
+  int n = 0, own = r == p->c->rank;
+  for (int a = s->first[0]; a <= s->last[0]; a++)
+    for (int b = s->first[1]; b <= s->last[1]; b++)
+      for (int c = s->first[2]; c <= s->last[2]; c++) {
+        double shift[3] = {a, b, c};
+        if ((own && !a && !b && !c) || !within(p->d, p->box + r, p->f[i], shift)) continue;
+        if (n < room) {
+          send[n] = i;
+          out[n] = p->atom[i];
+          translate(p->d, shift, out[n].x);
+        }
+        n++;
+      }
+  return n;
+}
+
+/* Ranks that this one has ghosts from or that have ghosts from it. */
+static eqs_status find_peers(placing *p, shifts **out) {
+  comm_plan *plan = &p->d->plan;
+  arena *m = &p->d->memory;
+  size_t size = (size_t)p->c->size;
+  const bounds *mine = p->box + p->c->rank;
+  plan->n_peer = 0;
+  EQS_TRY(arena_take(m, size, sizeof *plan->peer, &plan->peer));
+  EQS_TRY(arena_take(m, size, sizeof **out, out));
+  for (int r = 0; r < p->c->size; r++) {
+    shifts to, from, none = {{1, 1, 1}, {0, 0, 0}};
+    int own = r == p->c->rank, given = near(p->d, mine, p->box + r, own, &to);
+    if (!given && !near(p->d, p->box + r, mine, own, &from)) continue;
+    (*out)[plan->n_peer] = given ? to : none;
+    plan->peer[plan->n_peer++] = r;
+  }
+  return EQS_OK;
+}
+
+static eqs_status take_plan(comm_plan *plan, arena *m) {
+  size_t n = (size_t)plan->n_peer + 1;
+  EQS_TRY(arena_take(m, n, sizeof *plan->send_first, &plan->send_first));
+  EQS_TRY(arena_take(m, n, sizeof *plan->from_first, &plan->from_first));
+  return arena_take(m, 2 * n, sizeof *plan->message, &plan->message);
+}
+
+static eqs_status select_images(placing *p, const shifts *s, domain_atom **out) {
+  comm_plan *plan = &p->d->plan;
+  arena *m = &p->d->memory;
+  int *count;
+  EQS_TRY(arena_take_zero(m, (size_t)plan->n_peer + 1, sizeof *count, &count));
+  for (int k = 0; k < plan->n_peer; k++)
+    for (int i = 0; i < p->n; i++) {
+      count[k] += images(p, s + k, plan->peer[k], i, 0, NULL, NULL);
+      if (count[k] > MOST_GHOSTS / 2)
+        EQS_FAIL(EQS_ERR_ARGUMENT, "the cell is too small for the cutoff of %g angstrom",
+                 p->d->cutoff);
+    }
+  EQS_TRY(add_up(plan->n_peer, count, plan->send_first));
+  size_t total = (size_t)plan->send_first[plan->n_peer];
+  EQS_TRY(arena_take(m, total, sizeof *plan->send, &plan->send));
+  EQS_TRY(arena_take(m, total, sizeof **out, out));
+  for (int k = 0; k < plan->n_peer; k++) {
+    int at = plan->send_first[k], end = plan->send_first[k + 1];
+    for (int i = 0; i < p->n; i++)
+      at += images(p, s + k, plan->peer[k], i, end - at, plan->send + at, *out + at);
+  }
+  return EQS_OK;
+}
+
+/* The images that this rank gives out become other ranks' ghosts, and theirs its own. */
+static eqs_status swap_images(placing *p, const domain_atom *out, domain_atom **in) {
+  comm_plan *plan = &p->d->plan;
+  arena *m = &p->d->memory;
+  int *count, n = 0, n_peer = plan->n_peer;
+  EQS_TRY(arena_take(m, 2 * (size_t)n_peer + 1, sizeof *count, &count));
+  for (int k = 0; k < n_peer; k++) count[k] = plan->send_first[k + 1] - plan->send_first[k];
+  EQS_TRY(swap_counts(p, n_peer, plan->peer, count, count + n_peer));
+  EQS_TRY(add_up(n_peer, count + n_peer, plan->from_first));
+  EQS_TRY(arena_take(m, (size_t)plan->from_first[n_peer], sizeof **in, in));
+  for (int k = 0; k < n_peer; k++) {
+    domain_atom *to = *in + plan->from_first[k];
+    const domain_atom *from = out + plan->send_first[k];
+    if (plan->peer[k] == p->c->rank) {
+      memcpy(to, from, (size_t)count[k] * sizeof *to);
+      continue;
+    }
+    plan->message[n] = (comm_message){plan->peer[k], (void *)from, (size_t)count[k] * sizeof *from};
+    plan->message[n_peer + n++] =
+        (comm_message){plan->peer[k], to, (size_t)count[n_peer + k] * sizeof *to};
+  }
+  return comm_swap(p->c, n, plan->message, n, plan->message + n_peer);
+}
+
+static eqs_status fill(placing *p, const domain_atom *ghost) {
+  domain *d = p->d;
+  d->n_owned = d->plan.n_owned = p->n;
+  d->n_ghost = d->plan.n_ghost = d->plan.from_first[d->plan.n_peer];
+  size_t n = (size_t)d->n_owned + (size_t)d->n_ghost;
+  EQS_TRY(arena_take(&d->memory, n, sizeof *d->id, &d->id));
+  EQS_TRY(arena_take(&d->memory, n, sizeof *d->number, &d->number));
+  EQS_TRY(arena_take(&d->memory, n, sizeof *d->x, &d->x));
+  for (size_t i = 0; i < n; i++) {
+    const domain_atom *from = i < (size_t)p->n ? p->atom + i : ghost + (i - (size_t)p->n);
+    d->id[i] = from->id;
+    d->number[i] = from->number;
+    memcpy(d->x[i], from->x, sizeof d->x[i]);
+  }
+  return EQS_OK;
+}
+
+static eqs_status find_ghosts(placing *p, const bounds *mine) {
+  shifts *s;
+  domain_atom *out, *in;
+  EQS_TRY(arena_take(&p->d->memory, (size_t)p->c->size, sizeof *p->box, &p->box));
+  EQS_TRY(comm_gather_all(p->c, mine, sizeof *mine, p->box));
+  EQS_TRY(find_peers(p, &s));
+  EQS_TRY(take_plan(&p->d->plan, &p->d->memory));
+  EQS_TRY(select_images(p, s, &out));
+  EQS_TRY(swap_images(p, out, &in));
+  return fill(p, in);
+}
+
+static eqs_status place(placing *p, const double *cell, const int *pbc, double cutoff, int n,
+                        const domain_atom *atoms) {
+  bounds mine;
+  int *owner;
+  arena_reset(&p->d->memory);
+  EQS_TRY(set_cell(p->d, cell, pbc, cutoff));
+  EQS_TRY(take(p, n, atoms));
+  EQS_TRY(arena_take(&p->d->memory, (size_t)n, sizeof *owner, &owner));
+  double width[3];
+  cell_widths(p->d->basis, width);
+  EQS_TRY(domain_split(p->c, width, n, (const double(*)[3])p->f, owner, &p->d->memory));
+  EQS_TRY(migrate(p, owner));
+  EQS_TRY(settle(p, &mine));
+  return find_ghosts(p, &mine);
+}
+
+eqs_status domain_place(domain *d, comm *c, const double *cell, const int *pbc, double cutoff,
+                        int n, const domain_atom *atoms) {
+  placing p = {.d = d, .c = c};
+  return comm_fail(c, place(&p, cell, pbc, cutoff, n, atoms));
+}
+
+void domain_free(domain *d) {
+  comm_plan_free(&d->plan);
+  arena_free(&d->memory);
+  *d = (domain){0};
+}
