@@ -6,9 +6,13 @@ install(TARGETS equisorb EXPORT equisorb_targets LIBRARY DESTINATION ${CMAKE_INS
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/core/equisorb.h ${PROJECT_SOURCE_DIR}/core/equisorb_adsorption.h
               ${PROJECT_SOURCE_DIR}/core/equisorb_domain.h
-              ${PROJECT_SOURCE_DIR}/core/equisorb_dynamics.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+              ${PROJECT_SOURCE_DIR}/core/equisorb_dynamics.h
+              ${PROJECT_SOURCE_DIR}/core/equisorb_ranks.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
+if(TARGET equisorb_mpi)
+  install(TARGETS equisorb_mpi LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 if(TARGET equisorb_cli)
   # Relative, so that a tree that is moved after installation still runs.
   file(RELATIVE_PATH to_lib /${CMAKE_INSTALL_BINDIR} /${CMAKE_INSTALL_LIBDIR})

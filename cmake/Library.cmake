@@ -11,8 +11,11 @@ endforeach()
 # Which devices there are is a property of the product.
 set(backend ${PROJECT_SOURCE_DIR}/kernels/backend.c)
 list(REMOVE_ITEM sources ${backend})
+# MPI is a module beside the library, which opens it when it is asked for.
+list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/core/comm_mpi.c)
 
-set(dependencies OpenMP::OpenMP_C SQLite::SQLite3 ${EQS_SPGLIB_LIBRARY} m)
+set(dependencies OpenMP::OpenMP_C SQLite::SQLite3 ${EQS_SPGLIB_LIBRARY} m
+                 ${CMAKE_DL_LIBS})
 if(EQS_HAVE_HDF5)
   list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/io/h5md_none.c)
   list(APPEND dependencies ${EQS_HDF5_LIBRARY})
@@ -40,6 +43,12 @@ if(BUILD_SHARED_LIBS AND CMAKE_SYSTEM_NAME STREQUAL "Linux")
                       LINKER:--version-script=${PROJECT_SOURCE_DIR}/cmake/exports.map)
   set_target_properties(equisorb PROPERTIES LINK_DEPENDS
                                             ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+endif()
+
+if(EQS_HAVE_MPI)
+  add_library(equisorb_mpi MODULE ${PROJECT_SOURCE_DIR}/core/comm_mpi.c)
+  set_target_properties(equisorb_mpi PROPERTIES C_EXTENSIONS ON)
+  target_link_libraries(equisorb_mpi PRIVATE equisorb_flags MPI::MPI_C)
 endif()
 
 add_library(equisorb_internal STATIC EXCLUDE_FROM_ALL ${backend} $<TARGET_OBJECTS:equisorb_objects>)

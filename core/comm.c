@@ -1,10 +1,9 @@
 /* comm.c -- collective calls out of messages, along binomial trees with rank 0 at the root; the
- * transport of one rank; the public handle.
+ * transport of one rank.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/comm.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,22 +16,27 @@ static int swap_alone(comm *c, int n_out, const comm_message *out, int n_in,
 }
 
 static void nothing(comm *c) { (void)c; }
+static void close_alone(comm *c) { free(c); }
 
-comm *comm_self(void) {
-  static const comm_ops ops = {"self", swap_alone, nothing, nothing};
-  static _Thread_local comm self;
-  self = (comm){.ops = &ops, .size = 1};
-  return &self;
+eqs_status comm_open_self(comm **out) {
+  static const comm_ops ops = {"self", swap_alone, nothing, close_alone};
+  EQS_TRY(alloc_array(out, 1, sizeof **out, "a communicator"));
+  **out = (comm){.ops = &ops, .size = 1};
+  return EQS_OK;
 }
 
 /* ---- failures */
 
-static eqs_status broken(const comm *c) { EQS_FAIL(EQS_ERR_COMM, "%s", c->why); }
+eqs_status comm_broken(const comm *c) {
+  if (!c->broken) return EQS_OK;
+  EQS_FAIL((eqs_status)c->status, "%s", c->why);
+}
 
 eqs_status comm_fail(comm *c, eqs_status status) {
+  char why[COMM_WHY];
   if (c->broken || status == EQS_OK) return status;
-  snprintf(c->why, sizeof c->why, "rank %d: %s", c->rank, eqs_error());
-  c->broken = 1;
+  snprintf(why, sizeof why, "rank %d: %s", c->rank, eqs_error());
+  comm_break(c, 1, (int)status, why);
   c->ops->fail(c);
   return status;
 }
@@ -41,13 +45,13 @@ eqs_status comm_fail(comm *c, eqs_status status) {
 
 eqs_status comm_swap(comm *c, int n_out, const comm_message *out, int n_in,
                      const comm_message *in) {
-  if (c->broken) return broken(c);
+  EQS_TRY(comm_broken(c));
   for (int k = 0; k < n_out; k++)
     if (out[k].bytes) {
       c->messages++;
       c->bytes += (int64_t)out[k].bytes;
     }
-  return c->ops->swap(c, n_out, out, n_in, in) ? broken(c) : EQS_OK;
+  return c->ops->swap(c, n_out, out, n_in, in) ? comm_broken(c) : EQS_OK;
 }
 
 static eqs_status send(comm *c, int rank, const void *data, size_t bytes) {
@@ -66,7 +70,7 @@ eqs_status comm_broadcast(comm *c, void *data, size_t bytes) {
   if (c->rank) EQS_TRY(receive(c, c->rank - bit, data, bytes));
   for (bit >>= 1; bit; bit >>= 1)
     if (c->rank + bit < c->size) EQS_TRY(send(c, c->rank + bit, data, bytes));
-  return c->broken ? broken(c) : EQS_OK;
+  return comm_broken(c);
 }
 
 eqs_status comm_gather_all(comm *c, const void *mine, size_t bytes, void *all) {

@@ -2,15 +2,17 @@
  *
  * All ranks make the same calls in the same order. Sums are taken along one tree, so they have the
  * same bits on every rank and in every run with that many ranks. A rank that fails says so with
- * comm_fail; from then on every call of every rank fails with its message, also those that are
- * waiting now: nobody hangs.
+ * comm_fail; from then on every call of every rank fails with its status and message, also those
+ * that are waiting now: nobody hangs.
  *
- * Transports: one rank (comm_self), ranks as threads of one process (comm_threads_run), MPI (a
+ * Transports: one rank (comm_open_self), ranks as threads of one process (comm_threads_run), MPI (a
  * module that is loaded when it is asked for: core/comm_mpi.c).
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_COMM_H
 #define EQS_COMM_H
+
+#include <stdio.h>
 
 #include "core/status.h"
 
@@ -22,14 +24,14 @@ typedef struct comm_message {
   size_t bytes; /* both sides know it */
 } comm_message;
 
-enum { COMM_WHY = 600, COMM_VERSION = 1 };
+enum { COMM_WHY = 600 };
 
 /* Functions of a transport return 0, or 1 once the comm is broken, which they have noted then. */
 typedef struct comm_ops {
   const char *name;
   /* Sends and receives all of them, in any order; two messages between the same ranks in theirs. */
   int (*swap)(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in);
-  void (*fail)(comm *c); /* tells the other ranks c->why; never waits for them */
+  void (*fail)(comm *c); /* tells the others status and why; never waits for them */
   void (*close)(comm *c);
 } comm_ops;
 
@@ -37,19 +39,28 @@ typedef struct comm_ops {
 struct eqs_comm {
   const comm_ops *ops;
   int rank, size;
-  int broken;
+  int broken;              /* 1: by this rank, 2: by another */
+  int status;              /* eqs_status of the failure */
   char why[COMM_WHY];      /* "rank 3: ..." */
   int64_t messages, bytes; /* sent to other ranks so far */
 };
 
-/* The one rank there is: static, never closed. */
-comm *comm_self(void);
+/* What a transport calls before it returns 1; here because a module has no other part of the
+ * library. */
+static inline void comm_break(comm *c, int broken, int status, const char *why) {
+  c->broken = broken;
+  c->status = status;
+  snprintf(c->why, sizeof c->why, "%s", why);
+}
+
+eqs_status comm_open_self(comm **out) EQS_CHECK;
 /* task(c, user) as `size` ranks, threads of this process. The first failure (of the lowest rank)
  * is returned with its message. */
 typedef eqs_status comm_task(comm *c, void *user);
 eqs_status comm_threads_run(int size, comm_task *task, void *user) EQS_CHECK;
 
-/* Messages of no bytes are left out on both sides. EQS_ERR_COMM: some rank has failed. */
+/* Messages of no bytes are left out on both sides. These fail with the status of the rank that
+ * failed; EQS_ERR_COMM: of the transport. */
 eqs_status comm_swap(comm *c, int n_out, const comm_message *out, int n_in,
                      const comm_message *in) EQS_CHECK;
 /* From rank 0 to all. */
@@ -59,7 +70,16 @@ eqs_status comm_gather_all(comm *c, const void *mine, size_t bytes, void *all) E
 /* x[n] becomes its sum, or largest value, over ranks. */
 eqs_status comm_sum(comm *c, double *x, int n) EQS_CHECK;
 eqs_status comm_max(comm *c, double *x, int n) EQS_CHECK;
-/* A failure of this rank alone: the others are told eqs_error(). Returns the status. */
+/* A failure of this rank alone: the others are told eqs_error(). Returns the status, which may be
+ * EQS_OK: then nothing happens. */
 eqs_status comm_fail(comm *c, eqs_status status);
+
+/* EQS_OK, or the failure that ended these ranks, and its message. */
+eqs_status comm_broken(const comm *c) EQS_CHECK;
+
+/* What a transport in a module exports as COMM_ENTRY: 0, or 1 and why. `size` is sizeof(comm), by
+ * which module and library see that they belong together. */
+typedef int comm_entry(size_t size, comm **out, char *why, size_t n_why);
+#define COMM_ENTRY "equisorb_comm_open"
 
 #endif

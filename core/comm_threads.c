@@ -3,7 +3,6 @@
  *
  * SPDX-License-Identifier: MIT */
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,7 +23,7 @@ typedef struct queue {
 typedef struct hub {
   pthread_mutex_t lock;
   pthread_cond_t *arrived; /* [size] something for this rank */
-  int size, broken;
+  int size, broken, status;
   char why[COMM_WHY];
   queue *box; /* [to][from] */
 } hub;
@@ -40,15 +39,11 @@ typedef struct thread_comm {
 } thread_comm;
 
 /* With the lock held. */
-static int note_broken(comm *c, const hub *h) {
-  if (!h->broken) return 0;
-  c->broken = 1;
-  memcpy(c->why, h->why, sizeof c->why);
-  return 1;
-}
-
-static void break_hub(hub *h, const char *why) {
-  if (!h->broken) snprintf(h->why, sizeof h->why, "%s", why);
+static void break_hub(hub *h, int status, const char *why) {
+  if (!h->broken) {
+    snprintf(h->why, sizeof h->why, "%s", why);
+    h->status = status;
+  }
   h->broken = 1;
   for (int r = 0; r < h->size; r++) pthread_cond_broadcast(h->arrived + r);
 }
@@ -56,7 +51,7 @@ static void break_hub(hub *h, const char *why) {
 static void tell(comm *c) {
   hub *h = ((thread_comm *)c)->h;
   pthread_mutex_lock(&h->lock);
-  break_hub(h, c->why);
+  break_hub(h, c->status, c->why);
   pthread_mutex_unlock(&h->lock);
 }
 
@@ -67,9 +62,9 @@ static queue *box_of(hub *h, int to, int from) {
 static int post(comm *c, hub *h, const comm_message *m) {
   letter *l = malloc(sizeof *l + m->bytes);
   if (!l) {
-    snprintf(c->why, sizeof c->why, "rank %d: no memory for a message of %zu bytes", c->rank,
-             m->bytes);
-    c->broken = 1;
+    char why[COMM_WHY];
+    snprintf(why, sizeof why, "rank %d: no memory for a message of %zu bytes", c->rank, m->bytes);
+    comm_break(c, 1, EQS_ERR_MEMORY, why);
     tell(c);
     return 1;
   }
@@ -92,11 +87,13 @@ static int fetch(comm *c, hub *h, const comm_message *m) {
   while (!q->first && !h->broken) pthread_cond_wait(h->arrived + c->rank, &h->lock);
   letter *l = q->first;
   if (l && l->bytes != m->bytes) {
-    snprintf(c->why, sizeof c->why, "rank %d: a message of %zu bytes from rank %d, not of %zu",
-             c->rank, l->bytes, m->rank, m->bytes);
-    break_hub(h, c->why);
+    char why[COMM_WHY];
+    snprintf(why, sizeof why, "rank %d: a message of %zu bytes from rank %d, not of %zu", c->rank,
+             l->bytes, m->rank, m->bytes);
+    break_hub(h, EQS_ERR_COMM, why);
   }
-  int bad = note_broken(c, h);
+  int bad = h->broken;
+  if (bad) comm_break(c, 2, h->status, h->why);
   if (!bad) {
     q->first = l->next;
     if (!q->first) q->last = NULL;
@@ -156,14 +153,14 @@ static eqs_status run(hub *h, thread_comm *t, comm_task *task, void *user) {
   }
   if (started < h->size) {
     pthread_mutex_lock(&h->lock);
-    break_hub(h, "a rank's thread could not be started");
+    break_hub(h, EQS_ERR_COMM, "a rank's thread could not be started");
     pthread_mutex_unlock(&h->lock);
   }
   for (int r = 0; r < started; r++) pthread_join(t[r].thread, NULL);
   if (started < h->size) EQS_FAIL(EQS_ERR_COMM, "cannot start %d threads", h->size);
   /* the one that failed by itself rather than one that was told */
   for (int r = h->size - 1; r >= 0; r--)
-    if (t[r].status != EQS_OK && (worst < 0 || t[r].status != EQS_ERR_COMM)) worst = r;
+    if (t[r].status != EQS_OK && (worst < 0 || t[r].c.broken == 1)) worst = r;
   if (worst < 0) return EQS_OK;
   EQS_FAIL(t[worst].status, "%s", t[worst].error);
 }

@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "core/engine.h"
+#include "core/shard.h"
 #include "io/torch_archive.h"
 #include "kernels/backend.h"
 #include "potentials/mace.h"
@@ -45,6 +46,7 @@ eqs_status eqs_context_set_stream(eqs_context *c, void *stream) {
 
 void eqs_context_free(eqs_context **c) {
   if (!c || !*c) return;
+  shard_free((*c)->shard);
   device_run_free(*c);
   neighbors_free(&(*c)->list);
   workspace_free(&(*c)->work);
@@ -191,8 +193,7 @@ eqs_status engine_sum_edges(const kernel_ops *k, workspace *w, const batch *b,
   return workspace_run(w, batch_blocks(b, batch_rows(b)), sum_edges, &sums);
 }
 
-/* (1/V) sum of v (x) dE/dv, symmetrised. */
-static void set_stress(const eqs_systems *s, const double (*virial)[9], double *stress) {
+void engine_set_stress(const eqs_systems *s, const double (*virial)[9], double *stress) {
   for (int i = 0; i < s->n_system; i++) {
     const double *w = virial[i];
     double volume = s->cell ? fabs(cell_volume(s->cell + 9 * (size_t)i)) : 0;
@@ -295,7 +296,7 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   }
   if (out->energies) memcpy(out->energies, r.energies, (size_t)n * sizeof *r.energies);
   if (out->forces) memcpy(out->forces, r.forces, (size_t)n * sizeof *r.forces);
-  if (out->stress) set_stress(s, (const double(*)[9])virial, out->stress);
+  if (out->stress) engine_set_stress(s, (const double(*)[9])virial, out->stress);
   return EQS_OK;
 }
 
@@ -336,6 +337,7 @@ eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in
   EQS_TRY(engine_check_systems(&s));
   s.memory = memory;
   if (m->potential->refusal[0]) EQS_FAIL(EQS_ERR_ARGUMENT, "%s", m->potential->refusal);
+  if (c->shard) return shard_compute(c, m, &s, &r);
   arena_reset(&c->work.shared);
   return evaluate(c, m, &s, &r);
 }

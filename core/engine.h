@@ -16,7 +16,8 @@ struct eqs_context {
   /* Of a device that is not the host: */
   workspace device_work; /* its memory */
   device_run run;
-  void *stream; /* the caller's; NULL = its own */
+  void *stream;        /* the caller's; NULL = its own */
+  struct shard *shard; /* the ranks that systems are shared out to; NULL = none */
 };
 
 struct eqs_model {
@@ -40,6 +41,8 @@ eqs_status engine_species(const eqs_model *m, const eqs_systems *s, int *species
 eqs_status engine_sum_edges(const kernel_ops *k, workspace *w, const batch *b,
                             const double (*gradient)[3], double (*forces)[3],
                             double (*virial)[9]) EQS_CHECK;
+/* stress[n_system][9]: (1/V) sum of v (x) dE/dv, symmetrised; 0 without a volume. */
+void engine_set_stress(const eqs_systems *s, const double (*virial)[9], double *stress);
 /* EQS_ERR_DIVERGED: results of atom i of the batch are not finite. */
 eqs_status engine_diverged(const eqs_systems *s, int i) EQS_CHECK;
 /* What a device adds to the potential by itself. */

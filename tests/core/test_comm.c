@@ -149,6 +149,6 @@ static eqs_status wrong_length(comm *c, void *user) {
 Test(comm, the_others_are_told_why) {
   char text[100];
   cr_expect_eq(comm_threads_run(3, told, text), EQS_ERR_DEVICE);
-  cr_expect_str_eq(text, "7 rank 1: no such GPU");
+  cr_expect_str_eq(text, "6 rank 1: no such GPU");
   cr_expect_eq(comm_threads_run(2, wrong_length, NULL), EQS_ERR_COMM);
 }

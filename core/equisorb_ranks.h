@@ -1,0 +1,46 @@
+/* equisorb_ranks.h -- the public interface to ranks: one system over the processes of an MPI job.
+ *
+ * A part of equisorb.h, which says what holds for all of it and is the header to include.
+ * Every rank opens a context, loads the same model and joins the context to the ranks. Then rank 0
+ * calls what it likes, and the others eqs_context_serve:
+ *
+ *   eqs_comm_open(NULL, &comm);  eqs_context_set_comm(context, comm);
+ *   if (eqs_comm_rank(comm)) eqs_context_serve(context, model);
+ *   else eqs_md(context, model, ...);
+ *   eqs_context_free(&context);  eqs_comm_close(&comm);
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef EQUISORB_RANKS_H
+#define EQUISORB_RANKS_H
+
+#ifndef EQUISORB_H
+#error "include equisorb.h"
+#endif
+
+typedef struct eqs_comm eqs_comm;
+
+/* transport: "self", one rank; "mpi", MPI_COMM_WORLD, which is started (MPI_THREAD_FUNNELED) unless
+ * it runs already; NULL = "auto": MPI where mpirun or srun have started several processes.
+ * EQS_ERR_UNSUPPORTED: built without MPI. EQS_ERR_COMM: MPI cannot be started. All ranks call it.
+ */
+EQS_API eqs_status eqs_comm_open(const char *transport, eqs_comm **out) EQS_CHECK;
+EQS_API int eqs_comm_rank(const eqs_comm *c); /* from 0 */
+EQS_API int eqs_comm_size(const eqs_comm *c);
+/* This rank cannot go on: calls on other ranks fail with "rank N: why". NULL = eqs_error(). */
+EQS_API void eqs_comm_fail(eqs_comm *c, const char *why);
+/* All ranks, after their contexts. After a failure it returns once rank 0 has called it. */
+EQS_API void eqs_comm_close(eqs_comm **c);
+
+/* From now on the context's energies and forces of whole systems (eqs_compute and what calls it:
+ * eqs_md, eqs_relax) are shared out: rank 0 calls, the others serve. Each rank evaluates a region
+ * and holds the features of its atoms and of ghosts within one cutoff; positions and results of all
+ * atoms are on rank 0 alone. Results do not depend on the ranks beyond rounding, and have the same
+ * bits for the same number of them. Local changes stay on rank 0. One rank, or NULL: as without.
+ * EQS_ERR_UNSUPPORTED: the context is a GPU's. */
+EQS_API eqs_status eqs_context_set_comm(eqs_context *c, eqs_comm *comm) EQS_CHECK;
+/* Ranks other than 0: evaluates this rank's share until rank 0 frees its context. A failure of any
+ * rank ends this and the call of rank 0, with the status of the rank that failed and its message.
+ */
+EQS_API eqs_status eqs_context_serve(eqs_context *c, const eqs_model *m) EQS_CHECK;
+
+#endif

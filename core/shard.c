@@ -1,0 +1,318 @@
+/* shard.c -- one system over ranks: rank 0 deals out atoms in equal parts, whatever they are; the
+ * ranks give them to their owners, find ghosts, evaluate what they own; rank 0 gathers the results.
+ *
+ * Nothing is kept between evaluations, so results are a function of the positions and the number of
+ * ranks alone: a run that is continued has the bits of one that never stopped. Per atom and
+ * evaluation 40 bytes leave rank 0 and 40 come back.
+ *
+ * SPDX-License-Identifier: MIT */
+#include "core/shard.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/domain.h"
+#include "core/engine.h"
+
+struct shard {
+  comm *c;
+  domain d;
+  arena memory; /* of one evaluation */
+};
+
+enum { ORDER_END, ORDER_EVALUATE };
+
+/* What rank 0 tells the others, as bytes. */
+typedef struct order {
+  int what, n;
+  int periodic, pbc[3]; /* periodic: there are a cell and pbc */
+  int forces, virial;   /* wanted */
+  int precision;
+  double cell[9];
+  char model[68], head[68];
+} order;
+
+typedef struct row {
+  int64_t id;
+  double energy, force[3];
+} row;
+
+typedef struct part_head {
+  int n, unused;
+  double virial[9];
+} part_head;
+
+static eqs_status set_model(const eqs_model *m, order *o) {
+  eqs_model_info info = {.size = sizeof info};
+  EQS_TRY(eqs_model_info_get(m, &info));
+  o->precision = (int)info.precision;
+  snprintf(o->model, sizeof o->model, "%s", info.sha256);
+  snprintf(o->head, sizeof o->head, "%s", info.head ? info.head : "");
+  return EQS_OK;
+}
+
+static int part_begin(int n, int rank, int size) { return (int)((int64_t)n * rank / size); }
+
+/* ---- what every rank does */
+
+static int exchange(const eqs_rows *r, void *user) {
+  shard *s = user;
+  eqs_status status = r->reverse
+                          ? comm_plan_reverse(s->c, &s->d.plan, r->rows, r->row_bytes, r->real_size)
+                          : comm_plan_forward(s->c, &s->d.plan, r->rows, r->row_bytes);
+  return status != EQS_OK;
+}
+
+/* Messages of a part count its own atoms; the user's are told as well. */
+static eqs_status explain(const shard *s, eqs_status status) {
+  char why[512];
+  int atom;
+  snprintf(why, sizeof why, "%s", eqs_error());
+  const char *at = strstr(why, "atom");
+  if (!at || sscanf(at + 4 + (at[4] == 's'), "%d", &atom) != 1 || atom < 1 ||
+      atom > s->d.n_owned + s->d.n_ghost)
+    return status;
+  return status_fail(status, "%s; in the part of this rank, where atom %d is %lld of the system",
+                     why, atom, (long long)s->d.id[atom - 1] + 1);
+}
+
+static eqs_status evaluate(shard *s, eqs_context *c, const eqs_model *m, const order *o,
+                           part_head *head, row **rows) {
+  domain *d = &s->d;
+  size_t n = (size_t)d->n_owned + (size_t)d->n_ghost;
+  double *energies, (*forces)[3] = NULL;
+  EQS_TRY(arena_take(&s->memory, n, sizeof *energies, &energies));
+  EQS_TRY(arena_take_zero(&s->memory, (size_t)d->n_owned, sizeof **rows, rows));
+  if (o->forces) EQS_TRY(arena_take(&s->memory, n, sizeof *forces, &forces));
+  eqs_domain in = {.size = sizeof in,
+                   .n_owned = d->n_owned,
+                   .n_ghost = d->n_ghost,
+                   .number = d->number,
+                   .position = d->x[0],
+                   .exchange = exchange,
+                   .user = s};
+  eqs_domain_result out = {.size = sizeof out, .energies = energies};
+  if (o->forces) out.forces = forces[0];
+  if (o->virial) out.virial = head->virial;
+  eqs_status status = eqs_compute_domain(c, m, &in, &out);
+  if (status != EQS_OK) return s->c->broken ? comm_broken(s->c) : explain(s, status);
+  if (o->forces)
+    EQS_TRY(comm_plan_reverse(s->c, &d->plan, forces, sizeof *forces, (int)sizeof **forces));
+  head->n = d->n_owned;
+  for (int i = 0; i < d->n_owned; i++) {
+    (*rows)[i].id = d->id[i];
+    (*rows)[i].energy = energies[i];
+    if (o->forces) memcpy((*rows)[i].force, forces[i], sizeof *forces);
+  }
+  return EQS_OK;
+}
+
+/* From this rank's share of the atoms to its rows of results. */
+static eqs_status work(shard *s, eqs_context *c, const eqs_model *m, const order *o,
+                       const domain_atom *atoms, part_head *head, row **rows) {
+  int size = s->c->size, n = part_begin(o->n, s->c->rank + 1, size);
+  n -= part_begin(o->n, s->c->rank, size);
+  EQS_TRY(domain_place(&s->d, s->c, o->periodic ? o->cell : NULL, o->periodic ? o->pbc : NULL,
+                       m->potential->info.cutoff, n, atoms));
+  return evaluate(s, c, m, o, head, rows);
+}
+
+/* ---- rank 0 */
+
+static eqs_status deal(shard *s, const eqs_systems *one, domain_atom **mine) {
+  int n = one->first[1], size = s->c->size;
+  domain_atom *atom;
+  comm_message *m;
+  EQS_TRY(arena_take_zero(&s->memory, (size_t)n, sizeof *atom, &atom));
+  EQS_TRY(arena_take(&s->memory, (size_t)size, sizeof *m, &m));
+  for (int i = 0; i < n; i++) {
+    atom[i].id = i;
+    atom[i].number = one->number[i];
+    memcpy(atom[i].x, one->position + 3 * (size_t)i, sizeof atom[i].x);
+  }
+  for (int r = 1; r < size; r++) {
+    int begin = part_begin(n, r, size), end = part_begin(n, r + 1, size);
+    m[r - 1] = (comm_message){r, atom + begin, (size_t)(end - begin) * sizeof *atom};
+  }
+  *mine = atom;
+  return comm_swap(s->c, size - 1, m, 0, NULL);
+}
+
+/* All ranks' heads, and rows one rank behind the other. */
+static eqs_status gather(shard *s, int n, const part_head *head, const row *rows, part_head **heads,
+                         row **all) {
+  int size = s->c->size;
+  int64_t sum = head->n;
+  comm_message *m;
+  EQS_TRY(arena_take(&s->memory, (size_t)size, sizeof *m, &m));
+  EQS_TRY(arena_take(&s->memory, (size_t)size, sizeof **heads, heads));
+  EQS_TRY(arena_take(&s->memory, (size_t)n, sizeof **all, all));
+  for (int r = 1; r < size; r++) m[r - 1] = (comm_message){r, *heads + r, sizeof **heads};
+  EQS_TRY(comm_swap(s->c, 0, NULL, size - 1, m));
+  (*heads)[0] = *head;
+  for (int r = 1; r < size; r++) {
+    int count = (*heads)[r].n;
+    if (count < 0 || sum + count > n) EQS_FAIL(EQS_ERR_COMM, "ranks own more atoms than there are");
+    m[r - 1] = (comm_message){r, *all + sum, (size_t)count * sizeof **all};
+    sum += count;
+  }
+  if (sum != n) EQS_FAIL(EQS_ERR_COMM, "ranks own fewer atoms than there are");
+  if (head->n) memcpy(*all, rows, (size_t)head->n * sizeof *rows);
+  return comm_swap(s->c, 0, NULL, size - 1, m);
+}
+
+/* The energy is summed in the order of the atoms, as on one rank. */
+static eqs_status give(shard *s, const eqs_systems *one, const part_head *heads, const row *all,
+                       const eqs_result *out) {
+  int n = one->first[1];
+  double *energies, virial[1][9] = {{0}};
+  EQS_TRY(arena_take_zero(&s->memory, (size_t)n, sizeof *energies, &energies));
+  for (int i = 0; i < n; i++) {
+    if (all[i].id < 0 || all[i].id >= n) EQS_FAIL(EQS_ERR_COMM, "an atom that is none");
+    energies[all[i].id] = all[i].energy;
+    for (int a = 0; out->forces && a < 3; a++)
+      out->forces[3 * (size_t)all[i].id + (size_t)a] = all[i].force[a];
+  }
+  for (int r = 0; r < s->c->size; r++)
+    for (int k = 0; k < 9; k++) virial[0][k] += heads[r].virial[k];
+  if (out->energy) *out->energy = 0;
+  for (int i = 0; out->energy && i < n; i++) *out->energy += energies[i];
+  if (out->energies) memcpy(out->energies, energies, (size_t)n * sizeof *energies);
+  if (out->stress) engine_set_stress(one, (const double(*)[9])virial, out->stress);
+  return EQS_OK;
+}
+
+static eqs_status compute_one(eqs_context *c, const eqs_model *m, const eqs_systems *one,
+                              const eqs_result *out) {
+  shard *s = c->shard;
+  order o = {.what = ORDER_EVALUATE, .n = one->first[1]};
+  part_head head = {0}, *heads;
+  domain_atom *mine;
+  row *rows, *all;
+  o.forces = out->forces || out->stress;
+  o.virial = out->stress != NULL;
+  o.periodic = one->cell && one->pbc;
+  for (int k = 0; k < 3 && o.periodic; k++) o.pbc[k] = one->pbc[k] != 0;
+  if (o.periodic) memcpy(o.cell, one->cell, sizeof o.cell);
+  EQS_TRY(set_model(m, &o));
+  arena_reset(&s->memory);
+  EQS_TRY(comm_broadcast(s->c, &o, sizeof o));
+  EQS_TRY(deal(s, one, &mine));
+  EQS_TRY(work(s, c, m, &o, mine, &head, &rows));
+  EQS_TRY(gather(s, o.n, &head, rows, &heads, &all));
+  return give(s, one, heads, all, out);
+}
+
+/* What can be refused without the other ranks. */
+static eqs_status check(eqs_context *c, const eqs_model *m, const eqs_systems *s) {
+  int *species;
+  unsigned char *present;
+  arena *memory = &c->shard->memory;
+  size_t n = (size_t)s->first[s->n_system];
+  if (c->shard->c->rank)
+    EQS_FAIL(EQS_ERR_ARGUMENT,
+             "rank %d evaluates its share: call eqs_context_serve, and this on "
+             "rank 0",
+             c->shard->c->rank);
+  if (m->has_dispersion)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED,
+             "added dispersion is not shared out over ranks: use one rank, or load the model "
+             "without it");
+  EQS_TRY(neighbors_check(s, m->potential->info.cutoff));
+  arena_reset(memory);
+  EQS_TRY(arena_take(memory, n, sizeof *species, &species));
+  EQS_TRY(arena_take_zero(memory, (size_t)m->potential->info.n_element, 1, &present));
+  EQS_TRY(engine_species(m, s, species, present));
+  for (int k = 0; k < s->n_system; k++)
+    for (int i = s->first[k]; i < s->first[k + 1]; i++)
+      for (int a = 0; a < 3; a++)
+        if (!isfinite(s->position[3 * (size_t)i + (size_t)a]))
+          EQS_FAIL(EQS_ERR_ARGUMENT, "system %d, atom %d: the position is not finite", k + 1,
+                   i - s->first[k] + 1);
+  return EQS_OK;
+}
+
+eqs_status shard_compute(eqs_context *c, const eqs_model *m, const eqs_systems *s,
+                         const eqs_result *out) {
+  EQS_TRY(check(c, m, s));
+  for (int k = 0; k < s->n_system; k++) {
+    size_t begin = (size_t)s->first[k], at = (size_t)k;
+    int first[2] = {0, s->first[k + 1] - s->first[k]};
+    const eqs_systems one = {.size = sizeof one,
+                             .n_system = 1,
+                             .first = first,
+                             .number = s->number + begin,
+                             .position = s->position + 3 * begin,
+                             .cell = s->cell ? s->cell + 9 * at : NULL,
+                             .pbc = s->pbc ? s->pbc + 3 * at : NULL};
+    const eqs_result to = {.size = sizeof to,
+                           .energy = out->energy ? out->energy + at : NULL,
+                           .energies = out->energies ? out->energies + begin : NULL,
+                           .forces = out->forces ? out->forces + 3 * begin : NULL,
+                           .stress = out->stress ? out->stress + 9 * at : NULL};
+    EQS_TRY(comm_fail(c->shard->c, compute_one(c, m, &one, &to)));
+  }
+  return EQS_OK;
+}
+
+/* ---- the other ranks */
+
+static eqs_status serve_one(eqs_context *c, const eqs_model *m, const order *o) {
+  shard *s = c->shard;
+  order own = {0};
+  part_head head = {0};
+  domain_atom *atoms;
+  row *rows;
+  EQS_TRY(set_model(m, &own));
+  if (strcmp(own.model, o->model) || strcmp(own.head, o->head) || own.precision != o->precision)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the model is not the one that rank 0 has loaded");
+  int n = part_begin(o->n, s->c->rank + 1, s->c->size) - part_begin(o->n, s->c->rank, s->c->size);
+  arena_reset(&s->memory);
+  EQS_TRY(arena_take(&s->memory, (size_t)n, sizeof *atoms, &atoms));
+  const comm_message in = {0, atoms, (size_t)n * sizeof *atoms};
+  EQS_TRY(comm_swap(s->c, 0, NULL, 1, &in));
+  EQS_TRY(work(s, c, m, o, atoms, &head, &rows));
+  const comm_message out[2] = {{0, &head, sizeof head}, {0, rows, (size_t)head.n * sizeof *rows}};
+  return comm_swap(s->c, 2, out, 0, NULL);
+}
+
+eqs_status eqs_context_serve(eqs_context *c, const eqs_model *m) {
+  if (!c || !m) EQS_FAIL(EQS_ERR_ARGUMENT, "eqs_context_serve: an argument is NULL");
+  if (!c->shard || !c->shard->c->rank)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "rank 0, or a context without ranks, has nobody to serve");
+  for (;;) {
+    order o;
+    EQS_TRY(comm_broadcast(c->shard->c, &o, sizeof o));
+    if (o.what == ORDER_END) return EQS_OK;
+    EQS_TRY(comm_fail(c->shard->c, serve_one(c, m, &o)));
+  }
+}
+
+/* ---- the context */
+
+eqs_status eqs_context_set_comm(eqs_context *c, eqs_comm *ranks) {
+  if (!c) EQS_FAIL(EQS_ERR_ARGUMENT, "no context");
+  shard_free(c->shard);
+  c->shard = NULL;
+  if (!ranks || ranks->size < 2) return EQS_OK;
+  if (!device_is_host(c->device))
+    EQS_FAIL(
+        EQS_ERR_UNSUPPORTED,
+        "one system over several ranks is evaluated on the host: open the context as \"host\"");
+  EQS_TRY(alloc_array(&c->shard, 1, sizeof *c->shard, "ranks"));
+  c->shard->c = ranks;
+  return EQS_OK;
+}
+
+void shard_free(shard *s) {
+  if (!s) return;
+  order end = {.what = ORDER_END};
+  if (!s->c->rank && !s->c->broken && comm_broadcast(s->c, &end, sizeof end) != EQS_OK) {
+    /* they have failed, and know it */
+  }
+  domain_free(&s->d);
+  arena_free(&s->memory);
+  free(s);
+}

@@ -1,0 +1,254 @@
+/* test_shard.c -- models over ranks (threads of this process) against the same model on one:
+ * skew cells, cells thinner than two cutoffs, clusters, more ranks than atoms, batches; a hundred
+ * steps of dynamics; what fails on one rank and is told by rank 0.
+ *
+ * SPDX-License-Identifier: MIT */
+#include <criterion/criterion.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/comm.h"
+#include "core/dynamics/dynamics.h"
+#include "core/dynamics/model_force.h"
+#include "tests/reference.h"
+
+enum { MOST = 90, SYSTEMS = 3, STEPS = 100 };
+
+typedef struct sample {
+  int n_system, n, first[SYSTEMS + 1], number[MOST], pbc[3 * SYSTEMS];
+  double position[3 * MOST], cell[9 * SYSTEMS];
+} sample;
+
+typedef struct answer {
+  double energy[SYSTEMS], energies[MOST], forces[3 * MOST], stress[9 * SYSTEMS];
+} answer;
+
+/* Adds a skew cell of five atoms, copied, each a little displaced. */
+static void add(sample *s, int a, int b, int c, int periodic) {
+  static const int number[5] = {30, 8, 6, 1, 8};
+  static const double at[15] = {0.11, 0.07, -0.13, 1.93, 0.24, 0.31, 2.61, 2.23,
+                                1.87, 3.42, 2.91,  2.41, 0.36, 2.12, 2.87};
+  static const double cell[9] = {4.61, 0.12, -0.23, 0.74, 4.92, 0.31, -0.42, 0.83, 5.13};
+  const int times[3] = {a, b, c};
+  for (int p = 0; p < a * b * c; p++)
+    for (int i = 0; i < 5; i++, s->n++) {
+      const int copy[3] = {p / c / b, p / c % b, p % c};
+      s->number[s->n] = number[i];
+      for (int k = 0; k < 3; k++) {
+        double x = at[3 * i + k] + 0.1 * sin(1.7 * s->n + 2.9 * k);
+        for (int d = 0; d < 3; d++) x += copy[d] * cell[3 * d + k];
+        s->position[3 * s->n + k] = x;
+      }
+    }
+  for (int k = 0; k < 9; k++) s->cell[9 * s->n_system + k] = times[k / 3] * cell[k];
+  for (int k = 0; k < 3; k++) s->pbc[3 * s->n_system + k] = periodic;
+  s->first[++s->n_system] = s->n;
+}
+
+static eqs_status compute(eqs_context *c, const eqs_model *m, const sample *s, answer *a) {
+  const eqs_systems in = {.size = sizeof in,
+                          .n_system = s->n_system,
+                          .first = s->first,
+                          .number = s->number,
+                          .position = s->position,
+                          .cell = s->cell,
+                          .pbc = s->pbc};
+  eqs_result out = {.size = sizeof out,
+                    .energy = a->energy,
+                    .energies = a->energies,
+                    .forces = a->forces,
+                    .stress = a->stress};
+  return eqs_compute(c, m, &in, &out);
+}
+
+/* What rank 0 does, and what the ranks are given. */
+typedef struct job {
+  const eqs_model *m, *other; /* other: the last rank's; NULL = the same */
+  eqs_status (*act)(eqs_context *c, struct job *j);
+  const sample *s;
+  answer a, again;
+  double x[MOST][3], force[MOST][3];
+  char message[600];
+} job;
+
+static eqs_status take_part(comm *c, void *user) {
+  job *j = user;
+  eqs_context *context = NULL;
+  const eqs_model *m = j->other && c->rank == c->size - 1 ? j->other : j->m;
+  eqs_status status = eqs_context_open("host", &context);
+  if (status == EQS_OK) status = eqs_context_set_threads(context, 1);
+  if (status == EQS_OK) status = eqs_context_set_comm(context, c);
+  if (status == EQS_OK) status = c->rank ? eqs_context_serve(context, m) : j->act(context, j);
+  eqs_context_free(&context);
+  return status;
+}
+
+static eqs_status twice(eqs_context *c, job *j) {
+  EQS_TRY(compute(c, j->m, j->s, &j->again));
+  return compute(c, j->m, j->s, &j->a);
+}
+
+static double largest(const double *a, const double *b, int n) {
+  double off = 0;
+  for (int k = 0; k < n; k++) off = isfinite(a[k]) ? fmax(off, fabs(a[k] - b[k])) : INFINITY;
+  return off;
+}
+
+static void check_sample(const eqs_model *m, const sample *s, const answer *want,
+                         const char *name) {
+  static const int sizes[] = {1, 2, 3, 4, 8};
+  for (int k = 0; k < 5; k++) {
+    job j = {.m = m, .act = twice, .s = s};
+    cr_assert_eq(comm_threads_run(sizes[k], take_part, &j), EQS_OK, "%s on %d: %s", name, sizes[k],
+                 eqs_error());
+    double force = largest(j.a.forces, want->forces, 3 * s->n);
+    cr_expect_leq(force, 1e-10, "%s on %d ranks: forces differ by %g", name, sizes[k], force);
+    cr_expect_leq(largest(j.a.energies, want->energies, s->n), 1e-10, "%s", name);
+    cr_expect_leq(largest(j.a.energy, want->energy, s->n_system), 1e-9, "%s", name);
+    cr_expect_leq(largest(j.a.stress, want->stress, 9 * s->n_system), 1e-11, "%s", name);
+    cr_expect_eq(largest(j.a.forces, j.again.forces, 3 * s->n), 0.0, "%s: other bits", name);
+  }
+}
+
+static eqs_model *open(eqs_context *c, const char *name) {
+  char path[REFERENCE_PATH], relative[2 * REFERENCE_NAME];
+  snprintf(relative, sizeof relative, "models/%s.model", name);
+  cr_assert(reference_data(relative, path), "%s is missing", relative);
+  return reference_model(c, path, NULL, NULL, EQS_DOUBLE);
+}
+
+Test(shard, forces_do_not_depend_on_ranks) {
+  static const char *const names[] = {"tiny_L1", "tiny_att_3layer", "tiny_L1_resfirst_3layer"};
+  static sample s[3];
+  static answer want;
+  add(s, 3, 3, 2, 1);
+  add(s + 1, 1, 1, 1, 1);
+  add(s + 2, 2, 2, 1, 0);
+  add(s + 2, 1, 2, 1, 1);
+  add(s + 2, 1, 1, 1, 0);
+  eqs_context *c = NULL;
+  cr_assert_eq(eqs_context_open("host", &c), EQS_OK);
+  cr_assert_eq(eqs_context_set_threads(c, 1), EQS_OK);
+  for (int k = 0; k < 3; k++) {
+    eqs_model *m = open(c, names[k]);
+    for (int i = 0; i < 3; i++) {
+      cr_assert_eq(compute(c, m, s + i, &want), EQS_OK, "%s", eqs_error());
+      check_sample(m, s + i, &want, names[k]);
+    }
+    eqs_model_free(&m);
+  }
+  eqs_context_free(&c);
+}
+
+Test(shard, sevennet) {
+  char path[REFERENCE_PATH];
+  static sample s;
+  static answer want;
+  add(&s, 2, 2, 1, 1);
+  if (!reference_in("EQS_SEVENNET_DIR", "SevenNet_0__11Jul2024/checkpoint_sevennet_0.pth", path))
+    reference_skip("SevenNet-0 (EQS_SEVENNET_DIR names its folder)");
+  eqs_context *c = NULL;
+  cr_assert_eq(eqs_context_open("host", &c), EQS_OK);
+  cr_assert_eq(eqs_context_set_threads(c, 1), EQS_OK);
+  eqs_model *m = reference_model(c, path, NULL, NULL, EQS_DOUBLE);
+  cr_assert_eq(compute(c, m, &s, &want), EQS_OK, "%s", eqs_error());
+  job j = {.m = m, .act = twice, .s = &s};
+  cr_assert_eq(comm_threads_run(3, take_part, &j), EQS_OK, "%s", eqs_error());
+  cr_expect_leq(largest(j.a.forces, want.forces, 3 * s.n), 1e-10);
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
+
+/* ---- dynamics */
+
+static eqs_status run_dynamics(eqs_context *c, job *j) {
+  model_force f = {.c = c, .m = j->m, .systems = {.size = sizeof f.systems, .n_system = 1}};
+  dynamics d;
+  double mass[MOST];
+  dynamics_settings s = {
+      .step = 0.5, .temperature = 900, .seed = 8, .context = &f, .force = model_force_evaluate};
+  f.systems.first = j->s->first;
+  f.systems.number = j->s->number;
+  f.systems.cell = j->s->cell;
+  f.systems.pbc = j->s->pbc;
+  for (int i = 0; i < j->s->n; i++) mass[i] = 10;
+  eqs_status status = dynamics_open(&d, &s, j->s->n, mass, (const double(*)[3])j->s->position, NULL,
+                                    j->s->cell, j->s->pbc);
+  for (int k = 0; k < STEPS && status == EQS_OK; k++) status = dynamics_step(&d);
+  for (int i = 0; i < d.n && status == EQS_OK; i++) {
+    dynamics_unwrapped(&d, i, j->x[i]);
+    memcpy(j->force[i], d.force[i], sizeof j->force[i]);
+  }
+  dynamics_free(&d);
+  return status;
+}
+
+Test(shard, a_hundred_steps) {
+  static sample s;
+  static job one, j;
+  add(&s, 2, 2, 2, 1);
+  eqs_context *c = NULL;
+  cr_assert_eq(eqs_context_open("host", &c), EQS_OK);
+  cr_assert_eq(eqs_context_set_threads(c, 1), EQS_OK);
+  eqs_model *m = open(c, "tiny_L1");
+  one = (job){.m = m, .s = &s};
+  cr_assert_eq(run_dynamics(c, &one), EQS_OK, "%s", eqs_error());
+  for (int size = 3; size <= 8; size += 5) {
+    j = (job){.m = m, .act = run_dynamics, .s = &s};
+    cr_assert_eq(comm_threads_run(size, take_part, &j), EQS_OK, "%s", eqs_error());
+    cr_expect_leq(largest(j.force[0], one.force[0], 3 * s.n), 1e-10, "%d ranks: %g", size,
+                  largest(j.force[0], one.force[0], 3 * s.n));
+    cr_expect_gt(largest(j.x[0], s.position, 3 * s.n), 0.3);
+  }
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
+
+/* ---- faults */
+
+static eqs_status refused_then_fine(eqs_context *c, job *j) {
+  sample bad = *j->s;
+  bad.number[7] = 92;
+  eqs_status status = compute(c, j->m, &bad, &j->a);
+  snprintf(j->message, sizeof j->message, "%s", eqs_error());
+  if (status != EQS_ERR_ARGUMENT) EQS_FAIL(EQS_ERR_DIVERGED, "uranium is known");
+  bad = *j->s;
+  bad.position[10] = NAN;
+  if (compute(c, j->m, &bad, &j->a) != EQS_ERR_ARGUMENT) EQS_FAIL(EQS_ERR_DIVERGED, "NAN is fine");
+  if (eqs_context_serve(c, j->m) != EQS_ERR_ARGUMENT) EQS_FAIL(EQS_ERR_DIVERGED, "rank 0 serves");
+  return twice(c, j);
+}
+
+/* The rank that fails is one of those that own or have as a ghost one of two atoms on one place. */
+static eqs_status touching(eqs_context *c, job *j) {
+  eqs_status status = compute(c, j->m, j->s, &j->a), later;
+  snprintf(j->message, sizeof j->message, "%s", eqs_error());
+  later = compute(c, j->m, j->s, &j->a);
+  return later == status ? status : EQS_OK;
+}
+
+Test(shard, failures_are_told) {
+  static sample s;
+  static job j;
+  add(&s, 2, 2, 1, 1);
+  eqs_context *c = NULL;
+  cr_assert_eq(eqs_context_open("host", &c), EQS_OK);
+  cr_assert_eq(eqs_context_set_threads(c, 1), EQS_OK);
+  eqs_model *m = open(c, "tiny_L1"), *other = open(c, "tiny_L0");
+  j = (job){.m = m, .act = refused_then_fine, .s = &s};
+  cr_expect_eq(comm_threads_run(3, take_part, &j), EQS_OK, "%s", eqs_error());
+  cr_expect(strstr(j.message, "atom 8") != NULL, "%s", j.message);
+  j = (job){.m = m, .other = other, .act = touching, .s = &s};
+  cr_expect_eq(comm_threads_run(3, take_part, &j), EQS_ERR_ARGUMENT);
+  cr_expect(strstr(j.message, "rank 2: ") && strstr(j.message, "not the one"), "%s", j.message);
+  for (int k = 0; k < 3; k++) s.position[3 * 17 + k] = s.position[3 * 4 + k];
+  j = (job){.m = m, .act = touching, .s = &s};
+  cr_expect_eq(comm_threads_run(4, take_part, &j), EQS_ERR_ARGUMENT);
+  cr_expect(strstr(j.message, "is 18 of the system") || strstr(j.message, "is 5 of the system"),
+            "%s", j.message);
+  eqs_model_free(&m);
+  eqs_model_free(&other);
+  eqs_context_free(&c);
+}
