@@ -36,6 +36,8 @@ int app_stop_code(void); /* the exit code for it */
 int app_fail(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same with the hint to ask --help; returns EXIT_USAGE. */
 int app_usage(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The two print nothing from here on. */
+void app_silence(void);
 
 /* Letters to change from one word to the other, for those shorter than 32. */
 int app_distance(const char *a, const char *b);

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "app/options.h"
+#include "app/ranks.h"
 
 #include <getopt.h>
 #include <stdlib.h>
@@ -196,19 +197,22 @@ static int run_all(const job *j, eqs_context *context, const eqs_model *model, d
   return code;
 }
 
-static int evaluate(job *j, char **paths, const model_arguments *arguments) {
+static int evaluate(job *j, char **paths, const model_arguments *arguments, eqs_comm *ranks) {
   timing t = {0};
   eqs_context *context = NULL;
   eqs_model *model = NULL;
   double start = app_seconds();
+  int serves = eqs_comm_rank(ranks) > 0, code = EXIT_OK;
   j->file = calloc((size_t)j->n_file, sizeof *j->file);
-  if (!j->file) return app_fail(name, "out of memory");
-  int code = read_all(j, paths, arguments->disorder_major);
+  if (!j->file) code = app_fail(name, "out of memory");
+  if (code == EXIT_OK && !serves) code = read_all(j, paths, arguments->disorder_major);
   t.read = app_seconds() - start;
   if (code == EXIT_OK) code = model_open(name, arguments, &context, &model);
   t.load = app_seconds() - start - t.read;
-  if (code == EXIT_OK) code = run_all(j, context, model, start, &t);
-  if (code == EXIT_OK && j->json)
+  code = ranks_join(name, ranks, context, code);
+  if (code == EXIT_OK)
+    code = serves ? ranks_serve(context, model) : run_all(j, context, model, start, &t);
+  if (code == EXIT_OK && j->json && !serves)
     fprintf(stderr,
             "{\"frames\": %d, \"atoms\": %zu, \"read_seconds\": %.6f, \"load_seconds\": %.6f, "
             "\"first_seconds\": %.6f, \"evaluate_seconds\": %.6f, \"total_seconds\": %.6f, "
@@ -217,36 +221,47 @@ static int evaluate(job *j, char **paths, const model_arguments *arguments) {
             app_peak_megabytes());
   eqs_model_free(&model);
   eqs_context_free(&context);
-  for (int i = 0; i < j->n_file; i++) eqs_structures_free(&j->file[i]);
+  for (int i = 0; j->file && i < j->n_file; i++) eqs_structures_free(&j->file[i]);
   free(j->file);
   return code;
 }
 
-int evaluate_main(int argc, char **argv) {
+/* EXIT_OK with `done`: there is nothing else to do. */
+static int parse(int argc, char **argv, job *j, model_arguments *arguments, int *done) {
   static const struct option table[] = {MODEL_OPTIONS,
                                         {"json", no_argument, NULL, OPTION_JSON},
                                         {"output", required_argument, NULL, OPTION_OUTPUT},
                                         {NULL, 0, NULL, 0}};
-  model_arguments arguments = {.precision = EQS_SINGLE, .on_device = 1};
-  job j = {0};
   int option, code;
   opterr = 0;
   while ((option = getopt_long(argc, argv, ":h", table, NULL)) != -1) {
     switch (option) {
-    case OPTION_HELP: help(); return EXIT_OK;
-    case OPTION_JSON: j.json = 1; break;
-    case OPTION_OUTPUT: j.output = optarg; break;
+    case OPTION_HELP: *done = 1; return EXIT_OK;
+    case OPTION_JSON: j->json = 1; break;
+    case OPTION_OUTPUT: j->output = optarg; break;
     case ':': return app_usage(name, "%s wants a value", argv[optind - 1]);
     case '?': return app_usage(name, "unknown option %s", argv[optind - 1]);
     default:
-      if ((code = option_model(name, option, optarg, &arguments))) return code;
+      if ((code = option_model(name, option, optarg, arguments))) return code;
     }
   }
-  j.n_file = argc - optind;
-  if (!arguments.model) return app_usage(name, "--model FILE is missing");
-  if (!j.output) return app_usage(name, "--output FILE is missing (- is standard output)");
-  if (j.n_file < 1) return app_usage(name, "no structure given");
-  if ((code = check_output(j.output, argv + optind, j.n_file))) return code;
-  app_catch_signals();
-  return evaluate(&j, argv + optind, &arguments);
+  j->n_file = argc - optind;
+  if (!arguments->model) return app_usage(name, "--model FILE is missing");
+  if (!j->output) return app_usage(name, "--output FILE is missing (- is standard output)");
+  if (j->n_file < 1) return app_usage(name, "no structure given");
+  return check_output(j->output, argv + optind, j->n_file);
 }
+
+static int on_rank(int argc, char **argv, eqs_comm *ranks) {
+  model_arguments arguments = {.precision = EQS_SINGLE, .on_device = eqs_comm_size(ranks) == 1};
+  job j = {0};
+  int done = 0, serves = eqs_comm_rank(ranks) > 0;
+  int code = parse(argc, argv, &j, &arguments, &done);
+  if (done && !serves) help();
+  if (done) return EXIT_OK;
+  if (code != EXIT_OK) return ranks_join(name, ranks, NULL, code);
+  if (!serves) app_catch_signals();
+  return evaluate(&j, argv + optind, &arguments, ranks);
+}
+
+int evaluate_main(int argc, char **argv) { return ranks_main(name, argc, argv, on_rank); }

@@ -51,7 +51,12 @@ void app_catch_signals(void) {
 int app_stopped(void) { return (int)stopped; }
 int app_stop_code(void) { return 128 + (int)stopped; }
 
+static int silent; /* a rank whose messages rank 0 gives */
+
+void app_silence(void) { silent = 1; }
+
 static void say(const char *command, const char *format, va_list args) {
+  if (silent) return;
   fprintf(stderr, "equisorb%s%s: ", command ? " " : "", command ? command : "");
   vfprintf(stderr, format, args);
   fputc('\n', stderr);
@@ -70,7 +75,8 @@ int app_usage(const char *command, const char *format, ...) {
   va_start(args, format);
   say(command, format, args);
   va_end(args);
-  fprintf(stderr, "Try 'equisorb %s%s--help'.\n", command ? command : "", command ? " " : "");
+  if (!silent)
+    fprintf(stderr, "Try 'equisorb %s%s--help'.\n", command ? command : "", command ? " " : "");
   return EXIT_USAGE;
 }
 

@@ -1,6 +1,7 @@
 /* md.c -- `equisorb md`: molecular dynamics from a run file, flags, or both.
  *
  * SPDX-License-Identifier: MIT */
+#include "app/ranks.h"
 #include "app/run_file.h"
 
 #include <math.h>
@@ -235,26 +236,35 @@ static int run(const arguments *a, eqs_context *c, const eqs_model *m, const eqs
   return EXIT_OK;
 }
 
-int md_main(int argc, char **argv) {
-  arguments a = {.model = {.on_device = 1}, .run = {.size = sizeof a.run, .seed = 1}, .frame = 1};
+static int on_rank(int argc, char **argv, eqs_comm *ranks) {
+  arguments a = {.model = {.on_device = eqs_comm_size(ranks) == 1},
+                 .run = {.size = sizeof a.run, .seed = 1},
+                 .frame = 1};
   run_file file = {0};
   eqs_context *context = NULL;
   eqs_model *model = NULL;
   eqs_structures *frames = NULL;
-  listen();
-  int code = parse(argc, argv, &a, &file);
-  if (a.help) fputs(help_text, stdout);
-  if (a.help || code != EXIT_OK) {
+  int serves = eqs_comm_rank(ranks) > 0, code = parse(argc, argv, &a, &file);
+  if (a.help) {
+    if (!serves) fputs(help_text, stdout);
     run_file_free(&file);
-    return a.help ? EXIT_OK : code;
+    return EXIT_OK;
   }
   eqs_read_options options = {.size = sizeof options, .disorder_major = a.model.disorder_major};
-  if (eqs_structures_read(a.structure, &options, &frames)) code = app_fail(name, "%s", eqs_error());
+  if (code == EXIT_OK && !serves && eqs_structures_read(a.structure, &options, &frames))
+    code = app_fail(name, "%s", eqs_error());
   if (code == EXIT_OK) code = model_open(name, &a.model, &context, &model);
-  if (code == EXIT_OK) code = run(&a, context, model, frames);
+  code = ranks_join(name, ranks, context, code);
+  if (code == EXIT_OK)
+    code = serves ? ranks_serve(context, model) : run(&a, context, model, frames);
   eqs_structures_free(&frames);
   eqs_model_free(&model);
   eqs_context_free(&context);
   run_file_free(&file);
   return code;
+}
+
+int md_main(int argc, char **argv) {
+  listen();
+  return ranks_main(name, argc, argv, on_rank);
 }

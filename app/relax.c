@@ -1,6 +1,7 @@
 /* relax.c -- `equisorb relax`: atoms, and the cell if asked, to the nearest minimum.
  *
  * SPDX-License-Identifier: MIT */
+#include "app/ranks.h"
 #include "app/run_file.h"
 
 #include <string.h>
@@ -132,23 +133,28 @@ static int run(const arguments *a, eqs_context *c, const eqs_model *m, const eqs
   return code;
 }
 
-int relax_main(int argc, char **argv) {
-  arguments a = {.model = {.on_device = 1}, .run = {.size = sizeof a.run}, .frame = 1};
+static int on_rank(int argc, char **argv, eqs_comm *ranks) {
+  arguments a = {
+      .model = {.on_device = eqs_comm_size(ranks) == 1}, .run = {.size = sizeof a.run}, .frame = 1};
   eqs_context *context = NULL;
   eqs_model *model = NULL;
   eqs_structures *frames = NULL;
-  int code = parse(argc, argv, &a);
+  int serves = eqs_comm_rank(ranks) > 0, code = parse(argc, argv, &a);
   if (a.help) {
-    fputs(help_text, stdout);
+    if (!serves) fputs(help_text, stdout);
     return EXIT_OK;
   }
-  if (code != EXIT_OK) return code;
   eqs_read_options options = {.size = sizeof options, .disorder_major = a.model.disorder_major};
-  if (eqs_structures_read(a.structure, &options, &frames)) code = app_fail(name, "%s", eqs_error());
+  if (code == EXIT_OK && !serves && eqs_structures_read(a.structure, &options, &frames))
+    code = app_fail(name, "%s", eqs_error());
   if (code == EXIT_OK) code = model_open(name, &a.model, &context, &model);
-  if (code == EXIT_OK) code = run(&a, context, model, frames);
+  code = ranks_join(name, ranks, context, code);
+  if (code == EXIT_OK)
+    code = serves ? ranks_serve(context, model) : run(&a, context, model, frames);
   eqs_structures_free(&frames);
   eqs_model_free(&model);
   eqs_context_free(&context);
   return code;
 }
+
+int relax_main(int argc, char **argv) { return ranks_main(name, argc, argv, on_rank); }

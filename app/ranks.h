@@ -1,0 +1,20 @@
+/* ranks.h -- a sub-command under mpirun or srun: rank 0 does what it always does, and the others
+ * evaluate their share of each system.
+ *
+ * SPDX-License-Identifier: MIT */
+#ifndef EQS_RANKS_H
+#define EQS_RANKS_H
+
+#include "app/app.h"
+
+/* Joins the other processes, if mpirun or srun have started several, and calls `run`. Ranks other
+ * than 0 say nothing from here on, and leave signals to rank 0. */
+int ranks_main(const char *command, int argc, char **argv,
+               int (*run)(int argc, char **argv, eqs_comm *ranks));
+/* Every rank, with its code so far: from here on rank 0 may compute, and the others serve. A rank
+ * that has failed before ends them all. */
+int ranks_join(const char *command, eqs_comm *ranks, eqs_context *context, int code);
+/* Ranks other than 0, until rank 0 frees its context. */
+int ranks_serve(eqs_context *context, const eqs_model *model);
+
+#endif
