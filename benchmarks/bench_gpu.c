@@ -2,13 +2,15 @@
  * and each kernel's share of them.
  *
  * usage: bench_gpu [--device cuda:N] [--precision single|double] [--atoms N]... [--edges E]...
- *                  [--seconds S] [--kernels] MODEL...
+ *                  [--seconds S] [--kernels] [--memory] MODEL...
  *
  * Prints CSV: model, precision, atoms, edges per atom, kernel ("all" = a whole evaluation, wall
  * time, neighbour list included; "launches" = from the first launch to the last), launches,
  * microseconds per atom. --kernels adds a row per kernel, from CUDA events between launches. The
  * structure is a simple cubic lattice with every atom moved a little, of up to four of the model's
- * elements. Without a GPU it says so and exits with 0 (with 77 if EQS_SKIP is set, for CTest).
+ * elements. --memory prints instead what model and evaluations took of the device's memory, beyond
+ * an open context's: bytes, and KiB per atom. Without a GPU it says so and exits with 0 (with 77 if
+ * EQS_SKIP is set, for CTest).
  *
  * SPDX-License-Identifier: MIT */
 #include <math.h>
@@ -28,7 +30,7 @@ enum { LIST_MAX = 16, NAMES_MAX = 128 };
 typedef struct arguments {
   const char *device, *model[LIST_MAX];
   eqs_precision precision;
-  int n_model, n_atoms, n_edges, atoms[LIST_MAX], edges[LIST_MAX], kernels;
+  int n_model, n_atoms, n_edges, atoms[LIST_MAX], edges[LIST_MAX], kernels, memory;
   double seconds;
 } arguments;
 
@@ -118,13 +120,56 @@ static void profile(eqs_context *c, int on) {
 #endif
 }
 
+static size_t memory_in_use(eqs_context *c) {
+#ifdef EQS_GPU
+  if (c->device->ops->enter(c->device) != EQS_OK) fail(eqs_error());
+  return cuda_memory_in_use();
+#else
+  (void)c;
+  return 0;
+#endif
+}
+
+/* Nothing is given back within an evaluation, so that what is in use after it is its most. The
+ * third and later ones take nothing. */
+static void measure_memory(eqs_context *c, const eqs_model *m, const eqs_systems *s, eqs_result *r,
+                           const char *start, size_t before) {
+  size_t most = 0;
+  for (int i = 0; i < 3; i++) {
+    if (eqs_compute(c, m, s, r) != EQS_OK) fail(eqs_error());
+    size_t now_used = memory_in_use(c) - before;
+    if (now_used > most) most = now_used;
+  }
+  printf("%s,%zu,%.2f\n", start, most, (double)most / 1024 / s->first[1]);
+}
+
+static void measure_time(eqs_context *c, const eqs_model *m, const eqs_systems *s, eqs_result *r,
+                         const char *start, const arguments *a) {
+  int n = s->first[1];
+  double best = INFINITY;
+  if (eqs_compute(c, m, s, r) != EQS_OK) fail(eqs_error());
+  /* The second evaluation of a context queues its kernels one by one; later ones replay a graph. */
+  profile(c, a->kernels);
+  if (eqs_compute(c, m, s, r) != EQS_OK) fail(eqs_error());
+  if (a->kernels) print_kernels(start, n);
+  profile(c, 0);
+  double begin = now(), last = begin;
+  for (int i = 0; i < 4 || last - begin < a->seconds; i++) {
+    if (eqs_compute(c, m, s, r) != EQS_OK) fail(eqs_error());
+    double end = now();
+    if (end - last < best) best = end - last;
+    last = end;
+  }
+  printf("%s,all,,%.5f\n", start, 1e6 * best / n);
+}
+
 static void measure(eqs_context *c, eqs_model *m, const char *path, const arguments *a, int atoms,
-                    int edges) {
+                    int edges, size_t before) {
   eqs_model_info info = {.size = sizeof info};
   if (eqs_model_info_get(m, &info) != EQS_OK) fail(eqs_error());
   crystal x = make_crystal(atoms, edges, &info);
   const int first[2] = {0, x.n}, pbc[3] = {1, 1, 1};
-  double energy, *forces = calloc(3 * (size_t)x.n, sizeof *forces), best = INFINITY;
+  double energy, *forces = calloc(3 * (size_t)x.n, sizeof *forces);
   if (!forces) fail("out of memory");
   eqs_systems s = {.size = sizeof s,
                    .n_system = 1,
@@ -138,20 +183,8 @@ static void measure(eqs_context *c, eqs_model *m, const char *path, const argume
   const char *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
   snprintf(start, sizeof start, "%s,%s,%d,%d", name,
            a->precision == EQS_SINGLE ? "single" : "double", x.n, edges);
-  if (eqs_compute(c, m, &s, &r) != EQS_OK) fail(eqs_error());
-  /* The second evaluation of a context queues its kernels one by one; later ones replay a graph. */
-  profile(c, a->kernels);
-  if (eqs_compute(c, m, &s, &r) != EQS_OK) fail(eqs_error());
-  if (a->kernels) print_kernels(start, x.n);
-  profile(c, 0);
-  double begin = now(), last = begin;
-  for (int i = 0; i < 4 || last - begin < a->seconds; i++) {
-    if (eqs_compute(c, m, &s, &r) != EQS_OK) fail(eqs_error());
-    double end = now();
-    if (end - last < best) best = end - last;
-    last = end;
-  }
-  printf("%s,all,,%.5f\n", start, 1e6 * best / x.n);
+  if (a->memory) measure_memory(c, m, &s, &r, start, before);
+  else measure_time(c, m, &s, &r, start, a);
   free(x.number), free(x.position), free(forces);
 }
 
@@ -160,8 +193,9 @@ static void measure_in_context(const arguments *a, int model, int atoms, int edg
   eqs_model *m = NULL;
   eqs_model_options options = {.size = sizeof options, .precision = a->precision};
   if (eqs_context_open(a->device, &c) != EQS_OK) fail(eqs_error());
+  size_t before = memory_in_use(c);
   if (eqs_model_load(c, a->model[model], &options, &m) != EQS_OK) fail(eqs_error());
-  measure(c, m, a->model[model], a, atoms, edges);
+  measure(c, m, a->model[model], a, atoms, edges, before);
   eqs_model_free(&m);
   eqs_context_free(&c);
 }
@@ -175,8 +209,8 @@ static arguments parse(int argc, char **argv) {
       a.model[a.n_model++] = name;
       continue;
     }
-    if (!strcmp(name, "--kernels")) {
-      a.kernels = 1;
+    if (!strcmp(name, "--kernels") || !strcmp(name, "--memory")) {
+      *(name[2] == 'k' ? &a.kernels : &a.memory) = 1;
       continue;
     }
     if (!value) fail("an option lacks its value, or is unknown");
@@ -206,7 +240,8 @@ int main(int argc, char **argv) {
     return getenv("EQS_SKIP") ? 77 : 0;
   }
   eqs_context_free(&c);
-  printf("model,precision,atoms,edges_per_atom,kernel,launches,us_per_atom\n");
+  printf("model,precision,atoms,edges_per_atom,%s\n",
+         a.memory ? "device_bytes,kib_per_atom" : "kernel,launches,us_per_atom");
   for (int i = 0; i < a.n_model; i++)
     for (int j = 0; j < a.n_atoms; j++)
       for (int k = 0; k < a.n_edges; k++) measure_in_context(&a, i, a.atoms[j], a.edges[k]);

@@ -32,6 +32,8 @@ void cuda_launched(void); /* asks the runtime about the last launch */
 void cuda_profile(int on);
 int cuda_profiled(int i, const char **kernel, float *milliseconds);
 void cuda_mark(const char *kernel);
+/* Bytes in use on the GPU that this thread has entered, whoever took them; 0 = unknown. */
+size_t cuda_memory_in_use(void);
 /* linear without lists of atoms, on that stream, by cuBLAS. */
 void cuda_linear_f32(const linear_args *a);
 void cuda_linear_f64(const linear_args *a);

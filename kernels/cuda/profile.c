@@ -1,5 +1,5 @@
-/* profile.c -- events between launches, for benchmarks (see cuda.h). A thread's own; nothing
- * happens until it asks for it.
+/* profile.c -- events between launches, and memory, for benchmarks (see cuda.h). Events are a
+ * thread's own; nothing happens until it asks for it.
  * SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 
@@ -35,4 +35,13 @@ int cuda_profiled(int i, const char **kernel, float *milliseconds) {
   if (i == 0) (void)cudaEventSynchronize(p->event[p->n - 1]);
   *kernel = p->kernel[i + 1];
   return cudaEventElapsedTime(milliseconds, p->event[i], p->event[i + 1]) == cudaSuccess;
+}
+
+size_t cuda_memory_in_use(void) {
+  size_t available, total;
+  if (cudaMemGetInfo(&available, &total) != cudaSuccess) {
+    (void)cudaGetLastError(); /* not to be found again */
+    return 0;
+  }
+  return total - available;
 }

@@ -119,7 +119,8 @@ bool is_capturing(cudaStream_t handle);
 /* Calls that a capture forbids (those that may synchronise) end it. */
 cudaError_t forbid_in_capture();
 cudaError_t synchronize_all();
-/* Whether a trace is written (trace.cpp): then this is in it and must not run. */
+/* Whether this must not run because a trace is written (trace.cpp), which it is in now. */
+bool tracing();
 bool traced(const cuemu::launch_config &c);
 bool traced(int m, int n, int k, int count);
 /* Runs what may run until done() holds; the process ends when nothing can go on. */
