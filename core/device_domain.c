@@ -43,7 +43,7 @@ static int most_edges(const int *first, int n, int atoms) {
 static eqs_status send_species(eqs_context *c, const batch *from, batch *to,
                                device_blocks *blocks) {
   arena *host = &c->work.shared;
-  int n = from->n, atoms = DEVICE_BLOCK_ATOMS, *local, *global;
+  int n = from->n, atoms = device_block_atoms(n), *local, *global;
   species_groups g;
   EQS_TRY(arena_take(host, (size_t)n, sizeof *local, &local));
   EQS_TRY(arena_take(host, (size_t)n, sizeof *global, &global));

@@ -121,7 +121,7 @@ static eqs_status put_species(const task *t) {
   device_run *r = &t->c->run;
   device *d = t->c->device;
   arena *host = &t->c->work.shared, *shared = &t->c->device_work.shared;
-  int n = t->n, atoms = DEVICE_BLOCK_ATOMS, *local, *global;
+  int n = t->n, atoms = device_block_atoms(n), *local, *global;
   species_groups g;
   EQS_TRY(arena_take(host, (size_t)n, sizeof *local, &local));
   EQS_TRY(arena_take(host, (size_t)n, sizeof *global, &global));
@@ -221,7 +221,7 @@ static eqs_status lay_out(const task *t, int counted) {
   arena *a = &t->c->device_work.shared;
   arena_reset(a);
   workspace_level(&t->c->device_work);
-  EQS_TRY(device_list_open(&r->list, k, t->n, t->s->n_system, DEVICE_BLOCK_ATOMS, a));
+  EQS_TRY(device_list_open(&r->list, k, t->n, t->s->n_system, device_block_atoms(t->n), a));
   EQS_TRY(arena_take(a, (size_t)t->s->n_system, sizeof *r->factor, &r->factor));
   EQS_TRY(open_dispersion(t));
   EQS_TRY(put_input(t));

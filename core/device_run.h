@@ -14,9 +14,16 @@
 #include "potentials/dispersion_device.h"
 #include "potentials/potential.h"
 
-/* Atoms of a device's block: enough to fill a large GPU several times over, few enough that the
- * aggregates of a block (8 KiB per atom for 128x0e) stay far below the features of all atoms. */
-enum { DEVICE_BLOCK_ATOMS = 16384 };
+/* Atoms of a device's block, at most: enough to fill a large GPU several times over, few enough
+ * that a block's scratch (18 KiB per atom for 128x0e) stays below what is kept of 10^5 atoms. */
+enum { DEVICE_BLOCK_ATOMS = 12288 };
+
+/* Nearly equal blocks, of whole tiles of the scan that counts their edges. */
+static inline int device_block_atoms(int n) {
+  int blocks = n / DEVICE_BLOCK_ATOMS + (n % DEVICE_BLOCK_ATOMS != 0);
+  int tiles = n / SCAN_TILE + (n % SCAN_TILE != 0);
+  return blocks ? (tiles + blocks - 1) / blocks * SCAN_TILE : SCAN_TILE;
+}
 
 /* Where results go; NULL = not wanted. */
 typedef struct device_results {

@@ -226,6 +226,7 @@ static density_args density_arguments(const convolution *c, const edge_block *s)
 static eqs_status forward(const convolution *c, const batch *b, int begin, int end, const void *h,
                           const int *h_row, const edge_features *f, void *a, const density_use *use,
                           arena *scratch) {
+  const arena_mark mark = arena_here(scratch);
   edge_block s;
   EQS_TRY(gather_edges(c, b, begin, end, 0, h_row, scratch, &s));
   EQS_TRY(measure_edges(c, b, 0, f, scratch, &s));
@@ -240,6 +241,7 @@ static eqs_status forward(const convolution *c, const batch *b, int begin, int e
     d.scale = use->scale;
     c->k->density_forward(&d);
   }
+  arena_release(scratch, mark);
   return EQS_OK;
 }
 
@@ -287,6 +289,7 @@ static eqs_status reverse(const convolution *c, const batch *b, int begin, int e
                           const double *density_bar, void *h_bar, double (*gradient)[3],
                           arena *scratch) {
   const kernel_ops *k = c->k;
+  const arena_mark mark = arena_here(scratch);
   edge_block s;
   /* Where the adjoint of h is not wanted (rows of elements), the centres own the edges, so that the
    * adjoint aggregate is read once per atom. */
@@ -339,6 +342,7 @@ static eqs_status reverse(const convolution *c, const batch *b, int begin, int e
                           .r_bar = v.r_bar,
                           .gradient = gradient};
   k->edge_gradient(&g);
+  arena_release(scratch, mark);
   return EQS_OK;
 }
 

@@ -149,6 +149,7 @@ eqs_status dense_evaluate(const dense *d, int n, const int *n_edge, int orders, 
                           arena *scratch) {
   const kernel_ops *k = d->k;
   size_t rows = (size_t)n * (size_t)orders, widest = 0;
+  const arena_mark mark = arena_here(scratch);
   double *hidden[2] = {NULL, NULL};
   for (int i = 0; i + 1 < d->n_layer; i++)
     if ((size_t)d->layer[i].out > widest) widest = (size_t)d->layer[i].out;
@@ -186,5 +187,6 @@ eqs_status dense_evaluate(const dense *d, int n, const int *n_edge, int orders, 
     k->silu_jet(&s);
     x = y;
   }
+  arena_release(scratch, mark);
   return EQS_OK;
 }

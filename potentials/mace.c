@@ -22,9 +22,10 @@
 #include "potentials/species_groups.h"
 
 /* Messages of a layer are kept for the reverse pass up to the first size (16,000 atoms of 128x0e,
- * lmax 3, in single precision), of larger systems those of as many atoms as the second allows; the
- * others are computed again, where memory counts for more than the fifth of the time they save. */
-enum { KEEP_BYTES = 128 << 20, KEEP_BYTES_PER_ATOM = 3072 };
+ * lmax 3, in single precision), of larger systems those of as many atoms as the others allow; the
+ * rest are computed again, where memory counts for more than the fifth of the time they save. A
+ * device needs some of it for its larger blocks. */
+enum { KEEP_BYTES = 128 << 20, KEEP_BYTES_PER_ATOM = 3072, DEVICE_KEEP_BYTES_PER_ATOM = 1536 };
 
 /* One evaluation. Arrays over all atoms; [t] belongs to the features that layer t makes, `up[t]` to
  * those that layer t reads. */
@@ -81,7 +82,7 @@ typedef struct node_block {
   species_groups groups;
   void *x;     /* mixed aggregate before the density scales it */
   void *gated; /* non-linear: what the gate sees */
-  void *a, *b, *h;
+  void *a, *h;
   double *scale; /* 1 / (slope D + offset) */
 } node_block;
 
@@ -107,6 +108,7 @@ static void by_element_reverse(const mace_layer *l, const species_groups *g, con
 static eqs_status aggregate(const pass *p, node_block *s, arena *scratch) {
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
+  const arena_mark mark = arena_here(scratch);
   void *sum;
   EQS_TRY(take_rows(scratch, k, s->n, &l->conv.out, &sum));
   if (l->conv.network) {
@@ -121,6 +123,17 @@ static eqs_status aggregate(const pass *p, node_block *s, arena *scratch) {
   }
   if (l->residual) linear_map_forward(&l->mix, s->n, NULL, sum, NULL, s->x, 0);
   else by_element_forward(l, &s->groups, s->groups.local, sum, s->x, 0);
+  arena_release(scratch, mark);
+  return EQS_OK;
+}
+
+/* s->x: the rows where these atoms' adjoint aggregate will be, which is written last, if there are
+ * such and they are wide enough. */
+static eqs_status take_mixed(const pass *p, node_block *s, arena *scratch) {
+  const mace_layer *l = p->m->layer + p->layer;
+  if (!p->a_bar || l->mixed.size > l->conv.out.size)
+    return take_rows(scratch, p->k, s->n, &l->mixed, &s->x);
+  s->x = row_at(p->k, p->a_bar, s->begin, l->conv.out.size);
   return EQS_OK;
 }
 
@@ -134,7 +147,7 @@ static eqs_status make_message(const pass *p, node_block *s, int known, arena *s
     s->x = row_at(k, p->kept[p->layer], s->begin, l->mixed.size);
     if (l->density) s->scale = p->kept_scale[p->layer] + s->begin;
   } else {
-    EQS_TRY(take_rows(scratch, k, s->n, &l->mixed, &s->x));
+    EQS_TRY(take_mixed(p, s, scratch));
     if (l->density) EQS_TRY(arena_take(scratch, (size_t)s->n, sizeof *s->scale, &s->scale));
   }
   if (!kept || !known) EQS_TRY(aggregate(p, s, scratch));
@@ -161,12 +174,15 @@ static eqs_status make_features(const pass *p, node_block *s, arena *scratch) {
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
   const species_groups *g = &s->groups;
-  EQS_TRY(take_rows(scratch, k, s->n, &l->contraction.out, &s->b));
+  void *b;
   EQS_TRY(take_rows(scratch, k, s->n, &l->product.out, &s->h));
+  const arena_mark mark = arena_here(scratch);
+  EQS_TRY(take_rows(scratch, k, s->n, &l->contraction.out, &b));
   for (int i = 0; i < g->n; i++)
     contraction_forward(&l->contraction, g->first[i + 1] - g->first[i], g->local + g->first[i],
-                        coefficients(l, g->species[i]), s->a, s->b);
-  linear_map_forward(&l->product, s->n, NULL, s->b, NULL, s->h, 0);
+                        coefficients(l, g->species[i]), s->a, b);
+  linear_map_forward(&l->product, s->n, NULL, b, NULL, s->h, 0);
+  arena_release(scratch, mark);
   if (!l->use_sc) return EQS_OK;
   if (p->layer && l->skip.k) {
     linear_map_forward(&l->skip, s->n, NULL,
@@ -230,6 +246,7 @@ static eqs_status read_out(const pass *p, const node_block *s, double *energies,
     if (h_bar) k->dot_reverse(&d);
     return EQS_OK;
   }
+  const arena_mark mark = arena_here(scratch);
   void *x, *y, *x_bar, *middle = NULL;
   EQS_TRY(take_rows(scratch, k, s->n, hidden, &x));
   EQS_TRY(arena_take_zero(scratch, (size_t)s->n * (size_t)hidden->size, k->real_size, &y));
@@ -261,6 +278,7 @@ static eqs_status read_out(const pass *p, const node_block *s, double *energies,
     }
     linear_map_reverse(&r->hidden, s->n, NULL, x_bar, NULL, h_bar, 1);
   }
+  arena_release(scratch, mark);
   return EQS_OK;
 }
 
@@ -505,8 +523,9 @@ static void use_kept_rows(pass *p) {
   }
 }
 
-static int atoms_kept(int n, size_t row_bytes) {
-  size_t most = (size_t)n * KEEP_BYTES_PER_ATOM;
+static int atoms_kept(const kernel_ops *k, int n, size_t row_bytes) {
+  int host = device_is_host(k->device);
+  size_t most = (size_t)n * (host ? KEEP_BYTES_PER_ATOM : DEVICE_KEEP_BYTES_PER_ATOM);
   if (most < KEEP_BYTES) most = KEEP_BYTES;
   return most / row_bytes < (size_t)n ? (int)(most / row_bytes) : n;
 }
@@ -533,9 +552,11 @@ static eqs_status take_arrays(pass *p, arena *shared) {
     if (t + 1 == m->n_layer) continue;
     EQS_TRY(take_rows(shared, p->k, rows, &l->product.out, &p->h[t]));
     if (!p->gradient) continue;
-    EQS_TRY(take_rows(shared, p->k, rows, &l->product.out, &p->h_bar[t]));
-    halo_zero(p->b, p->k, p->h_bar[t], l->product.out.size);
-    p->n_kept[t] = atoms_kept(n, (size_t)l->mixed.size * p->k->real_size);
+    /* Only a non-linear readout reads h once the adjoint of the same atoms' h is begun. */
+    p->h_bar[t] = p->h[t];
+    if (l->readout.kind == READOUT_NONLINEAR)
+      EQS_TRY(take_rows(shared, p->k, rows, &l->product.out, &p->h_bar[t]));
+    p->n_kept[t] = atoms_kept(p->k, n, (size_t)l->mixed.size * p->k->real_size);
     EQS_TRY(take_rows(shared, p->k, p->n_kept[t], &l->mixed, &p->kept[t]));
     EQS_TRY(arena_take(shared, (size_t)p->n_kept[t], sizeof(double), &p->kept_scale[t]));
   }
@@ -570,6 +591,7 @@ eqs_status mace_evaluate(const potential *base, workspace *w, const batch *b, do
   if (!gradient) return EQS_OK;
   for (p.layer = last; p.layer >= 0; p.layer--) {
     if (p.layer < last) EQS_TRY(workspace_run(w, blocks, reverse_task, &p));
+    if (p.layer) halo_zero(b, p.k, p.h_bar[p.layer - 1], m->layer[p.layer - 1].product.out.size);
     EQS_TRY(workspace_run(w, batch_blocks(b, edge_rows(&p)), edge_task, &p));
     if (m->layer[p.layer].conv.network) EQS_TRY(workspace_run(w, blocks, attend_task, &p));
     if (p.layer) EQS_TRY(return_ghosts(&p, w));

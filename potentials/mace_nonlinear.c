@@ -38,21 +38,25 @@ static eqs_status take_gated(const mace_nonlinear *y, int n, arena *scratch, voi
 
 eqs_status mace_nonlinear_forward(const mace_nonlinear *y, int n, const int *up_row, const void *up,
                                   void *x, void *a, arena *scratch) {
+  const arena_mark mark = arena_here(scratch);
   gate_args g = gate_of(y, n, x);
   EQS_TRY(take_gated(y, n, scratch, &g.y));
   linear_map_forward(&y->residual, n, up_row, up, NULL, x, 1);
   y->out.k->gate_forward(&g);
   linear_map_forward(&y->out, n, NULL, g.y, NULL, a, 0);
+  arena_release(scratch, mark);
   return EQS_OK;
 }
 
 eqs_status mace_nonlinear_reverse(const mace_nonlinear *y, int n, const void *x, const void *a_bar,
                                   void *x_bar, void *up_bar, arena *scratch) {
+  const arena_mark mark = arena_here(scratch);
   gate_args g = gate_of(y, n, x);
   g.x_bar = x_bar;
   EQS_TRY(take_gated(y, n, scratch, &g.y));
   linear_map_reverse(&y->out, n, NULL, a_bar, NULL, g.y, 0);
   y->out.k->gate_reverse(&g);
+  arena_release(scratch, mark);
   if (up_bar) linear_map_reverse(&y->residual, n, NULL, x_bar, NULL, up_bar, 0);
   return EQS_OK;
 }

@@ -33,6 +33,7 @@ eqs_status radial_evaluate(const radial *a, const radial_edges *edges, int order
   const radial_basis *b = &a->basis;
   int n = edges->n, in = dense_in_width(a->network);
   size_t rows = (size_t)n * (size_t)orders;
+  const arena_mark mark = arena_here(scratch);
   radial_basis_args basis = {.basis = *b,
                              .n = n,
                              .n_edge = edges->n_edge,
@@ -50,7 +51,9 @@ eqs_status radial_evaluate(const radial *a, const radial_edges *edges, int order
     scale_jet_args s = {.n = n, .orders = orders, .width = a->width, .factor = basis.cut, .x = out};
     a->exact->scale_jet(&s);
   }
-  return a->density ? evaluate_density(a, edges, orders, basis.x, basis.cut, scratch, out) : EQS_OK;
+  if (a->density) EQS_TRY(evaluate_density(a, edges, orders, basis.x, basis.cut, scratch, out));
+  arena_release(scratch, mark);
+  return EQS_OK;
 }
 
 static eqs_status build(radial *a, const dense_network *net, const dense_network *density,

@@ -102,12 +102,14 @@ static eqs_status forward_block(void *argument, int block, arena *scratch) {
   int first = p->layer == 0, last = p->layer == s->n_layer - 1;
   void *a, *x, *g;
   EQS_TRY(gate_rows(p, begin, n, scratch, &g));
+  const arena_mark mark = arena_here(scratch);
   EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->conv.out.size, k->real_size, &a));
-  EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->next.size, k->real_size, &x));
   EQS_TRY(convolution_forward(&c->conv, p->b, begin, end, p->h[p->layer],
                               first ? p->b->species : NULL, a, NULL, scratch));
   if (first) copy_species_rows(p, begin, end, s->self_first, c->gate.size, g);
   linear_map_forward(&c->linear_2, n, NULL, a, NULL, g, 1);
+  arena_release(scratch, mark);
+  EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->next.size, k->real_size, &x));
   gate_args gate = gate_arguments(p, n);
   gate.x = g;
   gate.y = x;

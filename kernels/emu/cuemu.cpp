@@ -14,7 +14,7 @@
 #include <sys/mman.h>
 #include <vector>
 
-#include "kernels/emu/asan.h"
+#include "core/asan.h"
 #include "kernels/emu/fiber.h"
 
 namespace cuemu {

@@ -11,7 +11,7 @@
 #include <map>
 #include <sys/mman.h>
 
-#include "kernels/emu/asan.h"
+#include "core/asan.h"
 #include "kernels/emu/fake_internal.h"
 
 namespace fake {

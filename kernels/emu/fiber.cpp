@@ -7,7 +7,7 @@
 #include <sys/mman.h>
 #include <vector>
 
-#include "kernels/emu/asan.h"
+#include "core/asan.h"
 
 #ifdef EQS_EMU_TSAN
 extern "C" {
@@ -56,7 +56,7 @@ extern "C" void eqs_emu_switch(void **save, void *load);
 #endif
 
 namespace cuemu {
-#ifdef EQS_EMU_ASAN
+#ifdef EQS_ASAN
 enum : size_t { STACK = 512 * 1024 }; // instrumented frames are larger
 #else
 enum : size_t { STACK = 128 * 1024 };
@@ -77,13 +77,13 @@ struct fiber {
 namespace {
 std::vector<fiber *> &idle = *new std::vector<fiber *>; // stacks live as long as the process
 fiber host, *running;
-#ifdef EQS_EMU_ASAN
+#ifdef EQS_ASAN
 const void *host_bottom;
 size_t host_size;
 #endif
 
 void switch_stacks(fiber &from, fiber &to) {
-#ifdef EQS_EMU_ASAN
+#ifdef EQS_ASAN
   void *fake = nullptr;
   const bool home = &to == &host;
   __sanitizer_start_switch_fiber(&fake, home ? host_bottom : to.stack + GUARD,
@@ -94,14 +94,14 @@ void switch_stacks(fiber &from, fiber &to) {
 #else
   swapcontext(&from.context, &to.context);
 #endif
-#ifdef EQS_EMU_ASAN
+#ifdef EQS_ASAN
   if (&from == &host) __sanitizer_finish_switch_fiber(fake, nullptr, nullptr);
   else __sanitizer_finish_switch_fiber(fake, &host_bottom, &host_size);
 #endif
 }
 
 void fiber_start() {
-#ifdef EQS_EMU_ASAN
+#ifdef EQS_ASAN
   __sanitizer_finish_switch_fiber(nullptr, &host_bottom, &host_size);
 #endif
   for (;;) {
