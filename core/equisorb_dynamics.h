@@ -108,4 +108,50 @@ EQS_API int eqs_relaxed_view(const eqs_relaxed *r, eqs_systems *systems, eqs_res
                              eqs_relax_progress *last);
 EQS_API void eqs_relaxed_free(eqs_relaxed **r);
 
+/* --------------------------------------------------------------------- analysis of trajectories */
+
+/* Groups are named by a list: "Li" (atoms of an element), "CO2" (molecules of a formula, by bonds
+ * in the first frame), "molecules" (every formula), "425-460:3" (these atoms, in molecules of
+ * three).
+ */
+typedef struct eqs_analysis_options {
+  size_t size;
+  const char *diffusion; /* groups; NULL = none */
+  const char *rdf;       /* "all", or pairs: "Zn-O,O-O"; NULL = none */
+  const char *density;   /* one group; NULL = none */
+  const char *drift;   /* removed: NULL = "host": the framework's, or that of all atoms where there
+                          is none; "all"; "none" */
+  int blocks;          /* per trajectory, in which errors are the spread; 0 = 5 */
+  int unwrapped;       /* 1: positions in extended XYZ are continuous in time */
+  int density_centers; /* 1: the map counts centres of mass; 0: atoms */
+  double skip;         /* ps left out at the beginning of each trajectory */
+  double interval;     /* fs between frames; 0 = by the frames' time */
+  double spacing;      /* angstrom that centres must get on average: a cage; 0 = 3 */
+  double rdf_distance; /* angstrom; 0 = half the smallest width, at most 12 */
+  double rdf_step;     /* angstrom; 0 = 0.05 */
+  double density_step; /* angstrom; 0 = 0.25 */
+  int threads;         /* 0 = all cores; the same bits for any number */
+} eqs_analysis_options;
+
+typedef struct eqs_analysis eqs_analysis;
+
+/* After every frame, with the share of the file that is read; non-zero stops. */
+typedef int (*eqs_analysis_watch)(double share, void *user);
+
+/* EQS_ERR_ARGUMENT: options. */
+EQS_API eqs_status eqs_analysis_open(const eqs_analysis_options *options,
+                                     eqs_analysis **out) EQS_CHECK;
+/* Reads a trajectory (extended XYZ or H5MD) once; the next one must have the same atoms, and is
+ * independent of it. watch may be NULL. EQS_ERR_ARGUMENT: groups or pairs that are not there;
+ * EQS_ERR_FORMAT: names file and frame; EQS_ERR_INTERRUPTED. After an error nothing can be added.
+ */
+EQS_API eqs_status eqs_analysis_add(eqs_analysis *a, const char *path, eqs_analysis_watch watch,
+                                    void *user) EQS_CHECK;
+/* what: "table" or "json": everything but the map; "diffusion.csv", "msd.csv", "rdf.csv";
+ * "density.cube". The path "-" is standard output. EQS_ERR_ARGUMENT: no such thing, or it was not
+ * asked for, or nothing was added. */
+EQS_API eqs_status eqs_analysis_write(const eqs_analysis *a, const char *what,
+                                      const char *path) EQS_CHECK;
+EQS_API void eqs_analysis_free(eqs_analysis **a);
+
 #endif

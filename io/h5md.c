@@ -287,6 +287,33 @@ eqs_status h5md_open(const char *path, int *n, h5md **out) {
   return EQS_OK;
 }
 
+/* "periodic" three times or "none", as it was written. */
+static int read_boundary(hid_t file, int pbc[3]) {
+  char edge[3][16];
+  memset(edge, 0, sizeof edge);
+  hid_t type = H5Tcopy(H5T_C_S1);
+  hid_t a = H5Aopen_by_name(file, "/particles/all/box", "boundary", H5P_DEFAULT, H5P_DEFAULT);
+  hid_t space = H5Aget_space(a);
+  int bad = H5Tset_size(type, sizeof edge[0]) < 0 || a < 0 ||
+            H5Sget_simple_extent_npoints(space) != 3 || H5Aread(a, type, edge) < 0;
+  for (int k = 0; k < 3; k++) pbc[k] = !strncmp(edge[k], "periodic", sizeof edge[k]);
+  H5Sclose(space);
+  H5Aclose(a);
+  H5Tclose(type);
+  return bad;
+}
+
+eqs_status h5md_fixed(h5md *h, int *number, int pbc[3]) {
+  QUIET();
+  hid_t set = H5Dopen2(h->file, "/particles/all/species", H5P_DEFAULT), space = H5Dget_space(set);
+  int bad = set < 0 || H5Sget_simple_extent_npoints(space) != h->n ||
+            H5Dread(set, H5T_NATIVE_INT, H5S_ALL, H5S_ALL, H5P_DEFAULT, number) < 0 ||
+            read_boundary(h->file, pbc);
+  H5Sclose(space);
+  H5Dclose(set);
+  return bad ? broken(h, "reading species and box") : EQS_OK;
+}
+
 static eqs_status copy_frames(h5md *from, h5md *to, int64_t frames) {
   h5md_frame f = {.x = NULL};
   size_t n = (size_t)to->n;

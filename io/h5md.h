@@ -39,6 +39,8 @@ eqs_status h5md_append(h5md *h, const h5md_frame *f) EQS_CHECK;
 /* Opens for reading, also what a writer that was killed has left. */
 eqs_status h5md_open(const char *path, int *n, h5md **out) EQS_CHECK;
 eqs_status h5md_read(h5md *h, int64_t i, h5md_frame *f) EQS_CHECK;
+/* What does not change: atomic numbers [n] and periodic directions. */
+eqs_status h5md_fixed(h5md *h, int *number, int pbc[3]) EQS_CHECK;
 void h5md_free(h5md **h);
 
 #endif

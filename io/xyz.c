@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "core/neighbors.h"
 #include "io/elements.h"
@@ -25,6 +26,7 @@ typedef struct reader {
   size_t capacity;
   long number; /* of the line, from 1 */
   int end;
+  xyz_values *values; /* what else is wanted of a frame; NULL = nothing */
 } reader;
 
 /* Next line without its end; r->end at the end of the file. */
@@ -57,13 +59,14 @@ static eqs_status next_line(reader *r) {
 /* Where things stand in an atom's line; -1 for what is not there. */
 typedef struct layout {
   int species, z, position, charge, n;
+  double time; /* ps; NAN if the frame does not say */
 } layout;
 
 static int equal(const char *s, const char *name) { return strcmp(s, name) == 0; }
 
 /* "species:S:1:pos:R:3:..." */
 static eqs_status parse_properties(char *text, layout *out) {
-  *out = (layout){-1, -1, -1, -1, 0};
+  *out = (layout){-1, -1, -1, -1, 0, out->time};
   char *rest = text, *name, *type, *count;
   while ((name = strsep(&rest, ":")) != NULL) {
     type = strsep(&rest, ":");
@@ -160,7 +163,7 @@ static int next_pair(char **text, char **key, char **value) {
 }
 
 static eqs_status parse_comment(char *line, structure *s, layout *columns) {
-  *columns = (layout){0, -1, 1, -1, 4}; /* plain XYZ: symbol x y z, more is ignored */
+  *columns = (layout){0, -1, 1, -1, 4, NAN}; /* plain XYZ: symbol x y z, more is ignored */
   int lattice = 0, pbc = 0;
   char *key, *value;
   while (next_pair(&line, &key, &value)) {
@@ -168,6 +171,8 @@ static eqs_status parse_comment(char *line, structure *s, layout *columns) {
     if (strcasecmp(key, "Lattice") == 0 && !lattice++) EQS_TRY(parse_lattice(value, s->cell));
     else if (strcasecmp(key, "pbc") == 0 && !pbc++) EQS_TRY(parse_pbc(value, s->pbc));
     else if (strcasecmp(key, "Properties") == 0) EQS_TRY(parse_properties(value, columns));
+    else if (strcmp(key, "time") == 0 && (!parse_real(&value, &columns->time) || *value))
+      columns->time = NAN;
   }
   if (lattice && !pbc) s->pbc[0] = s->pbc[1] = s->pbc[2] = 1;
   if (structure_is_periodic(s) && !lattice) EQS_FAIL(EQS_ERR_FORMAT, "pbc without a Lattice");
@@ -236,6 +241,7 @@ static eqs_status read_frame(reader *r, structure *s) {
     EQS_TRY(parse_atom(r->line, &columns, s));
   }
   if (columns.charge < 0) structure_drop_charges(s);
+  if (r->values) r->values->time = columns.time;
   return EQS_OK;
 }
 
@@ -275,6 +281,60 @@ static eqs_status read_stream(FILE *file, const char *path, structure_list *out)
   free(r.line);
   fclose(file);
   return status;
+}
+
+struct xyz_stream {
+  reader r;
+  char *path;
+  int64_t bytes;
+};
+
+eqs_status xyz_open(const char *path, xyz_stream **out) {
+  struct stat about = {0};
+  eqs_status status = EQS_OK;
+  EQS_TRY(alloc_array(out, 1, sizeof **out, "a trajectory"));
+  xyz_stream *s = *out;
+  s->path = strdup(path);
+  s->r.file = fopen(path, "rb");
+  if (!s->path) status = status_fail(EQS_ERR_MEMORY, "out of memory: a file name");
+  else if (!s->r.file || fstat(fileno(s->r.file), &about))
+    status = status_fail(EQS_ERR_FILE, "%s: cannot be opened: %s", path, strerror(errno));
+  else if (!S_ISREG(about.st_mode))
+    status = status_fail(EQS_ERR_FILE, "%s: a trajectory is a file, neither folder nor pipe", path);
+  if (status != EQS_OK) xyz_close(out);
+  else s->bytes = about.st_size;
+  return status;
+}
+
+eqs_status xyz_next(xyz_stream *s, structure *frame, xyz_values *values, int *found) {
+  eqs_status status;
+  *found = 0;
+  *values = (xyz_values){.time = NAN};
+  s->r.values = values;
+  frame->n = 0;
+  memset(frame->cell, 0, sizeof frame->cell);
+  memset(frame->pbc, 0, sizeof frame->pbc);
+  do {
+    status = next_line(&s->r);
+    if (status == EQS_OK && s->r.end) return EQS_OK;
+  } while (status == EQS_OK && !s->r.line[strspn(s->r.line, " \t")]);
+  if (status == EQS_OK) status = read_frame(&s->r, frame);
+  values->cut = status == EQS_ERR_FORMAT && feof(s->r.file);
+  if (values->cut) return EQS_OK;
+  if (status != EQS_OK) return status_prefix(status, "%s: line %ld", s->path, s->r.number);
+  off_t at = ftello(s->r.file);
+  values->share = s->bytes > 0 ? fmin(1, (double)at / (double)s->bytes) : 1;
+  *found = 1;
+  return EQS_OK;
+}
+
+void xyz_close(xyz_stream **s) {
+  if (!s || !*s) return;
+  if ((*s)->r.file) fclose((*s)->r.file);
+  free((*s)->r.line);
+  free((*s)->path);
+  free(*s);
+  *s = NULL;
 }
 
 eqs_status xyz_read(const char *path, structure_list *out) {

@@ -17,6 +17,20 @@ eqs_status xyz_read(const char *path, structure_list *out) EQS_CHECK;
 eqs_status xyz_read_memory(const char *text, size_t n, const char *name,
                            structure_list *out) EQS_CHECK;
 
+/* One frame after the other, none of them kept. */
+typedef struct xyz_stream xyz_stream;
+typedef struct xyz_values {
+  double time;  /* ps, of the comment's "time"; NAN without */
+  double share; /* of the file's bytes that is read */
+  int cut;      /* 1: the file ends within this frame, which is left out */
+} xyz_values;
+
+/* EQS_ERR_FILE: also what is no regular file. */
+eqs_status xyz_open(const char *path, xyz_stream **out) EQS_CHECK;
+/* The next frame in the place of the one before; *found = 0 at the end, whole or cut. */
+eqs_status xyz_next(xyz_stream *s, structure *frame, xyz_values *values, int *found) EQS_CHECK;
+void xyz_close(xyz_stream **s);
+
 /* What else a frame may say: more of the comment line ("step=3"), momenta [n][3] in ASE's unit,
  * sqrt(u eV). NULL = nothing. */
 typedef struct xyz_extra {

@@ -5,8 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-/* Symmetric 3 x 3: rows of `axes` become its eigenvectors, right-handed. */
-static void diagonalise(double a[3][3], double axes[3][3]) {
+void rigid_diagonalise(double a[3][3], double axes[3][3]) {
   for (int i = 0; i < 3; i++)
     for (int j = 0; j < 3; j++) axes[i][j] = i == j;
   for (int sweep = 0; sweep < 50; sweep++)
@@ -47,7 +46,7 @@ void rigid_shape_make(int n, const double *mass, const double (*position)[3], ri
     for (int a = 0; a < 3; a++)
       for (int b = 0; b < 3; b++) tensor[a][b] += mass[i] * ((a == b ? r2 : 0) - x[a] * x[b]);
   }
-  diagonalise(tensor, out->axes);
+  rigid_diagonalise(tensor, out->axes);
   for (int k = 0; k < 3; k++) largest = fmax(largest, tensor[k][k]);
   for (int k = 0; k < 3; k++) out->inertia[k] = tensor[k][k] > 1e-9 * largest ? tensor[k][k] : 0;
   for (int i = 0; i < n; i++)

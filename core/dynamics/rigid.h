@@ -27,6 +27,8 @@ typedef struct rigid_body {
   double spin[3];                /* angular momentum along the principal axes */
 } rigid_body;
 
+/* Symmetric 3 x 3, made diagonal: rows of `axes` become its eigenvectors, right-handed. */
+void rigid_diagonalise(double a[3][3], double axes[3][3]);
 /* From masses (u) and positions in the molecule's own frame. */
 void rigid_shape_make(int n, const double *mass, const double (*position)[3], rigid_shape *out);
 /* Place and orientation of the molecule's own frame as those of the body, and back. */
