@@ -9,9 +9,8 @@ command=$PWD/${1:?usage: check_python.sh BUILD}/equisorb
 folder=build/python
 rm -rf "$folder"
 python3 -m venv "$folder"
-# Of ASE's dependencies only what is needed here; matplotlib is half a minute of installing.
 pip=("$folder/bin/pip" install -q --no-compile --disable-pip-version-check)
-"${pip[@]}" ./bindings/python scipy ipi
+"${pip[@]}" ./bindings/python scipy ipi nbclient ipykernel matplotlib
 "${pip[@]}" --no-deps ase
 "$folder/bin/pip" list --disable-pip-version-check 2> /dev/null | grep -qi '^torch' && {
   echo "torch was installed"
@@ -19,3 +18,13 @@ pip=("$folder/bin/pip" install -q --no-compile --disable-pip-version-check)
 }
 EQUISORB=$command "$folder/bin/python" -m unittest discover \
   -s tests/python -t tests/python
+
+# The examples, on what cmake/fetch_data.sh fetches.
+if [ ! -f data/frameworks/Mg-MOF-74.cif ] || [ ! -f data/SevenNet-0.pth ]; then
+  echo "examples: SKIPPED, no data; cmake/fetch_data.sh data fetches them"
+  exit
+fi
+"$folder/bin/python" examples/equation_of_state.py data/SevenNet-0.pth tests/data/cif/periclase.cif
+MPLBACKEND=agg "$folder/bin/jupyter-execute" examples/isotherm.ipynb \
+  --output "$PWD/$folder/isotherm.ipynb"
+grep -q '"image/png"' "$folder/isotherm.ipynb"
