@@ -7,6 +7,7 @@ tiny_nonlinear_3layer: non-linear blocks in all layers, 3 layers, edge irreps wi
     before mace-torch 0.3.16, the cutoff on the basis, Agnesi's transform.
 tiny_nonlinear_l0: one non-linear layer after one residual layer, scalars only, no other irreps.
 tiny_nonlinear_narrow: two non-linear layers whose edges see far fewer channels than the atoms have.
+tiny_one_layer: a single residual layer.
 
 Weights are random; structures are those of reference/mace/tiny_L1.json.
 
@@ -46,6 +47,8 @@ MODELS = {  # seed, first block, later blocks, heads, everything else for the mo
         hidden="20x0e+20x1o", max_ell=1, correlation=2, num_interactions=2,
         edge_irreps=o3.Irreps("6x0e+6x1o"), use_edge_irreps_first=True,
         readout_cls=NonLinearBiasReadoutBlock)),
+    "tiny_one_layer": (16, "residual", "residual", ["Default"], dict(
+        hidden="8x0e", max_ell=1, correlation=2, num_interactions=1)),
 }
 
 

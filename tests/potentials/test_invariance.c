@@ -49,7 +49,8 @@ static const char *const mace_models[] = {"tiny_L0",
                                           "tiny_att_3layer",
                                           "tiny_nonlinear_3layer",
                                           "tiny_nonlinear_l0",
-                                          "tiny_nonlinear_narrow"};
+                                          "tiny_nonlinear_narrow",
+                                          "tiny_one_layer"};
 enum { N_MACE = sizeof mace_models / sizeof *mace_models };
 
 /* Model k of all, or NULL if its file is not here. The last one is SevenNet. */
