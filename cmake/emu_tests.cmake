@@ -1,7 +1,7 @@
 # Tests of the emulator and of the fake runtime: tests/emu/test_<topic>.c, each with the kernels of
-# tests/emu/<topic>.cu if there is such a file, or those of kernels.cu; test_backend, test_list and
-# test_graph have the library's. `emu_probe` holds the faults on purpose; test_probes runs it as a
-# program, because each of them ends its process. Label: emu.
+# tests/emu/<topic>.cu if there is such a file, or those of kernels.cu; test_backend, test_list,
+# test_graph and test_memory have the library's. `emu_probe` holds the faults on purpose;
+# test_probes runs it as a program, because each of them ends its process. Label: emu.
 # SPDX-License-Identifier: MIT
 if(NOT TARGET equisorb_emulator OR NOT EQS_CRITERION_LIBRARY)
   return()
@@ -31,7 +31,7 @@ file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/emu/test_*.c)
 foreach(program IN LISTS programs)
   get_filename_component(topic ${program} NAME_WE)
   set(with_library OFF)
-  if(topic MATCHES "test_(backend|list|graph)")
+  if(topic MATCHES "test_(backend|list|graph|memory)")
     set(with_library ON)
     if(NOT EQS_HAVE_EMULATED_BACKEND)
       continue()
