@@ -10,13 +10,25 @@
 enum { ATOMS = 4 };
 /* One of each kind of layer, and one with dispersion. */
 typedef struct subject {
-  const char *file, *dispersion;
+  const char *file, *dispersion, *head;
 } subject;
-static const subject models[] = {{"tiny_L1", NULL},
-                                 {"tiny_L1_dens_agnesi_zbl", NULL},
-                                 {"tiny_L1_att", NULL},
-                                 {"tiny_nonlinear_l0", NULL},
-                                 {"tiny_L1", "d3bj:pbe"}};
+static const subject models[] = {{"tiny_L1", NULL, NULL},
+                                 {"tiny_L1_dens_agnesi_zbl", NULL, NULL},
+                                 {"tiny_L1_att", NULL, NULL},
+                                 {"tiny_nonlinear_l0", NULL, NULL},
+                                 {"tiny_L1", "d3bj:pbe", NULL}};
+/* The reference models that are not among them. */
+static const subject others[] = {{"tiny_L0", NULL, NULL},
+                                 {"tiny_L0_MACEcls_cheb_f32", NULL, NULL},
+                                 {"tiny_L1_agnesi", NULL, NULL},
+                                 {"tiny_L1_mh1like", NULL, "omat_pbe"},
+                                 {"tiny_L1_mh1like", NULL, "omol"},
+                                 {"tiny_L1_multihead", NULL, "pt_head"},
+                                 {"tiny_L1_nocutapply_dens", NULL, NULL},
+                                 {"tiny_L1_resfirst_3layer", NULL, NULL},
+                                 {"tiny_L1_soft_gauss", NULL, NULL},
+                                 {"tiny_att_3layer", NULL, NULL},
+                                 {"tiny_nonlinear_3layer", NULL, NULL}};
 enum { MODELS = sizeof models / sizeof *models, DISPERSION = MODELS - 1 };
 
 static const char sanitizer[] = EQS_TEST_SANITIZER; /* none, address, thread */
@@ -39,8 +51,10 @@ static eqs_status evaluate(const char *device, subject model, eqs_precision prec
   eqs_model *m = NULL;
   char path[4096];
   snprintf(path, sizeof path, "%s/tests/data/models/%s.model", EQS_SOURCE_DIR, model.file);
-  eqs_model_options options = {
-      .size = sizeof options, .precision = precision, .dispersion = model.dispersion};
+  eqs_model_options options = {.size = sizeof options,
+                               .precision = precision,
+                               .head = model.head,
+                               .dispersion = model.dispersion};
   eqs_systems s = {.size = sizeof s,
                    .n_system = 2,
                    .first = first,
@@ -91,6 +105,17 @@ Test(backend, agrees_with_the_host_in_any_order_of_threads) {
       expect_near(&device[0], &host, precision ? 1e-12 : 2e-5, models[k].file);
       expect_nothing_left(models[k].file, 0);
     }
+}
+
+Test(backend, agrees_with_the_host_for_the_other_models) {
+  if (sanitizer[0] != 'n') cr_skip_test("the models above have every kind of layer");
+  for (size_t k = 0; k < 2 * (sizeof others / sizeof *others); k++) {
+    eqs_precision p = k % 2 ? EQS_DOUBLE : EQS_SINGLE;
+    answer host, device;
+    cr_assert_eq(evaluate("host", others[k / 2], p, 1, &host), EQS_OK, "%s", eqs_error());
+    cr_assert_eq(evaluate("emu", others[k / 2], p, 1, &device), EQS_OK, "%s", eqs_error());
+    expect_near(&device, &host, k % 2 ? 1e-13 : 5e-6, others[k / 2].file);
+  }
 }
 
 /* After the first evaluation nothing is allocated, and the host waits once. */
