@@ -18,8 +18,11 @@
 
 struct shard {
   comm *c;
+  device *device;
   domain d;
   arena memory; /* of one evaluation */
+  char *staged; /* rows of a device on their way through the host */
+  size_t staged_size;
 };
 
 enum { ORDER_END, ORDER_EVALUATE };
@@ -57,12 +60,34 @@ static int part_begin(int n, int rank, int size) { return (int)((int64_t)n * ran
 
 /* ---- what every rank does */
 
+static eqs_status exchange_host(shard *s, const eqs_rows *r, void *rows) {
+  if (r->reverse) return comm_plan_reverse(s->c, &s->d.plan, rows, r->row_bytes, r->real_size);
+  return comm_plan_forward(s->c, &s->d.plan, rows, r->row_bytes);
+}
+
+/* What is read goes to the host, and what has changed comes back, behind the work that is queued.
+ */
+static eqs_status exchange_device(shard *s, const eqs_rows *r) {
+  device *d = s->device;
+  size_t owned = (size_t)s->d.n_owned * r->row_bytes, ghosts = (size_t)s->d.n_ghost * r->row_bytes;
+  if (owned + ghosts > s->staged_size) {
+    free(s->staged);
+    s->staged_size = 0;
+    EQS_TRY(alloc_array(&s->staged, owned + ghosts, 1, "rows of a device"));
+    s->staged_size = owned + ghosts;
+  }
+  size_t read = r->reverse ? owned + ghosts : owned, at = r->reverse ? 0 : owned;
+  size_t changed = r->reverse ? owned : ghosts;
+  if (read) EQS_TRY(d->ops->get(d, s->staged, r->rows, read));
+  EQS_TRY(d->ops->finish(d));
+  EQS_TRY(exchange_host(s, r, s->staged));
+  return changed ? d->ops->put(d, (char *)r->rows + at, s->staged + at, changed) : EQS_OK;
+}
+
 static int exchange(const eqs_rows *r, void *user) {
   shard *s = user;
-  eqs_status status = r->reverse
-                          ? comm_plan_reverse(s->c, &s->d.plan, r->rows, r->row_bytes, r->real_size)
-                          : comm_plan_forward(s->c, &s->d.plan, r->rows, r->row_bytes);
-  return status != EQS_OK;
+  eqs_status status = r->on_device ? exchange_device(s, r) : exchange_host(s, r, r->rows);
+  return comm_fail(s->c, status) != EQS_OK;
 }
 
 /* Messages of a part count its own atoms; the user's are told as well. */
@@ -297,12 +322,9 @@ eqs_status eqs_context_set_comm(eqs_context *c, eqs_comm *ranks) {
   shard_free(c->shard);
   c->shard = NULL;
   if (!ranks || ranks->size < 2) return EQS_OK;
-  if (!device_is_host(c->device))
-    EQS_FAIL(
-        EQS_ERR_UNSUPPORTED,
-        "one system over several ranks is evaluated on the host: open the context as \"host\"");
   EQS_TRY(alloc_array(&c->shard, 1, sizeof *c->shard, "ranks"));
   c->shard->c = ranks;
+  c->shard->device = c->device;
   return EQS_OK;
 }
 
@@ -314,5 +336,6 @@ void shard_free(shard *s) {
   }
   domain_free(&s->d);
   arena_free(&s->memory);
+  free(s->staged);
   free(s);
 }
