@@ -1,0 +1,70 @@
+"""What a halo costs on machines that were not at hand: a prediction on paper, printed as a table.
+SPDX-License-Identifier: MIT
+
+usage: halo_model.py [--density D] [--cutoff R] [--row BYTES] [--exchanges N] [--microseconds T]
+
+Ghosts by the formula that bench_halo compares with counts: a box of sides a, b, c has
+D ((a + 2 R)(b + 2 R)(c + 2 R) - a b c) of them. T is the model's time per atom on one GPU (docs/gpu.md:
+itself a prediction). Nothing overlaps. Bandwidths are the makers' figures per GPU and direction, latencies
+assumed."""
+import argparse
+
+MACHINES = {  # bytes per second and GPU, seconds per exchange, seconds per message
+    "NVLink 4 (8 GPUs of one HGX)": (450e9, 10e-6, 1e-6),
+    "InfiniBand NDR, a port per GPU": (50e9, 10e-6, 3e-6),
+}
+RANK0_SECONDS = 60e-9  # per atom and step: 30 ns integrating (measured), 80 bytes dealt and gathered
+
+
+def sides(atoms, gpus, density):
+    a = [(atoms / density) ** (1 / 3)] * 3
+    cuts = [0, 0, 0]
+    while gpus > 1:
+        k = max(range(3), key=lambda d: a[d])
+        a[k] /= 2
+        cuts[k] += 1
+        gpus //= 2
+    return a, cuts
+
+
+def halo(atoms, gpus, density, cutoff):
+    """Ghosts of one rank, those of other ranks, and how many ranks they are from."""
+    a, cuts = sides(atoms, gpus, density)
+    wide = [x + 2 * cutoff for x in a]
+    volume = a[0] * a[1] * a[2]
+    own = 1
+    around = 1
+    for k in range(3):
+        own *= a[k] if cuts[k] else wide[k]
+        around *= min(2 ** cuts[k], 1 + 2 * -(-cutoff // a[k]))
+    everything = wide[0] * wide[1] * wide[2]
+    return density * (everything - volume), density * (everything - own), int(around) - 1
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--density", type=float, default=0.05)
+    p.add_argument("--cutoff", type=float, default=5)
+    p.add_argument("--row", type=float, default=512)
+    p.add_argument("--exchanges", type=int, default=2)
+    p.add_argument("--microseconds", type=float, default=0.5)
+    o = p.parse_args()
+    print("| machine | GPUs | atoms | per GPU | ghosts per atom | sent, MB per GPU and step | halo, ms | "
+          "model, ms | efficiency | with rank 0 as it is |")
+    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for machine, (bandwidth, per_exchange, per_message) in MACHINES.items():
+        for gpus, atoms in ((8, 1e5), (8, 1e6), (8, 1e7), (64, 1e6), (64, 1e7), (512, 1e7), (512, 1e8),
+                            (4096, 1e8)):
+            if gpus > 8 and machine.startswith("NVLink"):
+                continue
+            ghosts, sent, ranks = halo(atoms, gpus, o.density, o.cutoff)
+            n = atoms / gpus
+            seconds = o.exchanges * (per_exchange + ranks * per_message + sent * o.row / bandwidth)
+            model = n * o.microseconds * 1e-6
+            print("| %s | %d | %.0e | %.0f | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f |" % (
+                machine, gpus, atoms, n, ghosts / n, o.exchanges * sent * o.row / 1e6, seconds * 1e3,
+                model * 1e3, model / (model + seconds),
+                model / (model + seconds + RANK0_SECONDS * atoms)))
+
+
+main()
