@@ -24,6 +24,7 @@ int pores_main(int argc, char **argv);
 int widom_main(int argc, char **argv);
 int md_main(int argc, char **argv);
 int relax_main(int argc, char **argv);
+int elastic_main(int argc, char **argv);
 int analyze_main(int argc, char **argv);
 int isotherm_main(int argc, char **argv);
 int serve_main(int argc, char **argv);

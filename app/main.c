@@ -28,6 +28,7 @@ static const entry commands[] = {
     {"widom", "Henry coefficient of one framework to an asked error", widom_main},
     {"md", "molecular dynamics of a structure", md_main},
     {"relax", "atoms and cell to the nearest minimum", relax_main},
+    {"elastic", "elastic constants and moduli by finite strain", elastic_main},
     {"analyze", "diffusion, radial distributions, density maps of trajectories", analyze_main},
     {"isotherm", "fits, selectivities and working capacities from loadings", isotherm_main},
     {"serve", "energies and forces for i-PI, ASE, LAMMPS over a socket", serve_main},

@@ -108,6 +108,49 @@ EQS_API int eqs_relaxed_view(const eqs_relaxed *r, eqs_systems *systems, eqs_res
                              eqs_relax_progress *last);
 EQS_API void eqs_relaxed_free(eqs_relaxed **r);
 
+/* ------------------------------------------------------------------------- elastic constants */
+
+typedef struct eqs_elastic_options {
+  size_t size;
+  double strain;     /* the largest; 0 = 0.005 */
+  int points;        /* strains per component, both signs, even; 0 = 4 */
+  double force;      /* eV/angstrom: atoms are relaxed to it at each strain; 0 = 0.001 */
+  double tolerance;  /* angstrom: of the search for symmetry; 0 = 0.01 */
+  int64_t max_steps; /* of each relaxation; 0 = 1000 */
+} eqs_elastic_options;
+
+typedef struct eqs_modulus {
+  double value, sigma; /* one standard error, of the fits */
+} eqs_modulus;
+
+/* Rows and columns are xx yy zz yz xz xy; shears are twice the tensor's component. Pa. */
+typedef struct eqs_elastic_result {
+  size_t size;
+  eqs_modulus c[6][6];        /* symmetric, and as the point group asks */
+  eqs_modulus measured[6][6]; /* stress i per strain j, as fitted */
+  double asymmetry;           /* the largest |measured ij - measured ji| */
+  double defect;              /* the largest change that the point group made */
+  int n_rotation;             /* of the point group */
+  char point_group[8];
+  eqs_modulus bulk[3], shear[3]; /* Voigt, Reuss, Hill */
+  eqs_modulus young, poisson;    /* of Hill's averages; Poisson's ratio has no unit */
+  double stability;              /* the smallest eigenvalue of c; Born: stable if above 0 */
+  double residual[6];            /* stress of the reference, Pa */
+  int64_t evaluations;           /* of the model */
+} eqs_elastic_result;
+
+/* After every evaluation: strained states done, of how many; non-zero stops. */
+typedef int (*eqs_elastic_watch)(int done, int total, void *user);
+
+/* Elastic constants by finite strain: the reference, best relaxed with its cell, is strained by
+ * each of the six components, its atoms relaxed, and the stress fitted by a parabola. Of a
+ * reference under pressure they are the coefficients of stress by strain. watch may be NULL.
+ * EQS_ERR_ARGUMENT: options, not periodic in three directions. EQS_ERR_DIVERGED: a relaxation that
+ * does not end. EQS_ERR_INTERRUPTED. */
+EQS_API eqs_status eqs_elastic(eqs_context *c, const eqs_model *m, const eqs_relaxed *reference,
+                               const eqs_elastic_options *options, eqs_elastic_watch watch,
+                               void *user, eqs_elastic_result *out) EQS_CHECK;
+
 /* --------------------------------------------------------------------- analysis of trajectories */
 
 /* Groups are named by a list: "Li" (atoms of an element), "CO2" (molecules of a formula, by bonds

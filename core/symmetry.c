@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <spglib.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -141,6 +142,36 @@ eqs_status structure_primitive(const structure *s, double tolerance, structure *
 done:
   if (dataset) spg_free_dataset(dataset);
   if (status != EQS_OK) structure_free(out);
+  return status;
+}
+
+/* R = L W L^-1 with lattice vectors as the columns of L. */
+static void rotation_of(int w[3][3], const double cell[9], const double inverse[9], double out[9]) {
+  for (int a = 0; a < 3; a++)
+    for (int b = 0; b < 3; b++) {
+      out[3 * a + b] = 0;
+      for (int k = 0; k < 3; k++)
+        for (int l = 0; l < 3; l++)
+          out[3 * a + b] += cell[3 * k + a] * w[k][l] * inverse[3 * b + l];
+    }
+}
+
+eqs_status structure_point_group(const structure *s, double tolerance, int *n,
+                                 double (**rotation)[9], char symbol[8]) {
+  static const double identity[9] = {1, 0, 0, 0, 1, 0, 0, 0, 1};
+  SpglibDataset *dataset = NULL;
+  double inverse[9];
+  *rotation = NULL;
+  if (!cell_inverse(s->cell, inverse)) EQS_FAIL(EQS_ERR_ARGUMENT, "the cell has no volume");
+  if (s->n <= SYMMETRY_MAX_ATOMS) EQS_TRY(find_symmetry(s, tolerance, &dataset));
+  *n = dataset ? dataset->n_operations : 1;
+  snprintf(symbol, 8, "%s", dataset ? dataset->pointgroup_symbol : "1");
+  eqs_status status = alloc_array(rotation, (size_t)*n, sizeof **rotation, "rotations");
+  for (int k = 0; k < *n && status == EQS_OK; k++) {
+    if (dataset) rotation_of(dataset->rotations[k], s->cell, inverse, (*rotation)[k]);
+    else memcpy((*rotation)[k], identity, sizeof identity);
+  }
+  if (dataset) spg_free_dataset(dataset);
   return status;
 }
 

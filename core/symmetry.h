@@ -16,6 +16,12 @@
 enum { SYMMETRY_MAX_ATOMS = 5000 };
 eqs_status structure_primitive(const structure *s, double tolerance, structure *out) EQS_CHECK;
 
+/* Point group of s within `tolerance` (angstrom): n Cartesian rotations, [n][3][3] with x' = R x,
+ * possibly each several times, freed by the caller; and its symbol. The identity alone where
+ * nothing is found or s is larger than SYMMETRY_MAX_ATOMS. EQS_ERR_ARGUMENT: no volume. */
+eqs_status structure_point_group(const structure *s, double tolerance, int *n,
+                                 double (**rotation)[9], char symbol[8]) EQS_CHECK;
+
 /* rep[0] x rep[1] x rep[2] cells, the last index fastest, each with all atoms in their order.
  * EQS_ERR_ARGUMENT: a count below 1, or above 1 where s is not periodic.
  * EQS_ERR_FORMAT: more than STRUCTURE_MAX_ATOMS. */
