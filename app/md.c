@@ -28,6 +28,9 @@ static const char help_text[] =
     "  --pressure P           Pa, or bar, MPa, GPa (default 0)\n"
     "  --barostat-time T      fs (default 1000)\n"
     "  --compressibility C    1/Pa (default 1e-10); an estimate, averages do not depend on it\n"
+    "  --velocities V         draw (default), or file: the momenta (ASE), velo or vel "
+    "(angstrom/fs)\n"
+    "                         of an extended XYZ file\n"
     "  --seed S               of the random numbers (default 1)\n"
     "  --log FILE             CSV of energies, temperature, pressure, cell, every --log-every N\n"
     "                         steps (default 10)\n"
@@ -89,6 +92,7 @@ static const key keys[] = {
     {"pressure", QUANTITY, RUN(pressure), unit_pressure, -1e13, 1e13},
     {"barostat-time", QUANTITY, RUN(barostat_time), unit_time, 1e-3, 1e9},
     {"compressibility", QUANTITY, RUN(compressibility), unit_compressibility, 1e-16, 1},
+    {"velocities", TEXT, RUN(velocities), NULL, 0, 0},
     {"seed", SEED, RUN(seed), NULL, 0, 0},
     {"log", TEXT, RUN(log), NULL, 0, 0},
     {"log-every", COUNT, RUN(log_every), NULL, 1, 0},

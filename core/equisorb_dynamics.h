@@ -37,6 +37,8 @@ typedef struct eqs_md_options {
   double limit_temperature; /* K; 0 = ten times the temperature, at least 10000 */
   double limit_force;       /* eV/angstrom on an atom; 0 = 500 */
   double limit_energy;      /* eV per atom that the conserved energy may be off; 0 = 1 */
+  const char *velocities;   /* NULL = "draw"; "file": those of the structure, the total momentum
+                               removed where the thermostat holds it */
 } eqs_md_options;
 
 typedef struct eqs_md_progress {

@@ -23,6 +23,7 @@ void structure_free(structure *s) {
   free(s->number);
   free(s->position);
   free(s->charge);
+  free(s->velocity);
   *s = (structure){0};
 }
 
@@ -42,6 +43,18 @@ static eqs_status reserve(structure *s, int n) {
   if (!number || !position || !charge)
     EQS_FAIL(EQS_ERR_MEMORY, "out of memory: %zu atoms of a structure", m);
   s->capacity = capacity;
+  return EQS_OK;
+}
+
+eqs_status structure_set_velocity(structure *s, const double velocity[3]) {
+  if (s->n > s->n_velocity) {
+    int room = s->n > s->capacity ? s->n : s->capacity;
+    double(*grown)[3] = realloc(s->velocity, (size_t)room * sizeof *grown);
+    if (!grown) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: velocities of a structure");
+    s->velocity = grown;
+    s->n_velocity = room;
+  }
+  memcpy(s->velocity[s->n - 1], velocity, sizeof s->velocity[0]);
   return EQS_OK;
 }
 
@@ -94,6 +107,11 @@ eqs_status structure_copy(const structure *s, structure *out) {
     EQS_TRY_DONE(
         structure_append(out, s->number[i], s->position[i], s->charge ? s->charge[i] : 0.0));
   if (!s->charge) structure_drop_charges(out);
+  if (s->velocity && s->n) {
+    EQS_TRY_DONE(alloc_array(&out->velocity, (size_t)s->n, sizeof *out->velocity, "velocities"));
+    memcpy(out->velocity, s->velocity, (size_t)s->n * sizeof *out->velocity);
+    out->n_velocity = s->n;
+  }
   for (int i = 0; i < s->n_warning; i++) EQS_TRY_DONE(structure_warn(out, "%s", s->warning[i]));
 done:
   if (status != EQS_OK) structure_free(out);

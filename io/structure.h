@@ -17,11 +17,12 @@ typedef struct structure {
   int *number;           /* [n] atomic numbers */
   double (*position)[3]; /* [n] */
   double *charge;        /* [n], or NULL where the file gives none */
+  double (*velocity)[3]; /* [n] angstrom/fs, or NULL where the file gives none */
   double cell[9];        /* rows a, b, c; zero where there is none */
   int pbc[3];
   char **warning; /* [n_warning] one sentence each */
   int n_warning;
-  int capacity;
+  int capacity, n_velocity; /* atoms that there is room for */
 } structure;
 
 void structure_free(structure *s);
@@ -30,6 +31,8 @@ void structure_free(structure *s);
 eqs_status structure_append(structure *s, int number, const double position[3],
                             double charge) EQS_CHECK;
 void structure_drop_charges(structure *s);
+/* Of the atom appended last; all atoms have one or none. */
+eqs_status structure_set_velocity(structure *s, const double velocity[3]) EQS_CHECK;
 eqs_status structure_set_name(structure *s, const char *name) EQS_CHECK;
 /* Adds a sentence (printf style). Beyond STRUCTURE_MAX_WARNINGS they are dropped. */
 eqs_status structure_warn(structure *s, const char *format, ...)

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "core/neighbors.h"
+#include "core/units.h"
 #include "io/elements.h"
 
 enum { MAX_LINE = 1 << 20, MAX_COLUMNS = 500, MAX_FRAMES = 10000000 };
@@ -58,7 +59,7 @@ static eqs_status next_line(reader *r) {
 
 /* Where things stand in an atom's line; -1 for what is not there. */
 typedef struct layout {
-  int species, z, position, charge, n;
+  int species, z, position, charge, momenta, velocity, n;
   double time; /* ps; NAN if the frame does not say */
 } layout;
 
@@ -66,7 +67,7 @@ static int equal(const char *s, const char *name) { return strcmp(s, name) == 0;
 
 /* "species:S:1:pos:R:3:..." */
 static eqs_status parse_properties(char *text, layout *out) {
-  *out = (layout){-1, -1, -1, -1, 0, out->time};
+  *out = (layout){-1, -1, -1, -1, -1, -1, 0, out->time};
   char *rest = text, *name, *type, *count;
   while ((name = strsep(&rest, ":")) != NULL) {
     type = strsep(&rest, ":");
@@ -80,6 +81,8 @@ static eqs_status parse_properties(char *text, layout *out) {
     if ((equal(name, "charge") || equal(name, "charges") || equal(name, "initial_charges")) &&
         n == 1)
       out->charge = out->n;
+    if (equal(name, "momenta") && n == 3) out->momenta = out->n;
+    if ((equal(name, "velo") || equal(name, "vel")) && n == 3) out->velocity = out->n;
     out->n += n;
   }
   if (out->position < 0 || (out->species < 0 && out->z < 0))
@@ -163,7 +166,7 @@ static int next_pair(char **text, char **key, char **value) {
 }
 
 static eqs_status parse_comment(char *line, structure *s, layout *columns) {
-  *columns = (layout){0, -1, 1, -1, 4, NAN}; /* plain XYZ: symbol x y z, more is ignored */
+  *columns = (layout){0, -1, 1, -1, -1, -1, 4, NAN}; /* plain XYZ: symbol x y z, more is ignored */
   int lattice = 0, pbc = 0;
   char *key, *value;
   while (next_pair(&line, &key, &value)) {
@@ -197,7 +200,20 @@ static eqs_status parse_species(const char *text, int numeric, int *number) {
   return EQS_OK;
 }
 
-static eqs_status parse_atom(char *line, const layout *columns, structure *s) {
+/* momenta in ASE's unit, sqrt(u eV); velo and vel in angstrom/fs. */
+static eqs_status parse_velocity(char **field, const layout *columns, int number, structure *s) {
+  double velocity[3];
+  int at = columns->momenta >= 0 ? columns->momenta : columns->velocity;
+  for (int k = 0; k < 3; k++) {
+    char *text = field[at + k];
+    if (!parse_real(&text, &velocity[k]) || *text)
+      EQS_FAIL(EQS_ERR_FORMAT, "velocity '%.30s' is not a finite number", field[at + k]);
+    if (columns->momenta >= 0) velocity[k] /= element_mass(number) * sqrt(KINETIC_EV);
+  }
+  return structure_set_velocity(s, velocity);
+}
+
+static eqs_status parse_atom(char *line, const layout *columns, int moving, structure *s) {
   char *field[MAX_COLUMNS], *rest = line;
   double position[3], charge = 0.0;
   int n = 0, number;
@@ -221,7 +237,9 @@ static eqs_status parse_atom(char *line, const layout *columns, structure *s) {
     if (!parse_real(&text, &charge) || *text)
       EQS_FAIL(EQS_ERR_FORMAT, "charge '%.30s' is not a finite number", field[columns->charge]);
   }
-  return structure_append(s, number, position, charge);
+  EQS_TRY(structure_append(s, number, position, charge));
+  if (!moving || (columns->momenta < 0 && columns->velocity < 0)) return EQS_OK;
+  return parse_velocity(field, columns, number, s);
 }
 
 static eqs_status read_frame(reader *r, structure *s) {
@@ -238,7 +256,7 @@ static eqs_status read_frame(reader *r, structure *s) {
   for (long i = 0; i < n; i++) {
     EQS_TRY(next_line(r));
     if (r->end) EQS_FAIL(EQS_ERR_FORMAT, "the file ends after %ld of %ld atoms", i, n);
-    EQS_TRY(parse_atom(r->line, &columns, s));
+    EQS_TRY(parse_atom(r->line, &columns, !r->values, s));
   }
   if (columns.charge < 0) structure_drop_charges(s);
   if (r->values) r->values->time = columns.time;

@@ -14,6 +14,7 @@
 #include "core/dynamics/model_force.h"
 #include "core/units.h"
 #include "io/elements.h"
+#include "io/structure.h"
 
 typedef struct md_run {
   eqs_md_options o;
@@ -81,8 +82,22 @@ static eqs_status settings_of(const md_run *r, dynamics_settings *s) {
   return EQS_OK;
 }
 
+/* NULL: they are drawn. */
+static eqs_status velocities_of(const md_run *r, const structure *s, const double (**velocity)[3]) {
+  static const char *const kinds[] = {"draw", "file"};
+  int kind;
+  *velocity = NULL;
+  EQS_TRY(
+      choose("source of velocities", r->o.velocities ? r->o.velocities : "draw", kinds, 2, &kind));
+  if (kind == 0) return EQS_OK;
+  if (!s || !s->velocity)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the structure has no momenta, velo or vel; draw the velocities");
+  *velocity = (const double(*)[3])s->velocity;
+  return EQS_OK;
+}
+
 /* Of everything that decides where the atoms go. */
-static eqs_status fingerprint(md_run *r, const double *mass) {
+static eqs_status fingerprint(md_run *r, const double *mass, const double (*velocity)[3]) {
   const eqs_systems *s = &r->force.systems;
   eqs_md_options *o = &r->o;
   eqs_model_info m = {.size = sizeof m};
@@ -106,6 +121,8 @@ static eqs_status fingerprint(md_run *r, const double *mass) {
   }
   for (int k = 0; k < 9; k++) archive_f64(&a, &(double){s->cell ? s->cell[k] : 0}, 1);
   for (int k = 0; k < 3; k++) archive_int(&a, &(int){s->pbc ? s->pbc[k] : 0});
+  for (int i = 0; velocity && i < n; i++)
+    archive_f64(&a, (double[]){velocity[i][0], velocity[i][1], velocity[i][2]}, 3);
   eqs_status status = archive_finish(&a);
   if (status == EQS_OK) archive_fingerprint(&a, r->files.fingerprint);
   archive_free(&a);
@@ -244,6 +261,7 @@ static void summarise(const md_run *r, eqs_md_summary *out) {
 static eqs_status prepare(md_run *r, const eqs_structures *frames, int i, double **mass) {
   dynamics_settings s;
   dynamics_figures v;
+  const double(*velocity)[3];
   int found;
   const eqs_systems *y = &r->force.systems;
   fill_in(&r->o);
@@ -252,8 +270,9 @@ static eqs_status prepare(md_run *r, const eqs_structures *frames, int i, double
   EQS_TRY(model_force_open(&r->force, r->force.c, r->force.m, frames, i, mass));
   r->files.o = &r->o;
   r->files.number = y->number;
-  EQS_TRY(fingerprint(r, *mass));
-  EQS_TRY(dynamics_open(&r->now, &s, y->first[1], *mass, (const double(*)[3])y->position, NULL,
+  EQS_TRY(velocities_of(r, structures_frame(frames, i), &velocity));
+  EQS_TRY(fingerprint(r, *mass, velocity));
+  EQS_TRY(dynamics_open(&r->now, &s, y->first[1], *mass, (const double(*)[3])y->position, velocity,
                         y->cell, y->pbc));
   dynamics_measure(&r->now, &v);
   r->first = v.conserved;

@@ -223,6 +223,30 @@ says err "beyond the limit of 100"
 check 1 "a limit on forces" "${md[@]}" --steps 100 --temperature 300 --limit-force 1e-3
 says err "eV/angstrom"
 
+# From where another run has ended: the same way, to rounding (velocities go through momenta).
+check 0 "all of it" "${md[@]}" --steps 40 --temperature 300 --precision double --final all.extxyz
+check 0 "half of it" "${md[@]}" --steps 20 --temperature 300 --precision double --final half.extxyz
+check 0 "the other half" "$equisorb" md --structure half.extxyz --model "$model" --steps 20 \
+  --precision double --velocities file --final halves.extxyz
+python3 - << 'PYTHON' || fail "other ways"
+def numbers(name):
+    return [[float(x) for x in line.split()[1:]] for line in open(name).read().splitlines()[2:]]
+
+
+a, b, half = numbers("all.extxyz"), numbers("halves.extxyz"), numbers("half.extxyz")
+worst = max(abs(x - y) for p, q in zip(a, b) for x, y in zip(p, q))
+moved = max(abs(x - y) for p, q in zip(a, half) for x, y in zip(p, q))
+assert worst < 1e-10 and moved > 1e-2, (worst, moved)
+PYTHON
+checks=$((checks + 1))
+check 1 "no velocities in the file" "${md[@]}" --steps 3 --velocities file
+says err "momenta"
+check 1 "velocities from nowhere" "${md[@]}" --steps 3 --velocities guess
+check 0 "to be continued" "${md[@]}" --structure half.extxyz --steps 3 --velocities file \
+  --checkpoint file.state
+check 1 "other velocities" "${md[@]}" --structure half.extxyz --steps 5 --checkpoint file.state \
+  --continue
+
 # Molecules and layers.
 printf '2\n\nC 0 0 0\nO 0 0 1.3\n' > molecule.xyz
 check 0 "a molecule" "$equisorb" md --structure molecule.xyz --model "$model" --steps 20 \

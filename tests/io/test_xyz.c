@@ -156,6 +156,26 @@ Test(xyz, columns_in_any_order) {
   eqs_structures_free(&s);
 }
 
+/* ASE: 1 u at 1 angstrom/fs has the momentum sqrt(103.6427) sqrt(u eV). */
+Test(xyz, velocities) {
+  eqs_structures *s = read_text("v.xyz", "2\nProperties=species:S:1:pos:R:3:momenta:R:3\n"
+                                         "He 0 0 0 40.7491 0 -1\nH 1 1 1 0 10.26195 0\n");
+  const structure *f = structures_frame(s, 0);
+  cr_assert_not_null(f->velocity);
+  cr_expect_float_eq(f->velocity[0][0], 40.7491 / 4.0026 / sqrt(103.642696562), 1e-6);
+  cr_expect_float_eq(f->velocity[1][1], 1, 1e-6);
+  cr_expect_eq(f->velocity[1][2], 0);
+  eqs_structures_free(&s);
+  s = read_text("v.xyz", "1\nProperties=species:S:1:velo:R:3:pos:R:3\nHe 0.5 -1 2 0 0 0\n"
+                         "1\nProperties=species:S:1:pos:R:3\nHe 0 0 0\n");
+  cr_expect_eq(structures_frame(s, 0)->velocity[0][2], 2);
+  cr_expect_null(structures_frame(s, 1)->velocity);
+  eqs_structures_free(&s);
+  put_file("v.xyz", "1\nProperties=species:S:1:pos:R:3:momenta:R:3\nHe 0 0 0 1 2 nan\n");
+  cr_expect_eq(eqs_structures_read("v.xyz", NULL, &s), EQS_ERR_FORMAT);
+  remove("v.xyz");
+}
+
 Test(xyz, plain_files_and_detection) {
   const char *text = " 3 \nwater, r = 0.96\r\nO\t0 0 0 extra\nh 0.96 0 0\n1 -.24 .93 0\n\n"
                      "1\n\nAr 1 1 1";
