@@ -74,6 +74,24 @@ EQS_API eqs_status eqs_md(eqs_context *c, const eqs_model *m, const eqs_structur
                           const eqs_md_options *options, eqs_md_watch watch, void *user,
                           eqs_md_summary *out) EQS_CHECK;
 
+/* One of several runs. */
+typedef struct eqs_md_job {
+  size_t size;
+  const eqs_structures *frames;
+  int frame;
+  const eqs_md_options *options; /* its files are its own */
+  eqs_md_summary summary;        /* out */
+  eqs_status status;             /* out: as of eqs_md */
+  char message[600];             /* out: why it is not at its end; "" = it is */
+} eqs_md_job;
+
+/* Runs side by side, step by step: small systems are evaluated together. Each has the bits of a run
+ * on its own. One that explodes, or cannot be started, stops alone. watch is called after each step
+ * of all that are left, with sums over the runs (of temperature the mean), and stops or checkpoints
+ * all of them. The status is that of the first failure, or of the interruption. */
+EQS_API eqs_status eqs_md_batch(eqs_context *c, const eqs_model *m, int n, eqs_md_job *jobs,
+                                eqs_md_watch watch, void *user) EQS_CHECK;
+
 /* -------------------------------------------------------------------------------- relaxation */
 
 typedef struct eqs_relax_options {

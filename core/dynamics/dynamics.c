@@ -18,9 +18,12 @@ enum { IMAGE_MOST = 1000000000 };
 
 /* ---- pieces of a step */
 
-static eqs_status evaluate(dynamics *d) {
-  EQS_TRY(d->s.force(d->s.context, d->n, (const double(*)[3])d->x, d->cell, &d->energy, d->force,
-                     d->stress));
+static eqs_status call_force(dynamics *d) {
+  return d->s.force(d->s.context, d->n, (const double(*)[3])d->x, d->cell, &d->energy, d->force,
+                    d->stress);
+}
+
+static eqs_status check_forces(const dynamics *d) {
   int finite = isfinite(d->energy) != 0;
   for (int k = 0; k < 9; k++) finite &= isfinite(d->stress[k]) != 0;
   if (!finite) EQS_FAIL(EQS_ERR_DIVERGED, "the energy or the stress is not finite");
@@ -83,7 +86,7 @@ static void drift(dynamics *d) {
   verlet_drift(d->n, (const double(*)[3])d->v, dt / 2, d->x);
 }
 
-eqs_status dynamics_step(dynamics *d) {
+eqs_status dynamics_advance(dynamics *d) {
   const dynamics_settings *s = &d->s;
   d->at++;
   if (s->thermostat == THERMOSTAT_NOSE_HOOVER) thermostat_chain(d);
@@ -94,14 +97,24 @@ eqs_status dynamics_step(dynamics *d) {
   kick(d);
   if (s->barostat != BAROSTAT_NONE) barostat_scale(d);
   drift(d);
-  EQS_TRY(wrap(d));
-  EQS_TRY(evaluate(d));
+  return wrap(d);
+}
+
+eqs_status dynamics_complete(dynamics *d) {
+  const dynamics_settings *s = &d->s;
+  EQS_TRY(check_forces(d));
   if (s->barostat != BAROSTAT_NONE) barostat_work(d);
   kick(d);
   if (s->thermostat == THERMOSTAT_NOSE_HOOVER) thermostat_chain(d);
   if (holds_drift(d)) remove_drift(d);
   if (s->thermostat == THERMOSTAT_CSVR) thermostat_rescale(d);
   return EQS_OK;
+}
+
+eqs_status dynamics_step(dynamics *d) {
+  EQS_TRY(dynamics_advance(d));
+  EQS_TRY(call_force(d));
+  return dynamics_complete(d);
 }
 
 /* ---- the start */
@@ -175,7 +188,8 @@ eqs_status dynamics_open(dynamics *d, const dynamics_settings *s, int n, const d
   EQS_TRY(take(d, mass, x));
   set_velocities(d, velocity);
   EQS_TRY(wrap(d));
-  return evaluate(d);
+  EQS_TRY(call_force(d));
+  return check_forces(d);
 }
 
 /* ---- what can be asked of a state */

@@ -87,6 +87,10 @@ eqs_status dynamics_open(dynamics *d, const dynamics_settings *s, int n, const d
                          const int *pbc) EQS_CHECK;
 /* One step. After EQS_ERR_DIVERGED (energy, force or cell) the state is where that happened. */
 eqs_status dynamics_step(dynamics *d) EQS_CHECK;
+/* The same in two parts, for who evaluates several states together: up to the new positions, and
+ * from energy, force and stress that have been put into the state. */
+eqs_status dynamics_advance(dynamics *d) EQS_CHECK;
+eqs_status dynamics_complete(dynamics *d) EQS_CHECK;
 void dynamics_measure(const dynamics *d, dynamics_figures *out);
 /* Position of atom i, continuous in time. */
 void dynamics_unwrapped(const dynamics *d, int i, double out[3]);

@@ -1,7 +1,8 @@
-/* md.c -- a run of molecular dynamics with a model: options, the loop, what stops it.
+/* md.c -- eqs_md, eqs_md_batch: runs step by step, small systems evaluated together.
  *
- * The state after a step is checked before it counts: the last one that passed is kept beside the
- * one that moves, and is what is left when a run explodes.
+ * A system's forces have the same bits alone and in a batch, so which runs share an evaluation is
+ * of no consequence to any of them: one that explodes, ends or is continued leaves the others as
+ * they are.
  *
  * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
@@ -10,301 +11,255 @@
 #include <string.h>
 
 #include "core/clock.h"
-#include "core/dynamics/md_files.h"
-#include "core/dynamics/model_force.h"
+#include "core/dynamics/md_run.h"
 #include "core/units.h"
-#include "io/elements.h"
-#include "io/structure.h"
 
-typedef struct md_run {
-  eqs_md_options o;
-  model_force force;
-  md_files files;
-  md_sums sums;
-  dynamics now, good;
-  double first; /* conserved energy of the start, eV */
-  double begun; /* clock */
-  int64_t from; /* step that this process began at */
+/* Atoms that are evaluated together: systems beyond have enough to do for every thread. */
+enum { TOGETHER = 2048 };
+
+typedef struct member {
+  md_run run;
+  int active;
+  eqs_status status, forces;
+} member;
+
+typedef struct group {
+  eqs_context *c;
+  const eqs_model *m;
+  int n;
+  member *member; /* [n] */
+  eqs_md_job *job;
   eqs_md_watch watch;
   void *user;
-} md_run;
+  double begun;              /* clock */
+  int *first, *number, *pbc; /* of a batch: [n + 1], [TOGETHER], [n][3] */
+  double *x, *cell, *force;  /* [TOGETHER][3], [n][9], [TOGETHER][3] */
+  double *energy, *stress;   /* [n], [n][9] */
+  int *who;                  /* [n] members of the batch */
+} group;
 
-/* ---- options */
+/* ---- forces */
 
-static eqs_status choose(const char *what, const char *name, const char *const *names, int n,
-                         int *out) {
-  for (*out = 0; *out < n; ++*out)
-    if (!strcmp(name ? name : "none", names[*out])) return EQS_OK;
-  EQS_FAIL(EQS_ERR_ARGUMENT, "there is no %s '%s'", what, name);
+static eqs_status alone(member *b) {
+  dynamics *d = &b->run.now;
+  return model_force_evaluate(&b->run.force, d->n, (const double(*)[3])d->x, d->cell, &d->energy,
+                              d->force, d->stress);
 }
 
-static void fill_in(eqs_md_options *o) {
-  struct {
-    double *value, otherwise;
-  } real[] = {{&o->timestep, 0.5},
-              {&o->thermostat_time, 100},
-              {&o->barostat_time, 1000},
-              {&o->compressibility, 1e-10},
-              {&o->limit_force, 500},
-              {&o->limit_energy, 1},
-              {&o->limit_temperature, fmax(10000, 10 * o->temperature)}};
-  struct {
-    int64_t *value, otherwise;
-  } whole[] = {{&o->log_every, 10}, {&o->trajectory_every, 100}, {&o->checkpoint_every, 1000}};
-  for (size_t k = 0; k < sizeof real / sizeof *real; k++)
-    if (*real[k].value == 0) *real[k].value = real[k].otherwise;
-  for (size_t k = 0; k < sizeof whole / sizeof *whole; k++)
-    if (*whole[k].value == 0) *whole[k].value = whole[k].otherwise;
-}
-
-static eqs_status settings_of(const md_run *r, dynamics_settings *s) {
-  static const char *const thermostats[] = {"none", "langevin", "csvr", "nose-hoover"};
-  static const char *const barostats[] = {"none", "isotropic", "full"};
-  const eqs_md_options *o = &r->o;
-  int thermostat, barostat;
-  EQS_TRY(choose("thermostat", o->thermostat, thermostats, 4, &thermostat));
-  EQS_TRY(choose("barostat", o->barostat, barostats, 3, &barostat));
-  if (o->steps < 0 || o->log_every < 1 || o->trajectory_every < 1 || o->checkpoint_every < 1 ||
-      o->seed >> 63)
-    EQS_FAIL(EQS_ERR_ARGUMENT, "steps and intervals are positive, a seed is below 2^63");
-  if (!(o->limit_temperature > 0) || !(o->limit_force > 0) || !(o->limit_energy > 0))
-    EQS_FAIL(EQS_ERR_ARGUMENT, "limits are above 0");
-  *s = (dynamics_settings){.thermostat = (thermostat_kind)thermostat,
-                           .barostat = (barostat_kind)barostat,
-                           .step = o->timestep,
-                           .temperature = o->temperature,
-                           .thermostat_time = o->thermostat_time,
-                           .pressure = o->pressure * PASCAL_EV,
-                           .barostat_time = o->barostat_time,
-                           .compressibility = o->compressibility / PASCAL_EV,
-                           .seed = o->seed,
-                           .force = model_force_evaluate};
-  return EQS_OK;
-}
-
-/* NULL: they are drawn. */
-static eqs_status velocities_of(const md_run *r, const structure *s, const double (**velocity)[3]) {
-  static const char *const kinds[] = {"draw", "file"};
-  int kind;
-  *velocity = NULL;
-  EQS_TRY(
-      choose("source of velocities", r->o.velocities ? r->o.velocities : "draw", kinds, 2, &kind));
-  if (kind == 0) return EQS_OK;
-  if (!s || !s->velocity)
-    EQS_FAIL(EQS_ERR_ARGUMENT, "the structure has no momenta, velo or vel; draw the velocities");
-  *velocity = (const double(*)[3])s->velocity;
-  return EQS_OK;
-}
-
-/* Of everything that decides where the atoms go. */
-static eqs_status fingerprint(md_run *r, const double *mass, const double (*velocity)[3]) {
-  const eqs_systems *s = &r->force.systems;
-  eqs_md_options *o = &r->o;
-  eqs_model_info m = {.size = sizeof m};
-  archive a = {0};
-  int n = s->first[1], precision;
-  double number[] = {o->timestep, o->temperature,   o->thermostat_time,
-                     o->pressure, o->barostat_time, o->compressibility};
-  EQS_TRY(eqs_model_info_get(r->force.m, &m));
-  precision = (int)m.precision;
-  const char *text[] = {m.sha256, m.head, m.dispersion, o->thermostat ? o->thermostat : "none",
-                        o->barostat ? o->barostat : "none"};
-  for (size_t k = 0; k < sizeof text / sizeof *text; k++) archive_text(&a, text[k]);
-  archive_int(&a, &precision);
-  archive_u64(&a, &o->seed);
-  archive_f64(&a, number, sizeof number / sizeof *number);
-  for (int i = 0; i < n; i++) {
-    int z = s->number[i];
-    double x[4] = {mass[i], s->position[3 * i], s->position[3 * i + 1], s->position[3 * i + 2]};
-    archive_int(&a, &z);
-    archive_f64(&a, x, 4);
-  }
-  for (int k = 0; k < 9; k++) archive_f64(&a, &(double){s->cell ? s->cell[k] : 0}, 1);
-  for (int k = 0; k < 3; k++) archive_int(&a, &(int){s->pbc ? s->pbc[k] : 0});
-  for (int i = 0; velocity && i < n; i++)
-    archive_f64(&a, (double[]){velocity[i][0], velocity[i][1], velocity[i][2]}, 3);
-  eqs_status status = archive_finish(&a);
-  if (status == EQS_OK) archive_fingerprint(&a, r->files.fingerprint);
-  archive_free(&a);
-  return status;
-}
-
-/* ---- the loop */
-
-static void add(md_run *r, const dynamics_figures *v) {
-  md_sums *s = &r->sums;
-  double t = 1e-3 * r->o.timestep * (double)r->now.at, e = v->conserved - r->first;
-  s->n++;
-  s->temperature += v->temperature;
-  s->temperature2 += v->temperature * v->temperature;
-  s->pressure += v->pressure / PASCAL_EV;
-  s->volume += v->volume;
-  s->e += e, s->te += t * e, s->t += t, s->t2 += t * t;
-}
-
-/* Whether the new state is one to go on from. */
-static eqs_status inspect(const md_run *r, const dynamics_figures *v) {
+static void gather(group *g, int k, const md_run *r) {
   const dynamics *d = &r->now;
-  const eqs_md_options *o = &r->o;
-  double worst = -1, off = fabs(v->conserved - r->first) / d->n;
-  int at = 0;
-  for (int i = 0; i < d->n; i++) {
-    const double *f = d->force[i];
-    double f2 = f[0] * f[0] + f[1] * f[1] + f[2] * f[2];
-    if (f2 > worst) worst = f2, at = i;
-  }
-  worst = sqrt(worst);
-  const char *symbol = element_symbol(r->force.systems.number[at]);
-  if (!(worst <= o->limit_force))
-    EQS_FAIL(EQS_ERR_DIVERGED,
-             "the force on atom %d (%s) is %.4g eV/angstrom, beyond the limit of %g", at + 1,
-             symbol, worst, o->limit_force);
-  if (!(v->temperature <= o->limit_temperature))
-    EQS_FAIL(EQS_ERR_DIVERGED,
-             "the temperature is %.4g K, beyond the limit of %g; atom %d (%s) feels the largest "
-             "force, %.4g eV/angstrom",
-             v->temperature, o->limit_temperature, at + 1, symbol, worst);
-  if (!(off <= o->limit_energy))
-    EQS_FAIL(EQS_ERR_DIVERGED,
-             "the conserved energy is off by %.4g eV per atom, beyond the limit of %g; atom %d "
-             "(%s) feels the largest force, %.4g eV/angstrom",
-             off, o->limit_energy, at + 1, symbol, worst);
-  return EQS_OK;
+  size_t n = (size_t)d->n, at = (size_t)g->first[k];
+  g->first[k + 1] = g->first[k] + d->n;
+  memcpy(g->number + at, r->force.systems.number, n * sizeof *g->number);
+  memcpy(g->x + 3 * at, d->x, n * sizeof *d->x);
+  memcpy(g->cell + 9 * (size_t)k, d->cell, sizeof d->cell);
+  memcpy(g->pbc + 3 * (size_t)k, d->pbc, sizeof d->pbc);
 }
 
-/* 0, 1 to stop, 2 for a checkpoint. */
-static int look(const md_run *r, const dynamics_figures *v) {
-  if (!r->watch) return 0;
-  double spent = clock_seconds() - r->begun, made = (double)(r->now.at - r->from);
-  const eqs_md_progress p = {
-      .size = sizeof p,
-      .step = r->now.at,
-      .steps = r->o.steps,
-      .time = 1e-3 * r->o.timestep * (double)r->now.at,
-      .temperature = v->temperature,
-      .potential = v->potential,
-      .pressure = v->pressure / PASCAL_EV,
-      .ns_per_day = made > 0 ? made * r->o.timestep * 1e-6 * 86400 / spent : NAN,
-      .seconds_left = made > 0 ? spent / made * (double)(r->o.steps - r->now.at) : NAN};
-  return r->watch(&p, r->user);
-}
-
-static eqs_status checkpoint(md_run *r) {
-  return md_files_checkpoint(&r->files, &r->now, &r->sums, &r->first);
-}
-
-/* The last good state goes to its file; the message says where everything is. */
-static eqs_status exploded(md_run *r, eqs_status status) {
-  char why[512];
-  snprintf(why, sizeof why, "%s", eqs_error());
-  EQS_TRY(md_files_final(&r->files, &r->good));
-  const char *final = r->o.final_state, *file = r->o.checkpoint;
-  EQS_FAIL(status == EQS_ERR_ARGUMENT ? EQS_ERR_DIVERGED : status, "step %" PRId64 ": %s%s%s%s%s",
-           r->now.at, why, final ? "; the state before that step is in " : "", final ? final : "",
-           file ? "; the last checkpoint is " : "", file ? file : "");
-}
-
-static eqs_status one_step(md_run *r, dynamics_figures *v) {
-  eqs_status status = dynamics_step(&r->now);
-  if (status == EQS_OK) {
-    dynamics_measure(&r->now, v);
-    status = inspect(r, v);
-  }
-  if (status == EQS_ERR_DIVERGED || status == EQS_ERR_ARGUMENT) return exploded(r, status);
-  EQS_TRY(status);
-  EQS_TRY(dynamics_copy(&r->now, &r->good));
-  add(r, v);
-  return EQS_OK;
-}
-
-static eqs_status stopped(md_run *r) {
-  EQS_TRY(checkpoint(r));
-  EQS_TRY(md_files_final(&r->files, &r->now));
-  EQS_FAIL(EQS_ERR_INTERRUPTED, "stopped after %" PRId64 " of %" PRId64 " steps%s%s", r->now.at,
-           r->o.steps, r->o.checkpoint ? "; continue with the checkpoint " : "",
-           r->o.checkpoint ? r->o.checkpoint : "");
-}
-
-static eqs_status loop(md_run *r) {
-  const eqs_md_options *o = &r->o;
+static void scatter(const group *g, int k, md_run *r) {
   dynamics *d = &r->now;
-  while (d->at < o->steps) {
-    dynamics_figures v = {0};
-    EQS_TRY(one_step(r, &v));
-    if (d->at % o->log_every == 0) EQS_TRY(md_files_log(&r->files, d));
-    if (d->at % o->trajectory_every == 0) EQS_TRY(md_files_frame(&r->files, d));
-    int wish = look(r, &v);
-    if (wish == 1) return stopped(r);
-    if (wish == 2 || d->at % o->checkpoint_every == 0) EQS_TRY(checkpoint(r));
-  }
-  EQS_TRY(checkpoint(r));
-  return md_files_final(&r->files, d);
+  d->energy = g->energy[k];
+  memcpy(d->force, g->force + 3 * (size_t)g->first[k], (size_t)d->n * sizeof *d->force);
+  memcpy(d->stress, g->stress + 9 * (size_t)k, sizeof d->stress);
 }
 
-static void summarise(const md_run *r, eqs_md_summary *out) {
-  const md_sums *s = &r->sums;
-  size_t size = out->size < sizeof *out ? out->size : sizeof *out;
-  eqs_md_summary full = {.size = out->size, .step = r->now.at, .pressure = NAN};
-  if (s->n > 0) {
-    full.temperature = s->temperature / s->n;
-    full.temperature_spread =
-        sqrt(fmax(s->temperature2 / s->n - full.temperature * full.temperature, 0));
-    full.pressure = s->pressure / s->n;
-    full.volume = s->volume / s->n;
+/* Members who[0 .. n-1]; where one spoils the batch, each on its own. */
+static void evaluate(group *g, int n) {
+  eqs_status status = EQS_ERR_ARGUMENT;
+  if (n > 1) {
+    for (int k = 0; k < n; k++) gather(g, k, &g->member[g->who[k]].run);
+    const eqs_systems s = {.size = sizeof s,
+                           .n_system = n,
+                           .first = g->first,
+                           .number = g->number,
+                           .position = g->x,
+                           .cell = g->cell,
+                           .pbc = g->pbc};
+    eqs_result r = {.size = sizeof r, .energy = g->energy, .forces = g->force, .stress = g->stress};
+    status = eqs_compute(g->c, g->m, &s, &r);
   }
-  double spread = s->n * s->t2 - s->t * s->t;
-  if (s->n > 1 && spread > 0) full.drift = (s->n * s->te - s->t * s->e) / spread / r->now.n;
-  memcpy(out, &full, size);
+  for (int k = 0; k < n; k++) {
+    member *b = &g->member[g->who[k]];
+    if (status == EQS_OK) scatter(g, k, &b->run);
+    b->forces = status == EQS_OK ? EQS_OK : alone(b);
+    if (b->forces != EQS_OK) snprintf(g->job[g->who[k]].message, MD_MESSAGE, "%s", eqs_error());
+  }
 }
 
-/* Up to the first step. */
-static eqs_status prepare(md_run *r, const eqs_structures *frames, int i, double **mass) {
-  dynamics_settings s;
-  dynamics_figures v;
-  const double(*velocity)[3];
-  int found;
-  const eqs_systems *y = &r->force.systems;
-  fill_in(&r->o);
-  EQS_TRY(settings_of(r, &s));
-  s.context = &r->force;
-  EQS_TRY(model_force_open(&r->force, r->force.c, r->force.m, frames, i, mass));
-  r->files.o = &r->o;
-  r->files.number = y->number;
-  EQS_TRY(velocities_of(r, structures_frame(frames, i), &velocity));
-  EQS_TRY(fingerprint(r, *mass, velocity));
-  EQS_TRY(dynamics_open(&r->now, &s, y->first[1], *mass, (const double(*)[3])y->position, velocity,
-                        y->cell, y->pbc));
-  dynamics_measure(&r->now, &v);
-  r->first = v.conserved;
-  EQS_TRY(md_files_open(&r->files, &r->now, &r->sums, &r->first, &found));
-  EQS_TRY(dynamics_copy(&r->now, &r->good));
-  r->begun = clock_seconds();
-  r->from = r->now.at;
-  if (!found) {
-    EQS_TRY(md_files_log(&r->files, &r->now));
-    EQS_TRY(md_files_frame(&r->files, &r->now));
+/* Every member whose positions are new, in as few batches as TOGETHER allows. */
+static void evaluate_all(group *g) {
+  int n = 0, atoms = 0;
+  for (int i = 0; i < g->n; i++) {
+    const member *b = &g->member[i];
+    if (!b->active || b->forces != EQS_OK) continue;
+    int size = b->run.now.n;
+    if (n > 0 && atoms + size > TOGETHER) {
+      evaluate(g, n);
+      n = atoms = 0;
+    }
+    g->who[n++] = i;
+    atoms += size;
   }
-  /* a path that cannot be written is known before the first step, not after the last */
-  EQS_TRY(md_files_final(&r->files, &r->now));
-  return found ? EQS_OK : checkpoint(r);
+  if (n > 0) evaluate(g, n);
+}
+
+/* ---- members */
+
+/* Takes a member out of the run; its message is that of the failure. */
+static void leave(group *g, int i, eqs_status status) {
+  g->member[i].active = 0;
+  g->member[i].status = status;
+  if (status != EQS_OK) snprintf(g->job[i].message, MD_MESSAGE, "%s", eqs_error());
+}
+
+/* At the end of its steps a member is done. */
+static void settle(group *g, int i, eqs_status status) {
+  md_run *r = &g->member[i].run;
+  if (status != EQS_OK) leave(g, i, status);
+  else if (r->now.at >= r->o.steps) leave(g, i, md_run_finish(r));
+}
+
+static void advance(group *g) {
+  for (int i = 0; i < g->n; i++) {
+    member *b = &g->member[i];
+    if (!b->active) continue;
+    b->forces = dynamics_advance(&b->run.now);
+    if (b->forces != EQS_OK) snprintf(g->job[i].message, MD_MESSAGE, "%s", eqs_error());
+  }
+}
+
+static void complete(group *g) {
+  for (int i = 0; i < g->n; i++) {
+    member *b = &g->member[i];
+    if (!b->active) continue;
+    if (b->forces != EQS_OK) status_fail(b->forces, "%s", g->job[i].message);
+    settle(g, i, md_run_step(&b->run, b->forces));
+  }
+}
+
+/* 0, 1 to stop, 2 for a checkpoint; of several runs what they come to together. */
+static int look(const group *g) {
+  eqs_md_progress p = {.size = sizeof p, .pressure = NAN, .ns_per_day = NAN, .seconds_left = NAN};
+  double spent = clock_seconds() - g->begun, made = 0, ns = 0, n = 0;
+  if (!g->watch) return 0;
+  for (int i = 0; i < g->n; i++) {
+    const md_run *r = &g->member[i].run;
+    double done = (double)(r->now.at - r->from), femto = r->o.timestep * 1e-6;
+    made += done, ns += done * femto;
+    p.step += r->now.at;
+    p.steps += g->member[i].active ? r->o.steps : r->now.at;
+    if (!g->member[i].active && g->n > 1) continue;
+    n++;
+    p.time = fmax(p.time, 1e-3 * r->o.timestep * (double)r->now.at);
+    p.temperature += r->v.temperature;
+    p.potential += r->v.potential;
+    if (g->n == 1) p.pressure = r->v.pressure / PASCAL_EV;
+  }
+  if (n > 0) p.temperature /= n;
+  if (made > 0) {
+    p.ns_per_day = ns * 86400 / spent;
+    p.seconds_left = spent / made * (double)(p.steps - p.step);
+  }
+  return g->watch(&p, g->user);
+}
+
+static int any_active(const group *g) {
+  for (int i = 0; i < g->n; i++)
+    if (g->member[i].active) return 1;
+  return 0;
+}
+
+static void loop(group *g) {
+  while (any_active(g)) {
+    advance(g);
+    evaluate_all(g);
+    complete(g);
+    int wish = look(g);
+    for (int i = 0; i < g->n && wish; i++) {
+      member *b = &g->member[i];
+      if (!b->active) continue;
+      if (wish == 1) leave(g, i, md_run_stop(&b->run));
+      else settle(g, i, md_run_checkpoint(&b->run));
+    }
+  }
+}
+
+/* ---- the whole */
+
+static void start(group *g, int i) {
+  member *b = &g->member[i];
+  eqs_md_job *job = &g->job[i];
+  const eqs_md_options *o = job->options;
+  eqs_status status = EQS_OK;
+  job->message[0] = 0;
+  b->run.force.c = g->c, b->run.force.m = g->m;
+  if (!o) status = status_fail(EQS_ERR_ARGUMENT, "no options");
+  else memcpy(&b->run.o, o, o->size < sizeof b->run.o ? o->size : sizeof b->run.o);
+  if (status == EQS_OK) status = md_run_open(&b->run, job->frames, job->frame);
+  b->active = status == EQS_OK;
+  if (b->active) settle(g, i, EQS_OK);
+  else leave(g, i, status);
+}
+
+static eqs_status make_room(group *g) {
+  size_t n = (size_t)g->n;
+  EQS_TRY(alloc_array(&g->member, n, sizeof *g->member, "runs"));
+  EQS_TRY(alloc_array(&g->first, n + 1, sizeof *g->first, "a batch"));
+  EQS_TRY(alloc_array(&g->who, n, sizeof *g->who, "a batch"));
+  EQS_TRY(alloc_array(&g->pbc, 3 * n, sizeof *g->pbc, "a batch"));
+  EQS_TRY(alloc_array(&g->cell, 9 * n, sizeof *g->cell, "a batch"));
+  EQS_TRY(alloc_array(&g->energy, n, sizeof *g->energy, "a batch"));
+  EQS_TRY(alloc_array(&g->stress, 9 * n, sizeof *g->stress, "a batch"));
+  EQS_TRY(alloc_array(&g->number, TOGETHER, sizeof *g->number, "a batch"));
+  EQS_TRY(alloc_array(&g->x, 3 * TOGETHER, sizeof *g->x, "a batch"));
+  return alloc_array(&g->force, 3 * TOGETHER, sizeof *g->force, "a batch");
+}
+
+/* The first failure, and how many there are; an interruption comes before all. */
+static eqs_status judge(const group *g) {
+  int bad = 0, worst = -1;
+  for (int i = 0; i < g->n; i++) {
+    if (g->job[i].status == EQS_OK) continue;
+    if (bad++ == 0 || g->job[i].status == EQS_ERR_INTERRUPTED) worst = i;
+  }
+  if (bad == 0) return EQS_OK;
+  if (g->n == 1) return status_fail(g->job[0].status, "%s", g->job[0].message);
+  EQS_FAIL(g->job[worst].status, "%d of %d runs are not at their end; run %d: %s", bad, g->n,
+           worst + 1, g->job[worst].message);
+}
+
+eqs_status eqs_md_batch(eqs_context *c, const eqs_model *m, int n, eqs_md_job *jobs,
+                        eqs_md_watch watch, void *user) {
+  group g = {.c = c, .m = m, .n = n, .job = jobs, .watch = watch, .user = user};
+  if (!c || !m || n < 1 || !jobs)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "a context, a model and at least one run are due");
+  eqs_status status = make_room(&g);
+  for (int i = 0; i < n && status == EQS_OK; i++) start(&g, i);
+  g.begun = clock_seconds();
+  if (status == EQS_OK) loop(&g);
+  for (int i = 0; i < n && status == EQS_OK; i++) {
+    member *b = &g.member[i];
+    jobs[i].summary.size = sizeof jobs[i].summary;
+    md_run_summarise(&b->run, &jobs[i].summary);
+    if (b->status != EQS_OK) status_fail(b->status, "%s", jobs[i].message);
+    jobs[i].status = md_run_close(&b->run, b->status);
+    if (jobs[i].status != EQS_OK) snprintf(jobs[i].message, MD_MESSAGE, "%s", eqs_error());
+  }
+  if (status == EQS_OK) status = judge(&g);
+  free(g.member), free(g.first), free(g.who), free(g.pbc), free(g.cell);
+  free(g.energy), free(g.stress), free(g.number), free(g.x), free(g.force);
+  return status;
 }
 
 eqs_status eqs_md(eqs_context *c, const eqs_model *m, const eqs_structures *frames, int i,
                   const eqs_md_options *options, eqs_md_watch watch, void *user,
                   eqs_md_summary *out) {
-  md_run r = {.force = {.c = c, .m = m}, .watch = watch, .user = user};
-  double *mass = NULL;
-  if (!options) EQS_FAIL(EQS_ERR_ARGUMENT, "no options");
-  memcpy(&r.o, options, options->size < sizeof r.o ? options->size : sizeof r.o);
-  eqs_status status = prepare(&r, frames, i, &mass);
-  if (status == EQS_OK) status = loop(&r);
-  if (out) summarise(&r, out);
-  dynamics_free(&r.now);
-  dynamics_free(&r.good);
-  free(mass);
-  if (status == EQS_OK) return md_files_close(&r.files);
-  char why[600];
-  snprintf(why, sizeof why, "%s", eqs_error());
-  if (md_files_close(&r.files) == EQS_OK) return status;
-  return status_fail(status, "%s", why);
+  eqs_md_job job = {.size = sizeof job, .frames = frames, .frame = i, .options = options};
+  eqs_status status = eqs_md_batch(c, m, 1, &job, watch, user);
+  if (out && job.summary.size) {
+    size_t size = out->size < sizeof job.summary ? out->size : sizeof job.summary;
+    job.summary.size = out->size;
+    memcpy(out, &job.summary, size);
+  }
+  return status;
 }
