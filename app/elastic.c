@@ -1,6 +1,7 @@
 /* elastic.c -- `equisorb elastic`: elastic constants and moduli of a crystal.
  *
  * SPDX-License-Identifier: MIT */
+#include "app/ranks.h"
 #include "app/run_file.h"
 
 #include <math.h>
@@ -203,7 +204,7 @@ static int refused(const arguments *a, eqs_status status) {
   return status == EQS_ERR_INTERRUPTED ? app_stop_code() : code;
 }
 
-static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structures *s) {
+static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structures *const *files) {
   const arguments *a = user;
   progress line = progress_start();
   eqs_relaxed *r = NULL;
@@ -212,7 +213,7 @@ static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structu
   eqs_result result;
   int code = EXIT_OK;
   app_catch_signals();
-  eqs_status status = eqs_relax(c, m, s, a->frame - 1, &a->relax, watch_relax, &line, &r);
+  eqs_status status = eqs_relax(c, m, files[0], a->frame - 1, &a->relax, watch_relax, &line, &r);
   int relaxed = r && eqs_relaxed_view(r, &systems, &result, NULL);
   if (status == EQS_OK && relaxed) status = eqs_elastic(c, m, r, &a->run, watch, &line, &sums);
   progress_clear(&line);
@@ -226,16 +227,19 @@ static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structu
   return code;
 }
 
-int elastic_main(int argc, char **argv) {
-  arguments a = {.model = {.on_device = 1},
+static int on_rank(int argc, char **argv, eqs_comm *ranks) {
+  arguments a = {.model = {.on_device = eqs_comm_size(ranks) == 1},
                  .relax = {.size = sizeof a.relax, .cell = "full", .force = 1e-3, .stress = 1e6},
                  .run = {.size = sizeof a.run},
                  .frame = 1};
   int code = parse(argc, argv, &a);
   if (a.help) {
-    fputs(help_text, stdout);
+    if (eqs_comm_rank(ranks) == 0) fputs(help_text, stdout);
     return EXIT_OK;
   }
-  if (code != EXIT_OK) return code;
-  return structure_with_model(name, a.structure, &a.model, run, &a);
+  const structures_task task = {
+      .command = name, .path = &a.structure, .n = 1, .model = &a.model, .run = run, .user = &a};
+  return ranks_structures(&task, ranks, code);
 }
+
+int elastic_main(int argc, char **argv) { return ranks_main(name, argc, argv, on_rank); }

@@ -1,6 +1,7 @@
 /* md.c -- `equisorb md`: molecular dynamics from a run file, flags, or both.
  *
  * SPDX-License-Identifier: MIT */
+#include "app/md_jobs.h"
 #include "app/ranks.h"
 #include "app/run_file.h"
 
@@ -13,13 +14,20 @@ static const char name[] = "md";
 static const char help_text[] =
     "usage: equisorb md [RUN.yaml] [--structure S] [--model M] [--steps N] [--OPTION VALUE]...\n"
     "\n"
-    "Molecular dynamics of one structure. Every option may stand in the run file as `option:\n"
+    "Molecular dynamics of a structure, or of several, at one temperature or several, side by "
+    "side:\n"
+    "small systems are evaluated together. Every option may stand in the run file as `option:\n"
     "value`; the command line comes first. Numbers may have a unit: 0.5 fs, 10 ps, 300 K, 1 bar.\n"
     "\n"
-    "  --structure S          CIF, XYZ or extended XYZ; --frame N picks one of several (from 1)\n"
+    "  --structure S          CIF, XYZ or extended XYZ; --frame N picks one of several (from 1), "
+    "all\n"
+    "                         takes each. Of several structures each is a run; a list in a run "
+    "file\n"
     "  --steps N              of the whole run\n"
     "  --timestep T           fs (default 0.5)\n"
-    "  --temperature T        K; of the thermostat, and of the velocities at the start\n"
+    "  --temperature T        K; of the thermostat, and of the velocities at the start; several "
+    "as\n"
+    "                         for structures, each for all of these\n"
     "  --thermostat H         none (default): constant energy; csvr: stochastic velocity "
     "rescaling;\n"
     "                         nose-hoover: chains; langevin: BAOAB, which damps diffusion\n"
@@ -32,6 +40,9 @@ static const char help_text[] =
     "(angstrom/fs)\n"
     "                         of an extended XYZ file\n"
     "  --seed S               of the random numbers (default 1)\n"
+    "  Names of files may hold {structure}, {frame}, {temperature} and {job}, the run's number; "
+    "of\n"
+    "  several runs they must tell them apart\n"
     "  --log FILE             CSV of energies, temperature, pressure, cell, every --log-every N\n"
     "                         steps (default 10)\n"
     "  --trajectory FILE      extended XYZ with momenta, or H5MD if it is called FILE.h5, every\n"
@@ -51,7 +62,8 @@ static const char help_text[] =
     "  --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
     "                         as for evaluate\n"
     "\n"
-    "exit codes: 0 done; 1 an error, or the run exploded; 2 wrong usage or run file; 130 stopped "
+    "exit codes: 0 done; 1 an error, or a run exploded (others go on); 2 wrong usage or run file; "
+    "130 stopped "
     "by\n"
     "Ctrl-C, 143 by SIGTERM: the same command with --continue goes on\n"
     "\n"
@@ -62,14 +74,15 @@ static const char help_text[] =
 
 typedef struct arguments {
   model_arguments model;
-  eqs_md_options run;
-  const char *structure;
-  int frame, help;
+  md_request request;
+  const char *path; /* of the run file; NULL = none */
+  md_jobs jobs;
+  int help;
 } arguments;
 
 /* ---- keys: what the options mean */
 
-typedef enum kind { TEXT, QUANTITY, COUNT, SEED, SWITCH, FRAME } kind;
+typedef enum kind { TEXT, QUANTITY, COUNT, SEED, SWITCH, FRAME, STRUCTURES, TEMPERATURES } kind;
 
 typedef struct key {
   const char *name;
@@ -79,13 +92,13 @@ typedef struct key {
   double least, most;
 } key;
 
-#define RUN(field) offsetof(arguments, run.field)
+#define RUN(field) offsetof(arguments, request.run.field)
 static const key keys[] = {
-    {"structure", TEXT, offsetof(arguments, structure), NULL, 0, 0},
-    {"frame", FRAME, offsetof(arguments, frame), NULL, 0, 0},
+    {"structure", STRUCTURES, 0, NULL, 0, 0},
+    {"frame", FRAME, offsetof(arguments, request.frame), NULL, 0, 0},
     {"steps", COUNT, RUN(steps), NULL, 1, 0},
     {"timestep", QUANTITY, RUN(timestep), unit_time, 1e-6, 100},
-    {"temperature", QUANTITY, RUN(temperature), unit_temperature, 0, 1e6},
+    {"temperature", TEMPERATURES, 0, unit_temperature, 0, 1e6},
     {"thermostat", TEXT, RUN(thermostat), NULL, 0, 0},
     {"thermostat-time", QUANTITY, RUN(thermostat_time), unit_time, 1e-3, 1e9},
     {"barostat", TEXT, RUN(barostat), NULL, 0, 0},
@@ -126,7 +139,15 @@ static int take(void *user, int option, const char *text) {
   switch (k->kind) {
   case TEXT: *(const char **)at = text; return EXIT_OK;
   case SWITCH: *(int *)at = 1; return EXIT_OK;
-  case FRAME: return option_int(name, label, text, 1, 1000000000, at);
+  case FRAME:
+    if (!strcmp(text, "all")) return *(int *)at = 0, EXIT_OK;
+    return option_int(name, label, text, 1, 1000000000, at);
+  case STRUCTURES: return md_request_structure(name, &a->request, text);
+  case TEMPERATURES: {
+    double kelvin;
+    int bad = option_quantity(name, label, text, k->units, k->least, k->most, &kelvin);
+    return bad ? bad : md_request_temperature(name, &a->request, kelvin);
+  }
   case SEED: return option_uint64(name, label, text, at);
   case COUNT: return option_count(name, label, text, (int64_t)k->least, at);
   default: return option_quantity(name, label, text, k->units, k->least, k->most, at);
@@ -143,35 +164,22 @@ static void fill_table(struct option table[TABLE]) {
   table[TABLE - 1] = (struct option){NULL, 0, NULL, 0};
 }
 
-/* No file is written over an input or over another output. */
-static int check_files(const arguments *a, const char *path) {
-  const char *out[] = {a->run.log, a->run.trajectory, a->run.final_state, a->run.checkpoint};
-  const char *in[] = {a->structure, a->model.model, path};
-  for (int i = 0; i < 4; i++) {
-    for (int j = 0; out[i] && j < 3; j++)
-      if (in[j] && app_same_file(out[i], in[j]))
-        return app_usage(name, "%s would be overwritten: it is one of the inputs", out[i]);
-    for (int j = 0; out[i] && j < i; j++)
-      if (out[j] && (!strcmp(out[i], out[j]) || app_same_file(out[i], out[j])))
-        return app_usage(name, "%s is named for two outputs", out[i]);
-  }
-  return EXIT_OK;
-}
-
-static int complete(const arguments *a, const char *path) {
-  const eqs_md_options *o = &a->run;
-  if (!a->structure) return app_usage(name, "--structure FILE is missing");
+static int complete(const arguments *a) {
+  const eqs_md_options *o = &a->request.run;
+  if (!a->request.n_structure) return app_usage(name, "--structure FILE is missing");
   if (!a->model.model) return app_usage(name, "--model FILE is missing");
   if (!o->steps) return app_usage(name, "--steps N is missing");
   if (o->go_on && !o->checkpoint) return app_usage(name, "--continue needs a --checkpoint");
-  return check_files(a, path);
+  return EXIT_OK;
 }
 
 static int parse(int argc, char **argv, arguments *a, run_file *file) {
   struct option table[TABLE];
-  char given[TABLE] = {0};
+  char given[TABLE] = {0}, many[TABLE] = {0};
   int option, at = 0;
   fill_table(table);
+  for (int k = 0; k < KEYS; k++)
+    many[SHARED + k] = keys[k].kind == STRUCTURES || keys[k].kind == TEMPERATURES;
   opterr = 0;
   while ((option = getopt_long(argc, argv, ":h", table, &at)) != -1) {
     if (option == ':') return app_usage(name, "%s wants a value", argv[optind - 1]);
@@ -182,9 +190,9 @@ static int parse(int argc, char **argv, arguments *a, run_file *file) {
   }
   if (argc - optind > 1)
     return app_usage(name, "one run file at a time: what is %s?", argv[optind + 1]);
-  const char *path = argc > optind ? argv[optind] : NULL;
-  int code = path ? run_file_read(name, path, table, given, take, a, file) : EXIT_OK;
-  return code == EXIT_OK ? complete(a, path) : code;
+  a->path = argc > optind ? argv[optind] : NULL;
+  int code = a->path ? run_file_read(name, a->path, table, given, many, take, a, file) : EXIT_OK;
+  return code == EXIT_OK ? complete(a) : code;
 }
 
 /* ---- the run */
@@ -223,47 +231,77 @@ static void print_summary(const eqs_md_summary *s) {
   printf("drift        %.3g eV per atom and ps, of the conserved energy\n", s->drift);
 }
 
-static int run(const arguments *a, eqs_context *c, const eqs_model *m, const eqs_structures *s) {
+/* A line per run. */
+static void print_table(const arguments *a) {
+  const md_jobs *j = &a->jobs;
+  printf("%5s %8s %10s %8s %12s %12s %11s  %s\n", "run", "steps", "K", "+-", "GPa", "angstrom^3",
+         "drift", "structure");
+  for (int i = 0; i < j->n; i++) {
+    const eqs_md_summary *s = &j->job[i].summary;
+    printf("%5d %8lld %10.5g %8.4g ", i + 1, (long long)s->step, s->temperature,
+           s->temperature_spread);
+    if (isfinite(s->pressure)) printf("%12.5g %12.8g", s->pressure * 1e-9, s->volume);
+    else printf("%12s %12s", "-", "-");
+    printf(" %11.3g  %s%s\n", s->drift, eqs_structures_name(j->job[i].frames, j->job[i].frame),
+           j->job[i].status == EQS_OK ? "" : ": not at its end");
+  }
+}
+
+static int plan(void *user, const eqs_structures *const *files) {
+  arguments *a = user;
+  const char *others[3] = {a->model.model, a->path, NULL};
+  return md_jobs_make(name, &a->request, files, others, &a->jobs);
+}
+
+static int report(const arguments *a, double seconds) {
+  const md_jobs *j = &a->jobs;
+  int bad = 0;
+  if (j->n > 1) print_table(a);
+  for (int i = 0; i < j->n; i++) {
+    const eqs_md_job *job = &j->job[i];
+    const char *path = a->request.structure[j->structure[i]];
+    bad += job->status != EQS_OK;
+    if (job->status == EQS_ERR_INTERRUPTED && j->n == 1) app_fail(name, "%s", job->message);
+    else if (job->status != EQS_OK && j->n == 1) app_fail(name, "%s: %s", path, job->message);
+    else if (job->status != EQS_OK) app_fail(name, "run %d, %s: %s", i + 1, path, job->message);
+    else if (j->n == 1) print_summary(&job->summary);
+  }
+  if (!bad || j->n > 1) fprintf(stderr, "equisorb md: %.1f s\n", seconds);
+  return bad ? EXIT_FAILED : EXIT_OK;
+}
+
+static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structures *const *files) {
+  arguments *a = user;
   progress line = progress_start();
-  eqs_md_summary sums = {.size = sizeof sums};
+  (void)files;
   app_catch_signals();
   double start = app_seconds();
-  eqs_status status = eqs_md(c, m, s, a->frame - 1, &a->run, watch, &line, &sums);
+  eqs_status status = eqs_md_batch(c, m, a->jobs.n, a->jobs.job, watch, &line);
   progress_clear(&line);
-  if (status == EQS_ERR_INTERRUPTED) {
-    app_fail(name, "%s", eqs_error());
-    return app_stop_code();
-  }
-  if (status != EQS_OK) return app_fail(name, "%s: %s", a->structure, eqs_error());
-  print_summary(&sums);
-  fprintf(stderr, "equisorb md: %.1f s\n", app_seconds() - start);
-  return EXIT_OK;
+  int code = report(a, app_seconds() - start);
+  return status == EQS_ERR_INTERRUPTED ? app_stop_code() : code;
 }
 
 static int on_rank(int argc, char **argv, eqs_comm *ranks) {
   arguments a = {.model = {.on_device = eqs_comm_size(ranks) == 1},
-                 .run = {.size = sizeof a.run, .seed = 1},
-                 .frame = 1};
+                 .request = {.run = {.size = sizeof a.request.run, .seed = 1}, .frame = 1}};
   run_file file = {0};
-  eqs_context *context = NULL;
-  eqs_model *model = NULL;
-  eqs_structures *frames = NULL;
-  int serves = eqs_comm_rank(ranks) > 0, code = parse(argc, argv, &a, &file);
+  int code = parse(argc, argv, &a, &file);
   if (a.help) {
-    if (!serves) fputs(help_text, stdout);
-    run_file_free(&file);
-    return EXIT_OK;
+    code = EXIT_OK;
+    if (eqs_comm_rank(ranks) == 0) fputs(help_text, stdout);
+  } else {
+    const structures_task task = {.command = name,
+                                  .path = a.request.structure,
+                                  .n = a.request.n_structure,
+                                  .model = &a.model,
+                                  .plan = plan,
+                                  .run = run,
+                                  .user = &a};
+    code = ranks_structures(&task, ranks, code);
   }
-  eqs_read_options options = {.size = sizeof options, .disorder_major = a.model.disorder_major};
-  if (code == EXIT_OK && !serves && eqs_structures_read(a.structure, &options, &frames))
-    code = app_fail(name, "%s", eqs_error());
-  if (code == EXIT_OK) code = model_open(name, &a.model, &context, &model);
-  code = ranks_join(name, ranks, context, code);
-  if (code == EXIT_OK)
-    code = serves ? ranks_serve(context, model) : run(&a, context, model, frames);
-  eqs_structures_free(&frames);
-  eqs_model_free(&model);
-  eqs_context_free(&context);
+  md_jobs_free(&a.jobs);
+  md_request_free(&a.request);
   run_file_free(&file);
   return code;
 }

@@ -154,23 +154,6 @@ int model_open(const char *command, const model_arguments *a, eqs_context **cont
   return EXIT_OK;
 }
 
-int structure_with_model(const char *command, const char *structure, const model_arguments *a,
-                         structure_run run, void *user) {
-  eqs_context *context = NULL;
-  eqs_model *model = NULL;
-  eqs_structures *frames = NULL;
-  const eqs_read_options options = {.size = sizeof options, .disorder_major = a->disorder_major};
-  int code = EXIT_OK;
-  if (eqs_structures_read(structure, &options, &frames))
-    code = app_fail(command, "%s", eqs_error());
-  if (code == EXIT_OK) code = model_open(command, a, &context, &model);
-  if (code == EXIT_OK) code = run(user, context, model, frames);
-  eqs_structures_free(&frames);
-  eqs_model_free(&model);
-  eqs_context_free(&context);
-  return code;
-}
-
 void seconds_left_text(double s, char *out, size_t size) {
   out[0] = 0;
   if (!(s >= 0) || isinf(s)) return;

@@ -73,13 +73,6 @@ int option_model(const char *command, int option, const char *text, model_argume
 int model_open(const char *command, const model_arguments *a, eqs_context **context,
                eqs_model **model);
 
-/* What a command does with one structure file and one model; returns the exit code. */
-typedef int (*structure_run)(void *user, eqs_context *c, const eqs_model *m,
-                             const eqs_structures *s);
-/* Reads the structure, opens the model, runs, and frees all of it. */
-int structure_with_model(const char *command, const char *structure, const model_arguments *a,
-                         structure_run run, void *user);
-
 /* ", about 5 min left"; "" while that is not known. */
 void seconds_left_text(double s, char *out, size_t size);
 

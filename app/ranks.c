@@ -3,6 +3,7 @@
 #include "app/ranks.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* mpirun passes signals on to all; rank 0 alone decides what becomes of them. */
@@ -37,4 +38,32 @@ int ranks_join(const char *command, eqs_comm *ranks, eqs_context *context, int c
 
 int ranks_serve(eqs_context *context, const eqs_model *model) {
   return eqs_context_serve(context, model) ? EXIT_FAILED : EXIT_OK;
+}
+
+static int read_files(const structures_task *t, eqs_structures **files) {
+  const eqs_read_options options = {.size = sizeof options,
+                                    .disorder_major = t->model->disorder_major};
+  for (int i = 0; i < t->n; i++)
+    if (eqs_structures_read(t->path[i], &options, &files[i]))
+      return app_fail(t->command, "%s", eqs_error());
+  return t->plan ? t->plan(t->user, (const eqs_structures *const *)files) : EXIT_OK;
+}
+
+int ranks_structures(const structures_task *t, eqs_comm *ranks, int code) {
+  eqs_context *context = NULL;
+  eqs_model *model = NULL;
+  eqs_structures **files = calloc((size_t)(t->n > 0 ? t->n : 1), sizeof *files);
+  int serves = eqs_comm_rank(ranks) > 0;
+  if (!files && code == EXIT_OK) code = app_fail(t->command, "out of memory");
+  if (code == EXIT_OK && !serves) code = read_files(t, files);
+  if (code == EXIT_OK) code = model_open(t->command, t->model, &context, &model);
+  code = ranks_join(t->command, ranks, context, code);
+  if (code == EXIT_OK)
+    code = serves ? ranks_serve(context, model)
+                  : t->run(t->user, context, model, (const eqs_structures *const *)files);
+  for (int i = 0; files && i < t->n; i++) eqs_structures_free(&files[i]);
+  free(files);
+  eqs_model_free(&model);
+  eqs_context_free(&context);
+  return code;
 }

@@ -121,11 +121,12 @@ static int report(const arguments *a, const eqs_relaxed *r, int stopped) {
                   (long long)last.step);
 }
 
-static int run(const arguments *a, eqs_context *c, const eqs_model *m, const eqs_structures *s) {
+static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structures *const *files) {
+  const arguments *a = user;
   progress line = progress_start();
   eqs_relaxed *r = NULL;
   app_catch_signals();
-  eqs_status status = eqs_relax(c, m, s, a->frame - 1, &a->run, watch, &line, &r);
+  eqs_status status = eqs_relax(c, m, files[0], a->frame - 1, &a->run, watch, &line, &r);
   progress_clear(&line);
   if (!r) return app_fail(name, "%s: %s", a->structure, eqs_error());
   int code = report(a, r, status == EQS_ERR_INTERRUPTED);
@@ -136,25 +137,14 @@ static int run(const arguments *a, eqs_context *c, const eqs_model *m, const eqs
 static int on_rank(int argc, char **argv, eqs_comm *ranks) {
   arguments a = {
       .model = {.on_device = eqs_comm_size(ranks) == 1}, .run = {.size = sizeof a.run}, .frame = 1};
-  eqs_context *context = NULL;
-  eqs_model *model = NULL;
-  eqs_structures *frames = NULL;
-  int serves = eqs_comm_rank(ranks) > 0, code = parse(argc, argv, &a);
+  int code = parse(argc, argv, &a);
   if (a.help) {
-    if (!serves) fputs(help_text, stdout);
+    if (eqs_comm_rank(ranks) == 0) fputs(help_text, stdout);
     return EXIT_OK;
   }
-  eqs_read_options options = {.size = sizeof options, .disorder_major = a.model.disorder_major};
-  if (code == EXIT_OK && !serves && eqs_structures_read(a.structure, &options, &frames))
-    code = app_fail(name, "%s", eqs_error());
-  if (code == EXIT_OK) code = model_open(name, &a.model, &context, &model);
-  code = ranks_join(name, ranks, context, code);
-  if (code == EXIT_OK)
-    code = serves ? ranks_serve(context, model) : run(&a, context, model, frames);
-  eqs_structures_free(&frames);
-  eqs_model_free(&model);
-  eqs_context_free(&context);
-  return code;
+  const structures_task task = {
+      .command = name, .path = &a.structure, .n = 1, .model = &a.model, .run = run, .user = &a};
+  return ranks_structures(&task, ranks, code);
 }
 
 int relax_main(int argc, char **argv) { return ranks_main(name, argc, argv, on_rank); }

@@ -51,7 +51,7 @@ int option_quantity(const char *command, const char *name, const char *text, con
 typedef struct reader {
   const char *command, *path;
   const struct option *table;
-  const char *given;
+  const char *given, *many;
   run_file_take take;
   void *user;
   run_file *out;
@@ -109,6 +109,33 @@ static int syntax(const reader *r) {
                   p->problem ? p->problem : "unreadable", "");
 }
 
+static int read_scalar(reader *r, int k, const char *name, const yaml_event_t *value) {
+  size_t line = value->start_mark.line;
+  const char *text = value->type == YAML_SCALAR_EVENT ? keep(r, value) : NULL;
+  if (text) return take_value(r, line, k, text);
+  return complain(r, line, "the key '%s' wants one value%s", name,
+                  r->many[k] ? ", or a list of values" : "");
+}
+
+/* The value of key k, or each of a list; `value` is the first event, and is deleted. */
+static int read_value(reader *r, int k, const char *name, yaml_event_t *value) {
+  int n = 0, code = EXIT_OK;
+  size_t line = value->start_mark.line;
+  if (value->type != YAML_SEQUENCE_START_EVENT || !r->many[k]) {
+    code = read_scalar(r, k, name, value);
+    yaml_event_delete(value);
+    return code;
+  }
+  for (; code == EXIT_OK; n++) {
+    yaml_event_delete(value);
+    if (!yaml_parser_parse(&r->parser, value)) return syntax(r);
+    if (value->type == YAML_SEQUENCE_END_EVENT) break;
+    code = read_scalar(r, k, name, value);
+  }
+  yaml_event_delete(value);
+  return code == EXIT_OK && n == 0 ? complain(r, line, "the list '%s' is empty%s", name, "") : code;
+}
+
 /* A key and its value. *more = 0 at the end of the mapping. */
 static int read_pair(reader *r, int *more) {
   yaml_event_t key, value;
@@ -131,11 +158,7 @@ static int read_pair(reader *r, int *more) {
     code = syntax(r);
     goto done;
   }
-  const char *text = value.type == YAML_SCALAR_EVENT ? keep(r, &value) : NULL;
-  line = value.start_mark.line;
-  yaml_event_delete(&value);
-  code = text ? take_value(r, line, k, text)
-              : complain(r, line, "the key '%s' wants one value%s", name, "");
+  code = read_value(r, k, name, &value);
 done:
   yaml_event_delete(&key);
   return code;
@@ -163,11 +186,13 @@ static int read_document(reader *r) {
 }
 
 int run_file_read(const char *command, const char *path, const struct option *table,
-                  const char *given, run_file_take take, void *user, run_file *out) {
+                  const char *given, const char *many, run_file_take take, void *user,
+                  run_file *out) {
   reader r = {.command = command,
               .path = path,
               .table = table,
               .given = given,
+              .many = many,
               .take = take,
               .user = user,
               .out = out};

@@ -21,9 +21,11 @@ typedef struct run_file {
 } run_file;
 
 /* given[k] of entry k in the table (which ends with a NULL name): 1 leaves the file's value out.
+ * many[k]: 1 allows a list of values there, which are taken one by one.
  * Reports line, key and the nearest key there is; EXIT_FAILED if the file cannot be read. */
 int run_file_read(const char *command, const char *path, const struct option *table,
-                  const char *given, run_file_take take, void *user, run_file *out);
+                  const char *given, const char *many, run_file_take take, void *user,
+                  run_file *out);
 void run_file_free(run_file *r);
 
 /* Units of a number; the first is the one without a name. Ends with a NULL name. */

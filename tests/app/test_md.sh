@@ -39,7 +39,10 @@ fault 4 'steps-: 30' "did you mean 'steps'"
 fault 4 'log-every: 2.5' "2.5"
 fault 4 'precision: half' "precision"
 fault 5 '# a remark\nunwrapped: perhaps' "true or false"
-fault 4 'temperature: [300, 310]' "one value"
+fault 4 'timestep: [1, 2]' "one value"
+fault 4 'temperature: [300, [310]]' "list of values"
+fault 4 'temperature: []' "empty"
+fault 4 'temperature: [300, 310 bar]' "no unit 'bar'"
 fault 4 'temperature:' "no value"
 fault 4 'log: "never closed' "not YAML"
 fault 4 '- a list' "line"
@@ -242,10 +245,54 @@ checks=$((checks + 1))
 check 1 "no velocities in the file" "${md[@]}" --steps 3 --velocities file
 says err "momenta"
 check 1 "velocities from nowhere" "${md[@]}" --steps 3 --velocities guess
-check 0 "to be continued" "${md[@]}" --structure half.extxyz --steps 3 --velocities file \
-  --checkpoint file.state
-check 1 "other velocities" "${md[@]}" --structure half.extxyz --steps 5 --checkpoint file.state \
-  --continue
+moving=("$equisorb" md --structure half.extxyz --model "$model" --checkpoint file.state)
+check 0 "to be continued" "${moving[@]}" --steps 3 --velocities file
+check 1 "other velocities" "${moving[@]}" --steps 5 --continue
+
+# Several runs side by side: each as it is alone, also after a stop, and when one of them explodes.
+sed 's/^C .*/C 1.6 0.3 0.2/' host.xyz > other.xyz
+cat host.xyz other.xyz > frames.xyz
+cat > batch.yaml << YAML
+structure: [host.xyz, other.xyz]
+temperature: [300 K, 450]
+model: $model
+steps: 60
+thermostat: csvr
+log: "{structure}-{temperature}.csv"
+trajectory: "{structure}-{temperature}.extxyz"
+trajectory-every: 20
+YAML
+check 0 "four runs" "$equisorb" md batch.yaml
+says out "   4 "
+for s in host other; do
+  for t in 300 450; do
+    check 0 "alone: $s $t" "$equisorb" md --structure $s.xyz --temperature $t --model "$model" \
+      --steps 60 --thermostat csvr --log one.csv --trajectory one.extxyz --trajectory-every 20
+    same one.csv $s-$t.csv "the log of $s at $t K is not that of a run alone"
+    same one.extxyz $s-$t.extxyz "the trajectory of $s at $t K is not that of a run alone"
+  done
+done
+frames=("$equisorb" md --structure frames.xyz --frame all --model "$model" --thermostat csvr)
+check 0 "some steps of all frames" "${frames[@]}" --steps 25 --temperature 450 \
+  --log "f{frame}-{job}.csv" --checkpoint "f{frame}.state" --continue
+check 0 "and the others" "${frames[@]}" --steps 60 --temperature 450 \
+  --log "f{frame}-{job}.csv" --checkpoint "f{frame}.state" --continue --threads 3
+same f1-1.csv host-450.csv "frame 1, stopped and continued"
+same f2-2.csv other-450.csv "frame 2, stopped and continued"
+check 1 "one run explodes" "$equisorb" md batch.yaml --temperature 300 --temperature 900000 \
+  --limit-temperature 20000 --log "bang-{structure}-{temperature}.csv" --trajectory "{job}.extxyz"
+says err "run 2, host.xyz: step 1:"
+says err "run 4, other.xyz: step 1:"
+says out "not at its end"
+same bang-host-300.csv host-300.csv "a run beside one that explodes"
+same bang-other-300.csv other-300.csv "a run beside one that explodes"
+check 2 "one log for two runs" "$equisorb" md batch.yaml --log one.csv
+says err "several runs"
+check 2 "a word of no meaning" "$equisorb" md batch.yaml --log "{pressure}.csv"
+says err "no {pressure}"
+check 2 "an input by its pattern" "$equisorb" md batch.yaml --log "{structure}.xyz"
+says err "one of the inputs"
+check 1 "no such structure" "$equisorb" md batch.yaml --structure none.xyz
 
 # Molecules and layers.
 printf '2\n\nC 0 0 0\nO 0 0 1.3\n' > molecule.xyz
