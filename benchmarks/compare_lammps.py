@@ -119,8 +119,7 @@ def compare(folder, options):
     mass = np.array([MASSES[s] for s in symbols])[:, None]
     atoms.positions = frame["pos"]
     names = atoms.data(folder / "nve.data", velocities=frame["momenta"] / mass / TIME)
-    keys = [k for k in rows[0] if "potential" in k], [k for k in rows[0] if "total" in k]
-    want = [np.array([float(r[k[0]]) for r in rows]) for k in keys]
+    want = [np.array([float(r[k]) for r in rows]) for k in ("potential_eV", "conserved_eV")]
     print(f"{len(symbols)} atoms, {options.steps} steps, {options.precision} precision")
     for ranks in options.ranks:
         output, cost = run_lammps(folder, options, options.steps, ranks, names)

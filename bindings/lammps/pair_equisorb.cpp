@@ -1,6 +1,6 @@
 /* pair_equisorb.cpp -- a pair style for LAMMPS, loaded by `plugin load equisorbplugin.so`:
  *
- *   pair_style equisorb [precision single|double] [head H] [modal M] [device D] [threads N]
+ *   pair_style equisorb [precision single|double] [head H] [modal M] [device host] [threads N]
  *   pair_coeff * * MODEL Zn O C H
  *
  * Each process hands its atoms, and LAMMPS' ghosts within one cutoff of them, to
@@ -38,6 +38,7 @@ using namespace LAMMPS_NS;
 namespace {
 
 enum { BIT_ALL = 1 }; // of the group "all", which has every atom that exists
+enum { WIDEST_PIECE = 256 };
 
 class PairEquisorb : public Pair {
 public:
@@ -58,6 +59,7 @@ private:
   void allocate();
   void load_model(const char *path);
   void set_numbers();
+  int widest_piece(int n_layer, int reverse);
   void warn_of_exclusions();
   void gather_atoms();
   void add_results(double energy, const double *virial);
@@ -68,7 +70,7 @@ private:
   static int exchange_from_c(const eqs_rows *r, void *self);
 
   eqs_precision precision = EQS_SINGLE;
-  std::string head, modal, device = "host";
+  std::string head, modal;
   int threads = 0; // 0: as many as LAMMPS says
   eqs_context *context = nullptr;
   eqs_model *model = nullptr;
@@ -124,7 +126,6 @@ void PairEquisorb::settings(int narg, char **arg) {
   precision = EQS_SINGLE;
   head.clear();
   modal.clear();
-  device = "host";
   threads = 0;
   for (int i = 0; i < narg; i += 2) {
     std::string key = arg[i];
@@ -139,7 +140,11 @@ void PairEquisorb::settings(int narg, char **arg) {
     } else if (key == "modal") {
       modal = value;
     } else if (key == "device") {
-      device = value;
+      if (value != "host")
+        error->all(FLERR,
+                   "pair_style equisorb: device is host; features in a GPU's memory, {}, cannot "
+                   "go through LAMMPS' communication yet",
+                   value);
     } else if (key == "threads") {
       threads = utils::inumeric(FLERR, value, false, lmp);
       if (threads < 1)
@@ -170,8 +175,8 @@ void PairEquisorb::load_model(const char *path) {
   eqs_model_free(&model);
   eqs_context_free(&context);
   int n = threads ? threads : std::max(1, comm->nthreads);
-  fail_if(eqs_context_open(device.c_str(), &context) || eqs_context_set_threads(context, n),
-          "the device cannot be used");
+  fail_if(eqs_context_open("host", &context) || eqs_context_set_threads(context, n),
+          "the host cannot be used");
   fail_if(eqs_model_load(context, path, &options, &model) != EQS_OK, "the model cannot be used");
 }
 
@@ -195,10 +200,19 @@ void PairEquisorb::set_numbers() {
                  symbol);
     number_of_type[(size_t)t] = z;
   }
-  // Doubles for a row of hidden features. Wider ones travel in pieces.
-  size_t reals = (size_t)info.channels * (size_t)((info.l_hidden + 1) * (info.l_hidden + 1));
-  size_t width = reals * (precision == EQS_DOUBLE ? 8 : 4) / sizeof(double);
-  comm_forward = comm_reverse = (int)std::clamp(width, (size_t)16, (size_t)8192);
+  comm_forward = widest_piece(info.n_layer, 0);
+  comm_reverse = widest_piece(info.n_layer, 1);
+}
+
+// In doubles. LAMMPS makes buffers of this width for its largest swap, so wide rows go in pieces.
+int PairEquisorb::widest_piece(int n_layer, int reverse) {
+  size_t widest = 1;
+  for (int layer = 2; layer <= n_layer; layer++) {
+    size_t bytes = 0;
+    if (eqs_domain_row_bytes(model, layer, reverse, &bytes)) fail_here("the model cannot be used");
+    widest = std::max(widest, (bytes + 7) / 8);
+  }
+  return (int)std::min(widest, (size_t)WIDEST_PIECE);
 }
 
 void PairEquisorb::coeff(int narg, char **arg) {
@@ -317,7 +331,7 @@ void PairEquisorb::exchange(const eqs_rows *r) {
   rows = static_cast<char *>(r->rows);
   row_bytes = r->row_bytes;
   real_size = r->real_size;
-  size_t widest = (size_t)comm_forward * sizeof(double);
+  size_t widest = (size_t)(r->reverse ? comm_reverse : comm_forward) * sizeof(double);
   for (piece_at = 0; piece_at < row_bytes; piece_at += widest) {
     piece_bytes = std::min(widest, row_bytes - piece_at);
     int n = (int)((piece_bytes + sizeof(double) - 1) / sizeof(double));

@@ -19,7 +19,7 @@ COMMAND = os.environ.get("EQUISORB", str(root / "build" / "default" / "equisorb"
 PLUGIN = os.environ.get("EQUISORB_PLUGIN", str(root / "build" / "lammps" / "plugin" /
                                                "equisorbplugin.so"))
 MASSES = {"H": 1.008, "C": 12.011, "N": 14.007, "O": 15.999, "Mg": 24.305, "Ca": 40.078,
-          "Zn": 65.38}
+          "F": 18.998403163, "Si": 28.085, "Ni": 58.6934, "Zn": 65.38}
 BAR = 1.6021765e6  # of one eV/angstrom^3, as LAMMPS has it in metal units
 # More processes than cores: MPICH is to let others run while it waits.
 environment = dict(os.environ, OMP_NUM_THREADS="1", OMP_WAIT_POLICY="passive",

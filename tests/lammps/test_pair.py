@@ -228,6 +228,7 @@ class Pair(unittest.TestCase):
                  "run 0\n", "newton on"),
                 (head + "pair_style equisorb precision half\n", "precision is single or double"),
                 (head + "pair_style equisorb threads\n", "threads needs a value"),
+                (head + "pair_style equisorb device cuda:0\n", "device is host"),
                 (head + "pair_style equisorb colour red\n", "unknown keyword colour"),
                 (head + "pair_style equisorb\npair_coeff * * nothing.model O C\n",
                  "nothing.model"),
