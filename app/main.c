@@ -31,6 +31,8 @@ static const entry commands[] = {
     {"elastic", "elastic constants and moduli by finite strain", elastic_main},
     {"analyze", "diffusion, radial distributions, density maps of trajectories", analyze_main},
     {"isotherm", "fits, selectivities and working capacities from loadings", isotherm_main},
+    {"atoms", "energies and levels of isolated atoms with a density functional", atoms_main},
+    {"walls", "a table of the repulsion of all pairs of atoms", walls_main},
     {"serve", "energies and forces for i-PI, ASE, LAMMPS over a socket", serve_main},
 };
 enum { N_COMMAND = sizeof commands / sizeof *commands };

@@ -16,12 +16,17 @@ if(EQS_HDF5 AND EQS_HDF5_INCLUDE AND EQS_HDF5_LIBRARY)
   set(EQS_PC_HDF5 ${EQS_HDF5_LIBRARY})
 endif()
 
-# Optional: one system over several processes. A module of its own links MPI, the library does not.
-option(EQS_MPI "The module for MPI, if MPI is found" ON)
-set(EQS_HAVE_MPI OFF)
-if(EQS_MPI AND BUILD_SHARED_LIBS AND NOT CMAKE_CROSSCOMPILING)
-  find_package(MPI QUIET COMPONENTS C)
-  set(EQS_HAVE_MPI ${MPI_C_FOUND})
+# Optional: density functionals, for atoms and for new tables of walls.
+option(EQS_LIBXC "Atoms and walls by density functionals, if libxc is found" ON)
+if(EQS_LIBXC)
+  find_path(EQS_LIBXC_INCLUDE xc.h DOC "Folder that holds xc.h")
+  find_library(EQS_LIBXC_LIBRARY NAMES xc DOC "libxc")
+endif()
+set(EQS_HAVE_LIBXC OFF)
+set(EQS_PC_LIBXC "")
+if(EQS_LIBXC AND EQS_LIBXC_INCLUDE AND EQS_LIBXC_LIBRARY)
+  set(EQS_HAVE_LIBXC ON)
+  set(EQS_PC_LIBXC ${EQS_LIBXC_LIBRARY})
 endif()
 
 # gemmi is used header-only (its CIF grammar); Debian's package has no CMake file.

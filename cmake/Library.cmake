@@ -22,13 +22,25 @@ if(EQS_HAVE_HDF5)
 else()
   list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/io/h5md.c)
 endif()
+if(EQS_HAVE_LIBXC)
+  list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/potentials/functional_none.c)
+  list(APPEND dependencies ${EQS_LIBXC_LIBRARY})
+else()
+  list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/potentials/functional.c)
+endif()
+# The table of walls is put into the library by the assembler.
+set(walls ${PROJECT_SOURCE_DIR}/potentials/wall_pbe.txt)
+set_source_files_properties(
+  ${PROJECT_SOURCE_DIR}/potentials/wall_read.c PROPERTIES OBJECT_DEPENDS ${walls}
+                                                          COMPILE_DEFINITIONS EQS_WALL_TABLE="${walls}")
 
 add_library(equisorb_objects OBJECT ${sources})
 set_target_properties(equisorb_objects PROPERTIES C_EXTENSIONS ON CXX_EXTENSIONS OFF)
 target_link_libraries(equisorb_objects PRIVATE equisorb_flags OpenMP::OpenMP_C SQLite::SQLite3)
 target_include_directories(equisorb_objects SYSTEM PRIVATE ${EQS_GEMMI_INCLUDE}
                            ${EQS_PEGTL_INCLUDE} ${EQS_SPGLIB_INCLUDE}
-                           $<$<BOOL:${EQS_HAVE_HDF5}>:${EQS_HDF5_INCLUDE}>)
+                           $<$<BOOL:${EQS_HAVE_HDF5}>:${EQS_HDF5_INCLUDE}>
+                           $<$<BOOL:${EQS_HAVE_LIBXC}>:${EQS_LIBXC_INCLUDE}>)
 
 add_library(equisorb ${backend} $<TARGET_OBJECTS:equisorb_objects>)
 add_library(equisorb::equisorb ALIAS equisorb)

@@ -81,8 +81,8 @@ gcc "${flags[@]}" "${include[@]}" -c kernels/cuda/profile.c -o "$out/profile.o"
 gcc "${flags[@]}" "${include[@]}" -DEQS_CUDA=1 -c kernels/backend.c -o "$out/backend.o"
 mapfile -t parts < <(find "$objects/equisorb_objects.dir" "$objects"/kernels_*_f*.dir \
   "$objects/equisorb_cli.dir" -name '*.o')
-# spglib, and HDF5 where it was found.
-mapfile -t found < <(sed -nE 's/^EQS_(SPGLIB|HDF5)_LIBRARY:[A-Z]*=(.*)$/\2/p' \
+# spglib, and HDF5 and libxc where they were found.
+mapfile -t found < <(sed -nE 's/^EQS_(SPGLIB|HDF5|LIBXC)_LIBRARY:[A-Z]*=(.*)$/\2/p' \
   build/default/CMakeCache.txt | grep -v NOTFOUND)
 g++ -o "$out/equisorb" "${parts[@]}" "$out"/{device,profile,backend,kernels_0,kernels_1}.o \
   -L"$toolkit/lib64" -Wl,-rpath,"$toolkit/lib64" -lcudart_static -lcublas \

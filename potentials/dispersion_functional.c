@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "potentials/dispersion.h"
+#include "potentials/functional_names.h"
 
 /* The parameters' sources: the table of D3(BJ), J. Comput. Chem. 32, 1456 (2011) and the list kept
  * with the D3 program (as in torch-dftd); SCAN: Phys. Rev. B 94, 115144 (2016); r2SCAN: J. Chem.
@@ -29,9 +30,13 @@ static const struct {
 };
 enum { FUNCTIONALS = sizeof functionals / sizeof *functionals };
 
-/* Lower case letters and digits up to a "+U": "PBE+U" is "pbe", "B3-LYP" is "b3lyp". */
-static void plain_name(const char *from, char out[DISPERSION_NAME]) {
+/* Lower case letters and digits up to a "+U": "PBE+U" is "pbe", "B3-LYP" is "b3lyp"; libxc's
+ * identifiers are names too: "gga_x_pbe+gga_c_pbe" is "pbe". */
+static void plain_name(const char *given, char out[DISPERSION_NAME]) {
+  char usual[FUNCTIONAL_NAME];
+  const char *from = usual;
   size_t n = 0;
+  functional_usual_name(given, usual);
   for (; *from && *from != '+' && n + 1 < DISPERSION_NAME; from++)
     if (isalnum((unsigned char)*from)) out[n++] = (char)tolower((unsigned char)*from);
   out[n] = 0;
