@@ -29,6 +29,14 @@ if(EQS_LIBXC AND EQS_LIBXC_INCLUDE AND EQS_LIBXC_LIBRARY)
   set(EQS_PC_LIBXC ${EQS_LIBXC_LIBRARY})
 endif()
 
+# Optional: one system over several processes. A module of its own links MPI, the library does not.
+option(EQS_MPI "The module for MPI, if MPI is found" ON)
+set(EQS_HAVE_MPI OFF)
+if(EQS_MPI AND BUILD_SHARED_LIBS AND NOT CMAKE_CROSSCOMPILING)
+  find_package(MPI QUIET COMPONENTS C)
+  set(EQS_HAVE_MPI ${MPI_C_FOUND})
+endif()
+
 # gemmi is used header-only (its CIF grammar); Debian's package has no CMake file.
 find_path(EQS_GEMMI_INCLUDE gemmi/cif.hpp DOC "Folder that holds gemmi/cif.hpp")
 find_path(EQS_PEGTL_INCLUDE NAMES tao/pegtl.hpp DOC "Folder that holds tao/pegtl.hpp"

@@ -4,9 +4,8 @@ include(CMakePackageConfigHelpers)
 
 install(TARGETS equisorb EXPORT equisorb_targets LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(FILES ${PROJECT_SOURCE_DIR}/core/equisorb.h ${PROJECT_SOURCE_DIR}/core/equisorb_adsorption.h
-              ${PROJECT_SOURCE_DIR}/core/equisorb_atoms.h ${PROJECT_SOURCE_DIR}/core/equisorb_dynamics.h
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+file(GLOB public_headers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/core/equisorb*.h)
+install(FILES ${public_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/README.md
         DESTINATION ${CMAKE_INSTALL_DOCDIR})
 if(TARGET equisorb_mpi)

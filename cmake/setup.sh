@@ -9,7 +9,10 @@ packages=(gcc g++ cmake ninja-build gemmi-dev tao-pegtl-dev libsqlite3-dev libsy
 for need in "$@"; do
   case "$need" in
     run) packages+=(ca-certificates python3 python3-pip xz-utils) ;;
-    test) packages+=(libcriterion-dev libcjson-dev libhdf5-dev libxc-dev locales pkg-config sqlite3) ;;
+    test)
+      packages+=(libcriterion-dev libcjson-dev libhdf5-dev libopenmpi-dev libxc-dev locales
+                 openmpi-bin pkg-config sqlite3)
+      ;;
     ci) packages+=(binutils python3-venv clang clang-format clang-tidy libomp-dev llvm valgrind) ;;
     arm64) packages+=(gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user) ;;
     *)

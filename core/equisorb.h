@@ -223,6 +223,7 @@ EQS_API eqs_status eqs_extxyz_write(const char *path, int append, const eqs_syst
 
 #include "equisorb_adsorption.h"
 #include "equisorb_atoms.h"
+#include "equisorb_domain.h"
 #include "equisorb_dynamics.h"
 #include "equisorb_ranks.h"
 
