@@ -512,8 +512,8 @@ static eqs_status given_edge(const given_list *g, int i, int64_t q, double v[3],
   static const int home[3] = {0, 0, 0};
   int j = g->neighbor[q];
   if (j < 0 || j >= g->nb->n)
-    EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d: its neighbour %d does not exist (there are %d atoms)",
-             i + 1, j + 1, g->nb->n);
+    EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d: its neighbour %lld does not exist (there are %d atoms)",
+             i + 1, j + 1LL, g->nb->n);
   if (j == i) EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d is a neighbour of itself", i + 1);
   *r2 = search_vector(&g->box, g->x[i], g->x[j], home, v);
   if (!(*r2 < g->box.cutoff2)) *r2 = -1;
