@@ -62,6 +62,8 @@ static const char help_text[] =
     "  --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
     "                         as for evaluate\n"
     "\n"
+    "Processes that mpirun or srun start share each step; each is to have its own cores.\n"
+    "\n"
     "exit codes: 0 done; 1 an error, or a run exploded (others go on); 2 wrong usage or run file; "
     "130 stopped "
     "by\n"
