@@ -205,7 +205,7 @@ static int evaluate(job *j, char **paths, const model_arguments *arguments, eqs_
   int serves = eqs_comm_rank(ranks) > 0, code = EXIT_OK;
   j->file = calloc((size_t)j->n_file, sizeof *j->file);
   if (!j->file) code = app_fail(name, "out of memory");
-  if (code == EXIT_OK && !serves) code = read_all(j, paths, arguments->disorder_major);
+  else if (!serves) code = read_all(j, paths, arguments->disorder_major);
   t.read = app_seconds() - start;
   if (code == EXIT_OK) code = model_open(name, arguments, &context, &model);
   t.load = app_seconds() - start - t.read;

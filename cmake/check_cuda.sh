@@ -78,13 +78,16 @@ include=("-I." -isystem "$toolkit/include")
 flags=(-std=gnu11 -O2 -fPIC -Wall -Wextra -Wconversion -Werror)
 gcc "${flags[@]}" "${include[@]}" -c kernels/cuda/device.c -o "$out/device.o"
 gcc "${flags[@]}" "${include[@]}" -c kernels/cuda/profile.c -o "$out/profile.o"
+link=link
+[ -e "$toolkit/include/nccl.h" ] || link=link_none
+gcc "${flags[@]}" "${include[@]}" -c kernels/cuda/$link.c -o "$out/link.o"
 gcc "${flags[@]}" "${include[@]}" -DEQS_CUDA=1 -c kernels/backend.c -o "$out/backend.o"
 mapfile -t parts < <(find "$objects/equisorb_objects.dir" "$objects"/kernels_*_f*.dir \
   "$objects/equisorb_cli.dir" -name '*.o')
 # spglib, and HDF5 and libxc where they were found.
 mapfile -t found < <(sed -nE 's/^EQS_(SPGLIB|HDF5|LIBXC)_LIBRARY:[A-Z]*=(.*)$/\2/p' \
   build/default/CMakeCache.txt | grep -v NOTFOUND)
-g++ -o "$out/equisorb" "${parts[@]}" "$out"/{device,profile,backend,kernels_0,kernels_1}.o \
+g++ -o "$out/equisorb" "${parts[@]}" "$out"/{device,profile,link,backend,kernels_0,kernels_1}.o \
   -L"$toolkit/lib64" -Wl,-rpath,"$toolkit/lib64" -lcudart_static -lcublas \
   -fopenmp -lsqlite3 -lyaml "${found[@]}" -lm -ldl -lrt -lpthread
 printf '3\n\nO 0 0 0\nH 0.96 0 0\nH -0.24 0.93 0\n' > "$out/water.xyz"

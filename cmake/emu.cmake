@@ -105,7 +105,10 @@ if(NOT EQS_CUDA AND NOT CMAKE_CROSSCOMPILING)
     equisorb_emulated_sources(emulated_cuda_${precision} kernels/cuda/kernels.cu)
     target_sources(equisorb_internal PRIVATE $<TARGET_OBJECTS:emulated_cuda_${precision}>)
   endforeach()
-  target_sources(equisorb_internal PRIVATE kernels/cuda/device.c kernels/cuda/profile.c)
+  target_sources(
+    equisorb_internal
+    PRIVATE kernels/cuda/device.c kernels/cuda/profile.c
+            $<IF:$<BOOL:${EQS_INCLUDE_nccl}>,kernels/cuda/link.c,kernels/cuda/link_none.c>)
   target_compile_definitions(equisorb_internal PRIVATE EQS_EMU=1)
   target_link_libraries(equisorb_internal PUBLIC equisorb_emulator)
   set(EQS_HAVE_EMULATED_BACKEND ON)

@@ -19,7 +19,7 @@ static void nothing(comm *c) { (void)c; }
 static void close_alone(comm *c) { free(c); }
 
 eqs_status comm_open_self(comm **out) {
-  static const comm_ops ops = {"self", swap_alone, nothing, close_alone};
+  static const comm_ops ops = {"self", swap_alone, nothing, nothing, close_alone};
   EQS_TRY(alloc_array(out, 1, sizeof **out, "a communicator"));
   **out = (comm){.ops = &ops, .size = 1};
   return EQS_OK;
@@ -39,6 +39,11 @@ eqs_status comm_fail(comm *c, eqs_status status) {
   comm_break(c, 1, (int)status, why);
   c->ops->fail(c);
   return status;
+}
+
+int comm_lost(comm *c) {
+  if (!c->broken) c->ops->listen(c);
+  return c->broken;
 }
 
 /* ---- messages */

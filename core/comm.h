@@ -31,7 +31,8 @@ typedef struct comm_ops {
   const char *name;
   /* Sends and receives all of them, in any order; two messages between the same ranks in theirs. */
   int (*swap)(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in);
-  void (*fail)(comm *c); /* tells the others status and why; never waits for them */
+  void (*fail)(comm *c);   /* tells the others status and why; never waits for them */
+  void (*listen)(comm *c); /* notes whether another rank has failed; never waits */
   void (*close)(comm *c);
 } comm_ops;
 
@@ -76,6 +77,9 @@ eqs_status comm_fail(comm *c, eqs_status status);
 
 /* EQS_OK, or the failure that ended these ranks, and its message. */
 eqs_status comm_broken(const comm *c) EQS_CHECK;
+
+/* The same as a question, asked now and then while this rank waits for something else. */
+int comm_lost(comm *c);
 
 /* What a transport in a module exports as COMM_ENTRY: 0, or 1 and why. `size` is sizeof(comm), by
  * which module and library see that they belong together. */

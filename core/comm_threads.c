@@ -55,6 +55,13 @@ static void tell(comm *c) {
   pthread_mutex_unlock(&h->lock);
 }
 
+static void listen(comm *c) {
+  hub *h = ((thread_comm *)c)->h;
+  pthread_mutex_lock(&h->lock);
+  if (h->broken) comm_break(c, 2, h->status, h->why);
+  pthread_mutex_unlock(&h->lock);
+}
+
 static queue *box_of(hub *h, int to, int from) {
   return h->box + (size_t)to * (size_t)h->size + (size_t)from;
 }
@@ -139,7 +146,7 @@ static void hub_free(hub *h) {
 }
 
 static eqs_status run(hub *h, thread_comm *t, comm_task *task, void *user) {
-  static const comm_ops ops = {"threads", swap, tell, nothing};
+  static const comm_ops ops = {"threads", swap, tell, listen, nothing};
   int started = 0, worst = -1;
   EQS_TRY(alloc_array(&h->arrived, (size_t)h->size, sizeof *h->arrived, "ranks"));
   EQS_TRY(alloc_array(&h->box, mul_size((size_t)h->size, (size_t)h->size), sizeof *h->box,

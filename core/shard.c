@@ -15,13 +15,15 @@
 
 #include "core/domain.h"
 #include "core/engine.h"
+#include "core/shard_link.h"
 
 struct shard {
   comm *c;
   device *device;
   domain d;
   arena memory; /* of one evaluation */
-  char *staged; /* rows of a device on their way through the host */
+  shard_link link;
+  char *staged; /* rows of a device on their way through the host, where there is no link */
   size_t staged_size;
 };
 
@@ -86,7 +88,10 @@ static eqs_status exchange_device(shard *s, const eqs_rows *r) {
 
 static int exchange(const eqs_rows *r, void *user) {
   shard *s = user;
-  eqs_status status = r->on_device ? exchange_device(s, r) : exchange_host(s, r, r->rows);
+  eqs_status status;
+  if (!r->on_device) status = exchange_host(s, r, r->rows);
+  else if (s->link.ops) status = shard_link_exchange(&s->link, &s->d.plan, r);
+  else status = exchange_device(s, r);
   return comm_fail(s->c, status) != EQS_OK;
 }
 
@@ -141,6 +146,7 @@ static eqs_status work(shard *s, eqs_context *c, const eqs_model *m, const order
   n -= part_begin(o->n, s->c->rank, size);
   EQS_TRY(domain_place(&s->d, s->c, o->periodic ? o->cell : NULL, o->periodic ? o->pbc : NULL,
                        m->potential->info.cutoff, n, atoms));
+  shard_link_forget(&s->link);
   return evaluate(s, c, m, o, head, rows);
 }
 
@@ -325,7 +331,7 @@ eqs_status eqs_context_set_comm(eqs_context *c, eqs_comm *ranks) {
   EQS_TRY(alloc_array(&c->shard, 1, sizeof *c->shard, "ranks"));
   c->shard->c = ranks;
   c->shard->device = c->device;
-  return EQS_OK;
+  return comm_fail(ranks, shard_link_open(&c->shard->link, c->device, ranks));
 }
 
 void shard_free(shard *s) {
@@ -334,6 +340,7 @@ void shard_free(shard *s) {
   if (!s->c->rank && !s->c->broken && comm_broadcast(s->c, &end, sizeof end) != EQS_OK) {
     /* they have failed, and know it */
   }
+  shard_link_close(&s->link);
   domain_free(&s->d);
   arena_free(&s->memory);
   free(s->staged);

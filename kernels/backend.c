@@ -1,6 +1,7 @@
 /* backend.c -- see backend.h. Compiled once per product: EQS_CUDA for one that links to CUDA,
  * EQS_EMU for one that links to the emulator. SPDX-License-Identifier: MIT */
 #include "kernels/backend.h"
+#include "kernels/link.h"
 
 #include <string.h>
 
@@ -68,4 +69,12 @@ const kernel_ops *backend_kernels(const device *d, int double_precision) {
 #endif
   (void)d;
   return kernels_host(double_precision);
+}
+
+const link_ops *backend_link(const device *d) {
+#if HAS_GPU
+  if (!device_is_host(d)) return cuda_link();
+#endif
+  (void)d;
+  return NULL;
 }

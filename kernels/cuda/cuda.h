@@ -15,6 +15,10 @@ extern "C" {
 /* GPU `index` with a stream of its own; `name` is what messages call it and must outlive it. */
 eqs_status cuda_open(int index, const char *name, device **out) EQS_CHECK;
 int cuda_index(const device *d);
+/* Links between GPUs (struct link_ops); NULL where the build has no NCCL. */
+const struct link_ops *cuda_link(void);
+/* While `finish` waits it asks `lost`, which may end what is waited for. NULL = nobody. */
+void cuda_watch(device *d, int (*lost)(void *user), void *user);
 const kernel_ops *cuda_kernels(const device *d, int double_precision);
 
 /* Tables of the launchers, without a device. */

@@ -1,5 +1,5 @@
-/* device.c -- the host code of the CUDA backend: memory, streams, copies, cuBLAS. The only C file
- * that sees NVIDIA's headers.
+/* device.c -- the host code of the CUDA backend: memory, streams, copies, cuBLAS. With
+ * link.c and profile.c the only C file that sees NVIDIA's headers.
  *
  * A device is one GPU with a stream and a cuBLAS handle, and memory that the two may use. Failures
  * of launches and of cuBLAS are kept and reported by `finish`.
@@ -8,6 +8,7 @@
 #include "kernels/cuda/cuda.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
@@ -25,6 +26,8 @@ typedef struct cuda_device {
   void *blas_workspace;
   cudaError_t failure; /* the first of a launch, a fill or cuBLAS since the last finish */
   cublasStatus_t blas_failure;
+  int (*lost)(void *user); /* asked while `finish` waits; may be NULL */
+  void *lost_user;
   kernel_ops kernels[2]; /* single, double */
 } cuda_device;
 
@@ -93,9 +96,27 @@ static eqs_status enter(device *base) {
   return check(d, cudaSetDevice(d->index), "cudaSetDevice");
 }
 
+static cudaError_t wait_for(cuda_device *d) {
+  cudaError_t state = cudaErrorNotReady;
+  for (int looks = 0; d->lost && state == cudaErrorNotReady; looks++) {
+    state = cudaStreamQuery(d->stream);
+    if (state != cudaErrorNotReady || d->lost(d->lost_user)) break;
+    struct timespec moment = {.tv_nsec = looks < 100 ? 20000 : 500000};
+    if (looks > 10) nanosleep(&moment, NULL);
+  }
+  if (state != cudaSuccess && state != cudaErrorNotReady) return state;
+  return cudaStreamSynchronize(d->stream);
+}
+
+void cuda_watch(device *base, int (*lost)(void *user), void *user) {
+  cuda_device *d = (cuda_device *)base;
+  d->lost = lost;
+  d->lost_user = user;
+}
+
 static eqs_status finish(device *base) {
   cuda_device *d = (cuda_device *)base, *queue = queue_of(d);
-  cudaError_t launch = queue->failure, end = cudaStreamSynchronize(queue->stream);
+  cudaError_t launch = queue->failure, end = wait_for(queue);
   cublasStatus_t blas = queue->blas_failure;
   queue->failure = cudaSuccess;
   queue->blas_failure = CUBLAS_STATUS_SUCCESS;

@@ -139,6 +139,7 @@ struct CUstream_st {
   std::vector<size_t> tail; /* nodes that the next captured work comes after */
   void *identity;
   char clock;
+  int asked = 0; /* how much may run at the next question whether it is done */
 };
 struct CUevent_st {
   bool timing;

@@ -51,6 +51,7 @@ struct world {
 
 struct ncclComm {
   std::shared_ptr<world> ranks;
+  std::shared_ptr<bool> aborted;
   int rank, device;
   long collectives; // called so far
   bool ready;
@@ -214,10 +215,28 @@ void post(world &w, part &p, long number) {
   w.meetings.erase(number);
 }
 
+// Nothing of this rank is there to be met any more.
+void withdraw(world &w, int rank) {
+  for (auto *waiting : {&w.sends, &w.receives})
+    for (auto &pair : *waiting) {
+      auto &parts = pair.second;
+      parts.erase(std::remove_if(parts.begin(), parts.end(),
+                                 [rank](const part *p) { return p->rank == rank; }),
+                  parts.end());
+    }
+  for (auto &m : w.meetings) {
+    auto &parts = m.second.parts;
+    if ((size_t)rank >= parts.size() || !parts[(size_t)rank]) continue;
+    parts[(size_t)rank] = nullptr;
+    m.second.here--;
+  }
+}
+
 // The calls of one group in one stream.
 struct fused {
   struct item {
     std::shared_ptr<world> ranks;
+    std::shared_ptr<bool> aborted;
     part p;
     long number;
   };
@@ -228,7 +247,7 @@ cudaError_t submit_fused(cudaStream_t stream, const std::vector<call> &calls) {
   auto f = std::make_shared<fused>();
   for (const call &c : calls) {
     const bool pair = c.p.kind == SEND || c.p.kind == RECEIVE;
-    f->items.push_back({c.comm->ranks, c.p, pair ? 0 : c.comm->collectives++});
+    f->items.push_back({c.comm->ranks, c.comm->aborted, c.p, pair ? 0 : c.comm->collectives++});
   }
   return fake::submit(stream, "NCCL", [f]() -> fake::step_function {
     auto mine = std::make_shared<fused>(*f); // captured work starts anew each time
@@ -236,6 +255,8 @@ cudaError_t submit_fused(cudaStream_t stream, const std::vector<call> &calls) {
     for (auto &i : f->items) i.number += 1L << 32;
     auto posted = std::make_shared<bool>(false);
     return [mine, posted] {
+      for (const auto &i : mine->items)
+        if (*i.aborted) return fake::FINISHED;
       if (!*posted)
         for (auto &i : mine->items) post(*i.ranks, i.p, i.number);
       *posted = true;
@@ -331,7 +352,7 @@ ncclResult_t ncclCommInitRank(ncclComm_t *out, int size, ncclUniqueId id, int ra
   w->joined[(size_t)rank] = true;
   if (complete(*w)) worlds().erase(key);
   all().changed.notify_all();
-  *out = new ncclComm{w, rank, fake::current_device(), 0, false};
+  *out = new ncclComm{w, std::make_shared<bool>(false), rank, fake::current_device(), 0, false};
   all().communicators++;
   if (!depth) return finish_join(*out);
   joins.push_back({*out});
@@ -368,7 +389,16 @@ ncclResult_t ncclCommDestroy(ncclComm_t c) {
   return ncclSuccess;
 }
 ncclResult_t ncclCommFinalize(ncclComm_t) { return ncclSuccess; }
-ncclResult_t ncclCommAbort(ncclComm_t c) { return ncclCommDestroy(c); }
+/* What this rank waits for ends, undone; its partners go on waiting. */
+ncclResult_t ncclCommAbort(ncclComm_t c) {
+  if (c) {
+    guard g;
+    *c->aborted = true;
+    withdraw(*c->ranks, c->rank);
+    all().changed.notify_all();
+  }
+  return ncclCommDestroy(c);
+}
 ncclResult_t ncclCommGetAsyncError(ncclComm_t, ncclResult_t *e) {
   *e = ncclSuccess;
   return ncclSuccess;

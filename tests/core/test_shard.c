@@ -261,3 +261,35 @@ Test(shard, failures_are_told) {
   eqs_model_free(&other);
   eqs_context_free(&c);
 }
+
+/* Calls of a device's runtime that fail, one after the other: all ranks end, whatever they wait
+ * for, and the next ones have nothing of it left. */
+__attribute__((weak)) void eqs_fake_fail_call(long n); /* of the emulator, if it is there */
+
+static eqs_status once(eqs_context *c, job *j) { return compute(c, j->m, j->s, &j->a); }
+
+Test(shard, calls_of_a_device_that_fail) {
+  const char *device = getenv("EQS_TEST_DEVICE");
+  static sample s;
+  static job j;
+  int failed = 0;
+  if (!device || !eqs_fake_fail_call) {
+    reference_skip("calls fail on the emulated device only");
+    return;
+  }
+  add(&s, 1, 1, 1, 0);
+  eqs_context *c = NULL;
+  cr_assert_eq(eqs_context_open(device, &c), EQS_OK);
+  eqs_model *m = open(c, "tiny_L0");
+  for (int call = 1; call < 400; call += 23) {
+    j = (job){.m = m, .act = once, .s = &s};
+    eqs_fake_fail_call(call);
+    failed += comm_threads_run(2, take_part, &j) != EQS_OK;
+    eqs_fake_fail_call(0);
+  }
+  cr_expect_gt(failed, 3);
+  j = (job){.m = m, .act = once, .s = &s};
+  cr_expect_eq(comm_threads_run(2, take_part, &j), EQS_OK, "%s", eqs_error());
+  eqs_model_free(&m);
+  eqs_context_free(&c);
+}
