@@ -39,6 +39,9 @@ static const char help_text[] =
     "  --velocities V         draw (default), or file: the momenta (ASE), velo or vel "
     "(angstrom/fs)\n"
     "                         of an extended XYZ file\n"
+    "  --rigid GROUPS         molecules that move as rigid bodies, up to 8 atoms each: CO2 (by "
+    "its\n"
+    "                         bonds), 425-460:3 (these atoms, in molecules of three), molecules\n"
     "  --seed S               of the random numbers (default 1)\n"
     "  Names of files may hold {structure}, {frame}, {temperature} and {job}, the run's number; "
     "of\n"
@@ -108,6 +111,7 @@ static const key keys[] = {
     {"barostat-time", QUANTITY, RUN(barostat_time), unit_time, 1e-3, 1e9},
     {"compressibility", QUANTITY, RUN(compressibility), unit_compressibility, 1e-16, 1},
     {"velocities", TEXT, RUN(velocities), NULL, 0, 0},
+    {"rigid", TEXT, RUN(rigid), NULL, 0, 0},
     {"seed", SEED, RUN(seed), NULL, 0, 0},
     {"log", TEXT, RUN(log), NULL, 0, 0},
     {"log-every", COUNT, RUN(log_every), NULL, 1, 0},

@@ -39,6 +39,8 @@ typedef struct eqs_md_options {
   double limit_energy;      /* eV per atom that the conserved energy may be off; 0 = 1 */
   const char *velocities;   /* NULL = "draw"; "file": those of the structure, the total momentum
                                removed where the thermostat holds it */
+  const char *rigid;        /* groups whose molecules move as rigid bodies, named as for
+                               eqs_analysis_options; NULL = none. Not with a barostat */
 } eqs_md_options;
 
 typedef struct eqs_md_progress {

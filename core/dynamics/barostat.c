@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/adsorption/random.h"
+#include "core/dynamics/bodies.h"
 #include "core/dynamics/thermostat.h"
 #include "core/dynamics/verlet.h"
 #include "core/neighbors.h"
@@ -22,16 +23,18 @@
 #define LARGEST_STRAIN 0.1 /* of a step */
 
 void barostat_pressure(const dynamics *d, double out[9]) {
-  double volume = fabs(cell_volume(d->cell)), flow[9] = {0}, lost = 0;
+  double volume = fabs(cell_volume(d->cell)), flow[9] = {0}, stress[9], lost = 0;
   for (int i = 0; i < d->n; i++)
     for (int a = 0; a < 3; a++)
       for (int b = 0; b < 3; b++) flow[3 * a + b] += d->mass[i] * d->v[i][a] * d->v[i][b];
-  if (d->degrees > 0 && d->degrees < 3.0 * d->n)
+  if (d->degrees > 0 && d->degrees < d->whole)
     lost = d->s.thermostat == THERMOSTAT_NONE
                ? KINETIC_EV * (flow[0] + flow[4] + flow[8]) / d->degrees
                : thermostat_kt(d);
+  memcpy(stress, d->stress, sizeof stress);
+  bodies_pressure(d, stress, flow);
   for (int k = 0; k < 9; k++)
-    out[k] = (KINETIC_EV * flow[k] + (k % 4 == 0 ? lost : 0)) / volume - d->stress[k];
+    out[k] = (KINETIC_EV * flow[k] + (k % 4 == 0 ? lost : 0)) / volume - stress[k];
 }
 
 eqs_status barostat_draw(dynamics *d) {

@@ -9,6 +9,7 @@
 
 #include "core/adsorption/random.h"
 #include "core/dynamics/barostat.h"
+#include "core/dynamics/bodies.h"
 #include "core/dynamics/thermostat.h"
 #include "core/dynamics/verlet.h"
 #include "core/neighbors.h"
@@ -61,29 +62,37 @@ static void remove_drift(dynamics *d) {
     mass += d->mass[i];
     for (int k = 0; k < 3; k++) sum[k] += d->mass[i] * d->v[i][k];
   }
+  for (int k = 0; k < 3; k++) sum[k] /= -mass;
   for (int i = 0; i < d->n; i++)
-    for (int k = 0; k < 3; k++) d->v[i][k] -= sum[k] / mass;
+    for (int k = 0; k < 3; k++) d->v[i][k] += sum[k];
+  bodies_shift(d, sum);
 }
 
 /* Rounding, and forces that do not quite cancel, would feed a drift that a thermostat turns into
  * cold atoms; at constant energy nothing is touched. */
 static int holds_drift(const dynamics *d) {
-  return d->degrees < 3.0 * d->n && d->s.thermostat != THERMOSTAT_NONE;
+  return d->degrees < d->whole && d->s.thermostat != THERMOSTAT_NONE;
 }
 
 static void kick(dynamics *d) {
   verlet_kick(d->n, d->mass, (const double(*)[3])d->force, d->s.step / 2, d->v);
+  bodies_kick(d, d->s.step / 2);
+}
+
+static void drift_for(dynamics *d, double dt) {
+  verlet_drift(d->n, (const double(*)[3])d->v, dt, d->x);
+  bodies_drift(d, dt);
 }
 
 static void drift(dynamics *d) {
   double dt = d->s.step;
   if (d->s.thermostat != THERMOSTAT_LANGEVIN) {
-    verlet_drift(d->n, (const double(*)[3])d->v, dt, d->x);
+    drift_for(d, dt);
     return;
   }
-  verlet_drift(d->n, (const double(*)[3])d->v, dt / 2, d->x);
+  drift_for(d, dt / 2);
   thermostat_friction(d);
-  verlet_drift(d->n, (const double(*)[3])d->v, dt / 2, d->x);
+  drift_for(d, dt / 2);
 }
 
 eqs_status dynamics_advance(dynamics *d) {
@@ -134,6 +143,7 @@ static eqs_status check(const dynamics *d) {
     EQS_FAIL(EQS_ERR_ARGUMENT,
              "one atom has no temperature once its drift is removed; langevin keeps the drift");
   if (s->barostat == BAROSTAT_NONE) return EQS_OK;
+  if (s->bodies) EQS_FAIL(EQS_ERR_ARGUMENT, "rigid bodies move in a cell that stays: no barostat");
   if (!whole || s->held)
     EQS_FAIL(EQS_ERR_ARGUMENT, "a barostat needs a cell that is periodic in three directions");
   if (s->thermostat == THERMOSTAT_NONE)
@@ -152,6 +162,8 @@ static eqs_status take(dynamics *d, const double *mass, const double (*x)[3]) {
   EQS_TRY(alloc_array(&d->image, n, sizeof *d->image, "images"));
   EQS_TRY(alloc_array(&d->v, n, sizeof *d->v, "velocities"));
   EQS_TRY(alloc_array(&d->force, n, sizeof *d->force, "forces"));
+  size_t bodies = d->s.bodies ? (size_t)d->s.bodies->n : 0;
+  EQS_TRY(alloc_array(&d->body, bodies, sizeof *d->body, "rigid bodies"));
   EQS_TRY(alloc_array(&d->number, 3 * n + 1, sizeof *d->number, "random numbers"));
   for (size_t i = 0; i < n; i++) {
     d->mass[i] = mass[i];
@@ -172,7 +184,8 @@ static void set_velocities(dynamics *d, const double (*velocity)[3]) {
     random_make_normal(d->number, n);
     verlet_maxwell(d->n, d->mass, d->s.temperature, d->number, d->v);
   }
-  if (d->degrees < 3.0 * d->n && (!velocity || holds_drift(d))) remove_drift(d);
+  bodies_start(d);
+  if (d->degrees < d->whole && (!velocity || holds_drift(d))) remove_drift(d);
 }
 
 eqs_status dynamics_open(dynamics *d, const dynamics_settings *s, int n, const double *mass,
@@ -181,7 +194,8 @@ eqs_status dynamics_open(dynamics *d, const dynamics_settings *s, int n, const d
   *d = (dynamics){.s = *s, .n = n};
   if (n < 1) EQS_FAIL(EQS_ERR_ARGUMENT, "there are no atoms");
   /* Langevin's noise moves the centre of mass as well */
-  d->degrees = 3.0 * n - (s->held || s->thermostat == THERMOSTAT_LANGEVIN ? 0 : 3);
+  d->whole = 3.0 * n - bodies_lost(s->bodies);
+  d->degrees = d->whole - (s->held || s->thermostat == THERMOSTAT_LANGEVIN ? 0 : 3);
   if (cell) memcpy(d->cell, cell, sizeof d->cell);
   if (pbc) memcpy(d->pbc, pbc, sizeof d->pbc);
   EQS_TRY(check(d));
@@ -229,18 +243,26 @@ void dynamics_archive(dynamics *d, archive *a) {
   archive_f64(a, &d->exchanged, 1);
   archive_f64(a, d->chain_x, DYNAMICS_CHAIN);
   archive_f64(a, d->chain_v, DYNAMICS_CHAIN);
+  for (int b = 0; d->s.bodies && b < d->s.bodies->n; b++) {
+    archive_f64(a, d->body[b].center, 3);
+    archive_f64(a, d->body[b].velocity, 3);
+    archive_f64(a, d->body[b].turn[0], 9);
+    archive_f64(a, d->body[b].spin, 3);
+  }
 }
 
 eqs_status dynamics_copy(const dynamics *from, dynamics *to) {
   size_t n = (size_t)from->n;
   if (!to->x) {
     to->n = from->n;
+    to->s = from->s;
     EQS_TRY(take(to, from->mass, (const double(*)[3])from->x));
   }
   dynamics kept = *to;
   *to = *from;
   to->mass = kept.mass, to->x = kept.x, to->image = kept.image, to->v = kept.v;
-  to->force = kept.force, to->number = kept.number;
+  to->force = kept.force, to->number = kept.number, to->body = kept.body;
+  if (from->s.bodies) memcpy(to->body, from->body, (size_t)from->s.bodies->n * sizeof *to->body);
   memcpy(to->x, from->x, n * sizeof *to->x);
   memcpy(to->image, from->image, n * sizeof *to->image);
   memcpy(to->v, from->v, n * sizeof *to->v);
@@ -255,5 +277,6 @@ void dynamics_free(dynamics *d) {
   free(d->v);
   free(d->force);
   free(d->number);
+  free(d->body);
   *d = (dynamics){0};
 }

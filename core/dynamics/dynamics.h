@@ -12,6 +12,9 @@
 #include <stdint.h>
 
 #include "core/adsorption/checkpoint.h"
+#include "core/dynamics/rigid.h"
+
+struct body_set; /* core/dynamics/bodies.h */
 
 /* Energy (eV), forces (eV/angstrom) and stress (eV/angstrom^3, positive under tension; zero without
  * a volume) of n atoms in a cell. Positions lie inside a cell that is
@@ -43,6 +46,7 @@ typedef struct dynamics_settings {
   double barostat_time;   /* fs */
   double compressibility; /* angstrom^3/eV: an estimate; it only scales the time */
   uint64_t seed;
+  const struct body_set *bodies; /* atoms that are rigid bodies; NULL = none. Never owned */
   int held; /* 1: forces from outside act, so that the total momentum is no constant of motion */
   void *context;
   dynamics_force *force;
@@ -53,7 +57,8 @@ enum { DYNAMICS_CHAIN = 3 };
 typedef struct dynamics {
   dynamics_settings s;
   int n, pbc[3];
-  double degrees;  /* of freedom: 3 n, or three fewer where the total momentum is held at zero */
+  double whole;    /* degrees of freedom: 3 n, less what rigid bodies lose */
+  double degrees;  /* the same, or three fewer where the total momentum is held at zero */
   double *mass;    /* [n] u */
   double (*x)[3];  /* [n] angstrom; inside the cell if it is periodic in three directions */
   int (*image)[3]; /* [n] x + image . cell is continuous in time */
@@ -65,6 +70,7 @@ typedef struct dynamics {
   double chain_x[DYNAMICS_CHAIN], chain_v[DYNAMICS_CHAIN]; /* of Nose and Hoover; 1, 1/fs */
   double strain[9];                                        /* of the barostat in the step at hand */
   double *number;                                          /* [3 n + 1] random */
+  rigid_body *body; /* [bodies->n]; their atoms follow from them */
 } dynamics;
 
 /* What a state is like. Pressures in eV/angstrom^3, the kinetic part included; NAN without volume.

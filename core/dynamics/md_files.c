@@ -210,7 +210,7 @@ eqs_status md_files_open(md_files *f, dynamics *d, md_sums *sums, double *first,
   *found = 0;
   EQS_TRY(alloc_array(&f->row, 6 * n, sizeof *f->row, "a frame"));
   if (o->checkpoint) {
-    EQS_TRY(checkpoint_read(o->checkpoint, kind, f->fingerprint, 120 * n + 4096, &a, found));
+    EQS_TRY(checkpoint_read(o->checkpoint, kind, f->fingerprint, 200 * n + 4096, &a, found));
     eqs_status status = EQS_OK;
     if (*found && !o->go_on)
       status =

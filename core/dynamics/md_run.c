@@ -82,6 +82,16 @@ static eqs_status velocities_of(const md_run *r, const structure *s, const doubl
   return EQS_OK;
 }
 
+static eqs_status make_bodies(md_run *r, const structure *s) {
+  selections groups = {.n = 0};
+  if (!r->o.rigid) return EQS_OK;
+  if (!s) EQS_FAIL(EQS_ERR_ARGUMENT, "one structure is needed");
+  eqs_status status = selections_add(&groups, s, r->o.rigid);
+  if (status == EQS_OK) status = body_set_make(&groups, r->mass, &r->bodies);
+  selections_free(&groups);
+  return status;
+}
+
 /* Of everything that decides where the atoms go. */
 static eqs_status fingerprint(md_run *r, const double *mass, const double (*velocity)[3]) {
   const eqs_systems *s = &r->force.systems;
@@ -109,6 +119,11 @@ static eqs_status fingerprint(md_run *r, const double *mass, const double (*velo
   for (int k = 0; k < 3; k++) archive_int(&a, &(int){s->pbc ? s->pbc[k] : 0});
   for (int i = 0; velocity && i < n; i++)
     archive_f64(&a, (double[]){velocity[i][0], velocity[i][1], velocity[i][2]}, 3);
+  for (int b = 0; b < r->bodies.n; b++) {
+    archive_int(&a, &r->bodies.first[b + 1]);
+    for (int j = r->bodies.first[b]; j < r->bodies.first[b + 1]; j++)
+      archive_int(&a, &r->bodies.member[j]);
+  }
   eqs_status status = archive_finish(&a);
   if (status == EQS_OK) archive_fingerprint(&a, r->files.fingerprint);
   archive_free(&a);
@@ -233,6 +248,8 @@ eqs_status md_run_open(md_run *r, const eqs_structures *frames, int i) {
   r->files.o = &r->o;
   r->files.number = y->number;
   EQS_TRY(velocities_of(r, structures_frame(frames, i), &velocity));
+  EQS_TRY(make_bodies(r, structures_frame(frames, i)));
+  if (r->bodies.n) s.bodies = &r->bodies;
   EQS_TRY(fingerprint(r, r->mass, velocity));
   EQS_TRY(dynamics_open(&r->now, &s, y->first[1], r->mass, (const double(*)[3])y->position,
                         velocity, y->cell, y->pbc));
@@ -255,6 +272,7 @@ eqs_status md_run_close(md_run *r, eqs_status status) {
   snprintf(why, sizeof why, "%s", eqs_error());
   dynamics_free(&r->now);
   dynamics_free(&r->good);
+  body_set_free(&r->bodies);
   free(r->mass);
   r->mass = NULL;
   eqs_status closed = md_files_close(&r->files);

@@ -3,6 +3,7 @@
 #ifndef EQS_MD_RUN_H
 #define EQS_MD_RUN_H
 
+#include "core/dynamics/bodies.h"
 #include "core/dynamics/md_files.h"
 #include "core/dynamics/model_force.h"
 
@@ -16,8 +17,9 @@ typedef struct md_run {
   dynamics now, good;
   dynamics_figures v; /* of `now` */
   double *mass;       /* [n] u */
-  double first;       /* conserved energy of the start, eV */
-  int64_t from;       /* step that this process began at */
+  body_set bodies;
+  double first; /* conserved energy of the start, eV */
+  int64_t from; /* step that this process began at */
 } md_run;
 
 /* Up to the first step; force.c and force.m are set. Whatever is returned, md_run_close is due. */

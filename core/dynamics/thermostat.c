@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "core/adsorption/random.h"
+#include "core/dynamics/bodies.h"
 #include "core/dynamics/verlet.h"
 #include "core/units.h"
 
@@ -21,6 +22,7 @@ static double kinetic(const dynamics *d) {
 static void scale_velocities(dynamics *d, double factor) {
   for (int i = 0; i < d->n; i++)
     for (int k = 0; k < 3; k++) d->v[i][k] *= factor;
+  bodies_scale(d, factor);
 }
 
 void thermostat_friction(dynamics *d) {
@@ -35,6 +37,7 @@ void thermostat_friction(dynamics *d) {
     for (int k = 0; k < 3; k++)
       d->v[i][k] = keep * d->v[i][k] + noise * d->number[3 * (size_t)i + (size_t)k];
   }
+  bodies_friction(d, keep, kt);
   d->exchanged += kinetic(d) - before;
 }
 

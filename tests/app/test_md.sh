@@ -249,6 +249,36 @@ moving=("$equisorb" md --structure half.extxyz --model "$model" --checkpoint fil
 check 0 "to be continued" "${moving[@]}" --steps 3 --velocities file
 check 1 "other velocities" "${moving[@]}" --steps 5 --continue
 
+# A rigid guest: its shape stays, a run that was stopped ends as one that was not.
+sed 's/^4$/7/' host.xyz > guest.xyz
+printf 'C 5 5 5\nO 5.9 5.6 5.4\nO 4.1 4.4 4.6\n' >> guest.xyz
+rigid=("$equisorb" md --structure guest.xyz --model "$model" --temperature 300 --thermostat csvr)
+check 0 "a rigid guest" "${rigid[@]}" --rigid CO2 --steps 60 --log rigid.csv \
+  --trajectory rigid.extxyz --trajectory-every 20 --unwrapped
+check 0 "some of it" "${rigid[@]}" --rigid CO2 --steps 30 --log stop.csv --checkpoint rigid.state
+check 1 "another body" "${rigid[@]}" --rigid 6-7:2 --steps 60 --checkpoint rigid.state --continue
+says err "other settings"
+check 0 "the rest" "${rigid[@]}" --rigid CO2 --steps 60 --log stop.csv --checkpoint rigid.state \
+  --continue --threads 3
+same rigid.csv stop.csv "a rigid guest, stopped and continued"
+python3 - << 'PYTHON' || fail "the guest has bent"
+frames = open("rigid.extxyz").read().split("\n7\n")
+assert len(frames) == 4
+shapes = []
+for f in frames:
+    x = [[float(v) for v in line.split()[1:4]] for line in f.strip().splitlines()[-3:]]
+    shapes.append([sum((a - b) ** 2 for a, b in zip(x[i], x[j])) ** 0.5
+                   for i, j in ((0, 1), (0, 2), (1, 2))])
+worst = max(abs(a - b) for s in shapes for a, b in zip(s, shapes[0]))
+moved = [float(v) for v in frames[0].strip().splitlines()[-1].split()[1:4]]
+end = [float(v) for v in frames[-1].strip().splitlines()[-1].split()[1:4]]
+assert worst < 1e-10 and max(abs(a - b) for a, b in zip(moved, end)) > 1e-2, (worst, moved, end)
+PYTHON
+checks=$((checks + 1))
+check 1 "no such guest" "${rigid[@]}" --rigid N2 --steps 3
+check 1 "a rigid guest under pressure" "${rigid[@]}" --rigid CO2 --steps 3 --barostat full
+says err "rigid"
+
 # Several runs side by side: each as it is alone, also after a stop, and when one of them explodes.
 sed 's/^C .*/C 1.6 0.3 0.2/' host.xyz > other.xyz
 cat host.xyz other.xyz > frames.xyz
