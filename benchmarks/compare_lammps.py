@@ -1,7 +1,7 @@
-"""Molecular dynamics in LAMMPS by the plugin, against `equisorb md`: a framework with CO2 at constant
-energy, the same atoms and velocities, on some numbers of processes. Prints the largest differences of
-the potential and total energy, and what a step costs on one process (instructions where `perf` is
-there, else CPU time; start-up taken off by a run of a tenth of the steps).
+"""Molecular dynamics in LAMMPS by the plugin, against `equisorb md`: a framework with CO2 at
+constant energy, the same atoms and velocities, on some numbers of processes. Prints the largest
+differences of the potential and total energy, and what a step costs on one process: instructions
+and cycles by `perf`, start-up taken off by a run of a tenth of the steps.
 
 usage: python compare_lammps.py STRUCTURE MODEL [--co2 8] [--steps 1000] [--ranks 1,2,4]
                                 [--plugin FILE] [--command FILE] [--precision double]
@@ -13,8 +13,6 @@ import csv
 import os
 import pathlib
 import re
-import resource
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -44,7 +42,7 @@ def read_frame(path):
 
 def add_co2(symbols, positions, cell, n, apart=2.4):
     rng = np.random.default_rng(1)
-    shifts = np.array([[a, b, c] for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)]) @ cell
+    shifts = (np.indices((3, 3, 3)).reshape(3, -1).T - 1) @ cell
     for _ in range(n):
         for _ in range(100000):
             axis = rng.normal(size=3)
@@ -61,25 +59,20 @@ def add_co2(symbols, positions, cell, n, apart=2.4):
 
 
 def measured(words, folder):
-    """Runs it; what it printed, and its instructions or microseconds of CPU."""
-    perf = shutil.which("perf")
+    """Runs it; what it printed, and its instructions and cycles."""
     counts = folder / "counts"
-    if perf:
-        words = [perf, "stat", "-x", ",", "-e", "instructions:u", "-o", str(counts)] + words
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    words = ["perf", "stat", "-x", ",", "-e", "instructions:u,cycles:u", "-o", str(counts)] + words
     done = subprocess.run(words, cwd=folder, env=environment, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT)
     if done.returncode:
         sys.exit(f"{' '.join(words)}\n{done.stdout}")
-    if perf and re.search(r"^\d+", counts.read_text(), re.M):
-        return done.stdout, float(re.search(r"^\d+", counts.read_text(), re.M)[0])
-    return done.stdout, 1e6 * (resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before)
+    return done.stdout, np.array(re.findall(r"^(\d+),", counts.read_text(), re.M), float)
 
 
 def run_md(folder, options, steps, structure, trajectory=False):
     words = [options.command, "md", "--structure", structure, "--model", options.model, "--steps",
-             str(steps), "--timestep", "0.5", "--temperature", "300", "--log", "md.csv", "--threads",
-             "1", "--device", "host", "--precision", options.precision]
+             str(steps), "--timestep", "0.5", "--temperature", "300", "--log", "md.csv",
+             "--threads", "1", "--device", "host", "--precision", options.precision]
     if trajectory:
         words += ["--trajectory", "md.extxyz", "--trajectory-every", str(steps)]
     return measured(words, folder)[1]
@@ -109,7 +102,8 @@ def compare(folder, options):
     subprocess.run([options.command, "evaluate", "--model", options.model, options.structure,
                     "--output", str(start)], check=True, stdout=subprocess.DEVNULL)
     values, cell = read_frame(start)
-    symbols, positions = add_co2([str(s) for s in values["species"].ravel()], values["pos"], cell, options.co2)
+    symbols = [str(s) for s in values["species"].ravel()]
+    symbols, positions = add_co2(symbols, values["pos"], cell, options.co2)
     atoms = Atoms(symbols, positions, cell)
     start.write_text(atoms.extxyz())
     md = run_md(folder, options, options.steps, str(start), trajectory=True)
@@ -132,8 +126,10 @@ def compare(folder, options):
             few = options.steps // 10
             plain = md - run_md(folder, options, few, str(start))
             plugin = cost - run_lammps(folder, options, few, 1, names)[1]
-            print(f"a step: equisorb md {plain / (options.steps - few):.4g}, LAMMPS "
-                  f"{plugin / (options.steps - few):.4g} (overhead {100 * (plugin / plain - 1):.1f} %)")
+            for k, what in enumerate(("instructions", "cycles")):
+                print(f"{what} of a step: equisorb md {plain[k] / (options.steps - few):.4g}, "
+                      f"LAMMPS {plugin[k] / (options.steps - few):.4g}: "
+                      f"{100 * (plugin / plain - 1)[k]:+.1f} %")
 
 
 def main():

@@ -46,9 +46,10 @@ class Atoms:
     def extxyz(self):
         lattice = " ".join(f"{x:.17g}" for x in self.cell.flat)
         pbc = " ".join("T" if p else "F" for p in self.pbc)
-        head = f'{len(self.symbols)}\nLattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="{pbc}"\n'
-        return head + "".join(f"{s} {x[0]:.17g} {x[1]:.17g} {x[2]:.17g}\n"
-                              for s, x in zip(self.symbols, self.positions))
+        head = f'Lattice="{lattice}" Properties=species:S:1:pos:R:3 pbc="{pbc}"'
+        return f"{len(self.symbols)}\n{head}\n" + "".join(
+            f"{s} {x[0]:.17g} {x[1]:.17g} {x[2]:.17g}\n"
+            for s, x in zip(self.symbols, self.positions))
 
     def data(self, path, types=None, molecules=None, velocities=None, names=None):
         """Writes LAMMPS' data file; types: name of each atom's type, by default its element;
@@ -81,7 +82,7 @@ def random_atoms(symbols, cell, seed, apart=1.25):
     """No two atoms closer than `apart`, images included."""
     rng = np.random.default_rng(seed)
     cell = np.array(cell, float)
-    shifts = np.array([[a, b, c] for a in (-1, 0, 1) for b in (-1, 0, 1) for c in (-1, 0, 1)])
+    shifts = np.indices((3, 3, 3)).reshape(3, -1).T - 1
     placed = []
     while len(placed) < len(symbols):
         x = rng.random(3) @ cell

@@ -131,7 +131,7 @@ write_dump all custom d.dump id type x y z fx fy fz modify format float %.17g
         fugacity = want["components"][0]["fugacity_Pa"] / 1e5
         want = want["components"][0]["molecules_per_cell"]
         # LAMMPS has no moves of molecules on several processes, only insertions and deletions.
-        for ranks, moves, steps in ((1, 10, 800), (2, 0, 20)):
+        for ranks, moves, steps in ((1, 10, 500), (2, 0, 12)):
             exchange = (f"gcmc 1 20 {moves} 0 4711 {TEMPERATURE} 0 3.0 pressure {fugacity:.10g} "
                         "fugacity_coeff 1 overlap_cutoff 1.05")
             output = lammps(self.folder, script(self.folder, exchange, steps, self.intra), ranks)
@@ -144,6 +144,17 @@ write_dump all custom d.dump id type x y z fx fy fz modify format float %.17g
                 self.assertLess(sigma, 0.12)
                 self.assertLess(abs(n - want["mean"]), 4 * np.hypot(sigma, want["sigma"]),
                                 f"{n} +- {sigma}, {want}")
+
+    def test_energies_of_pairs_are_not_offered(self):
+        # So fix gcmc takes the energy of everything, without being told.
+        exchange = f"gcmc 1 5 5 0 4711 {TEMPERATURE} 0 3.0 pressure 200"
+        text = script(self.folder, exchange, 3, self.intra)
+        lines = [x for x in text.splitlines() if "harmonic/cut" not in x or "pair_style" in x]
+        text = "\n".join(lines).replace("hybrid/overlay", "").replace(" harmonic/cut", "")
+        text = text.replace("* * equisorb", "* *").replace("full_energy ", "")
+        output = lammps(self.folder, text + "\n")
+        self.assertIn("using full_energy option", output)
+        self.final_energy(output)
 
     def test_widom(self):
         record = command("widom", self.folder / "host.extxyz", "--method", "plain", "--json",

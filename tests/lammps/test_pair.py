@@ -3,6 +3,7 @@ SPDX-License-Identifier: MIT"""
 import json
 import os
 import pathlib
+import shutil
 import tempfile
 import unittest
 
@@ -22,7 +23,7 @@ compute s all stress/atom NULL
 compute sum all reduce sum c_e c_s[*]
 thermo_style custom step pe pxx pyy pzz pxy pxz pyz vol c_sum[*]
 thermo_modify format float %.17g norm no
-dump 1 all custom 1 {dump} id type x y z fx fy fz c_e
+dump 1 all custom 1 {dump} id type x y z fx fy fz c_e c_s[*]
 dump_modify 1 format float %.17g sort id
 run 0
 """
@@ -52,6 +53,7 @@ def run_cases(folder, cases, ranks):
         rows = dump(folder / f"{k}.dump")
         row = {n: v[k] for n, v in table.items()}
         results.append({"energy": row["PotEng"], "energies": rows[:, 8], "forces": rows[:, 5:8],
+                        "virials": rows[:, 9:15],
                         "stress": -np.array([row[n] for n in PXX]) / BAR, "volume": row["Volume"],
                         "sums": np.array([row[f"c_sum[{j}]"] for j in range(1, 8)])})
     return results
@@ -60,7 +62,7 @@ def run_cases(folder, cases, ranks):
 class Pair(unittest.TestCase):
     def setUp(self):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="equisorb-lammps-"))
-        self.addCleanup(lambda: __import__("shutil").rmtree(self.folder))
+        self.addCleanup(shutil.rmtree, self.folder)
 
     def same(self, got, want, tolerance, name=""):
         scale = max(1, abs(want["energy"]))
@@ -79,8 +81,10 @@ class Pair(unittest.TestCase):
         cases = [
             Case(MODELS / "tiny_L1.model", random_atoms(MIXED * 8, wide, 1)),
             Case(MODELS / "tiny_att_3layer.model", random_atoms(MIXED * 4, wide, 2)),
-            Case(MODELS / "tiny_nonlinear_3layer.model", random_atoms(["O", "C", "H"] * 8, wide, 3)),
-            Case(MODELS / "tiny_L1_resfirst_3layer.model", random_atoms(["O", "C", "Zn"], small, 4)),
+            Case(MODELS / "tiny_nonlinear_3layer.model",
+                 random_atoms(["O", "C", "H"] * 8, wide, 3)),
+            Case(MODELS / "tiny_L1_resfirst_3layer.model",
+                 random_atoms(["O", "C", "Zn"], small, 4)),
             # Several types of one element, and a process without atoms when there are several.
             Case(MODELS / "tiny_L1_dens_agnesi_zbl.model",
                  Atoms(["O", "C", "O", "H"], [[1, 1, 1], [2.1, 1, 1], [3.2, 1, 1], [1, 2, 2]],
@@ -95,6 +99,22 @@ class Pair(unittest.TestCase):
                 self.assertAlmostEqual(got["sums"][0], got["energy"], delta=1e-10)
                 self.assertLess(np.abs(got["sums"][1:] / got["volume"] / BAR -
                                        got["stress"]).max(), 1e-12, name)
+
+    def test_virials_of_atoms(self):
+        # Two molecules out of each other's reach: the virials of each add up to its own stress.
+        rng = np.random.default_rng(9)
+        near = np.array([[0, 0, 0], [1.2, 0, 0], [0.1, 1.1, 0.2], [1.4, 1.2, 0.9]])
+        ends = [near + 2, near[:, [1, 2, 0]] * 1.05 + rng.random((4, 3)) * 0.1 + [15, 16, 4]]
+        parts = [Atoms(["O", "C", "H", "N"], x, np.eye(3) * 26) for x in ends]
+        both = Atoms(["O", "C", "H", "N"] * 2, np.vstack(ends), np.eye(3) * 26)
+        model = MODELS / "tiny_L1.model"
+        want = engine(model, parts)
+        for ranks in (1, 2):
+            got = run_cases(self.folder, [Case(model, both)], ranks)[0]["virials"]
+            for k, w in enumerate(want):
+                stress = got[4 * k:4 * k + 4].sum(axis=0) / BAR / 26 ** 3
+                self.assertGreater(np.abs(stress).max(), 1e-6)
+                self.assertLess(np.abs(stress - w["stress"][VOIGT]).max(), 1e-14)
 
     def test_against_mace_torch(self):
         cases, want = [], []
@@ -185,8 +205,8 @@ class Pair(unittest.TestCase):
         model = MODELS / "tiny_L1.model"
         head = HEAD.format(boundary="p p p", plugin=PLUGIN, data="b.data")
         head = head.replace("read_data", "atom_style bond\nbond_style zero\nread_data")
-        script = (head + "bond_coeff *\nneigh_modify exclude type 1 1\npair_style equisorb precision "
-                  f"double\npair_coeff * * {model} O C\n" + TAIL.format(dump="b.dump"))
+        script = (head + "bond_coeff *\nneigh_modify exclude type 1 1\n"
+                  f"pair_style equisorb precision double\npair_coeff * * {model} O C\n" + TAIL.format(dump="b.dump"))
         output = lammps(self.folder, script)
         self.assertAlmostEqual(thermo(output)["PotEng"][0], engine(model, [atoms])[0]["energy"],
                                delta=1e-11)
@@ -197,7 +217,8 @@ class Pair(unittest.TestCase):
         model = MODELS / "tiny_L1.model"
         for name, value in (("plugin", PLUGIN), ("model", model)):
             example = f"variable {name} index {value}\n" + example  # the first one counts
-        dumping = "dump 1 all custom 50 p.dump id type x y z fx fy fz\ndump_modify 1 format float %.17g\n"
+        dumping = ("dump 1 all custom 50 p.dump id type x y z fx fy fz\n"
+                   "dump_modify 1 format float %.17g\n")
         energies = {}
         for ranks in (1, 4):
             script = example.replace("run 50", dumping + "run 50").replace("%.10g", "%.17g")
