@@ -238,6 +238,9 @@ void PairEquisorb::init_style() {
                update->unit_style);
   if (!force->newton_pair)
     error->all(FLERR, "pair_style equisorb: ghosts have forces; needs `newton on`");
+  if (atom->firstgroupname)
+    error->all(FLERR,
+               "pair_style equisorb: needs ghosts of all atoms, without `atom_modify first`");
   if (!model) error->all(FLERR, "pair_style equisorb: no model; needs a pair_coeff");
   warn_of_exclusions();
   // Buffers are as wide as the pair style says, which for a hybrid has been asked too early.

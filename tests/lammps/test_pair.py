@@ -33,15 +33,16 @@ MIXED = ["O", "C", "H", "Zn", "N", "Mg"]
 
 
 class Case:
-    def __init__(self, model, atoms, types=None, style="precision double"):
+    def __init__(self, model, atoms, types=None, style="precision double", before=""):
         self.model, self.atoms, self.types, self.style = model, atoms, types, style
+        self.before = before
 
     def script(self, folder, k):
         names = self.atoms.data(folder / f"{k}.data", self.types)
         elements = " ".join(n.rstrip("0123456789") for n in names)
         boundary = " ".join("p" if p else "f" for p in self.atoms.pbc)
         return (HEAD.format(boundary=boundary, plugin=PLUGIN, data=f"{k}.data") +
-                f"pair_style equisorb {self.style}\n" +
+                self.before + f"pair_style equisorb {self.style}\n" +
                 f"pair_coeff * * {self.model} {elements}\n" + TAIL.format(dump=f"{k}.dump"))
 
 
@@ -90,6 +91,8 @@ class Pair(unittest.TestCase):
                  Atoms(["O", "C", "O", "H"], [[1, 1, 1], [2.1, 1, 1], [3.2, 1, 1], [1, 2, 2]],
                        np.eye(3) * 12), ["O1", "C1", "O2", "H1"]),
         ]
+        cases.append(Case(cases[0].model, cases[0].atoms,
+                          before="comm_style tiled\nbalance 1.0 rcb\n"))
         want = [engine(c.model, [c.atoms])[0] for c in cases]
         for ranks in (1, 2, 4):
             for c, got, w in zip(cases, run_cases(self.folder, cases, ranks), want):
@@ -206,7 +209,8 @@ class Pair(unittest.TestCase):
         head = HEAD.format(boundary="p p p", plugin=PLUGIN, data="b.data")
         head = head.replace("read_data", "atom_style bond\nbond_style zero\nread_data")
         script = (head + "bond_coeff *\nneigh_modify exclude type 1 1\n"
-                  f"pair_style equisorb precision double\npair_coeff * * {model} O C\n" + TAIL.format(dump="b.dump"))
+                  f"pair_style equisorb precision double\npair_coeff * * {model} O C\n" +
+                  TAIL.format(dump="b.dump"))
         output = lammps(self.folder, script)
         self.assertAlmostEqual(thermo(output)["PotEng"][0], engine(model, [atoms])[0]["energy"],
                                delta=1e-11)
@@ -259,6 +263,8 @@ class Pair(unittest.TestCase):
                 (head + f"pair_style equisorb\npair_coeff * * {model} O NULL\nrun 0\n",
                  "All pair coeffs are not set"),
                 (head + "pair_style equisorb head wrong\n" + good, "wrong"),
+                (head + "group some id 1\natom_modify first some\npair_style equisorb\n" + good +
+                 "run 0\n", "ghosts of all atoms"),
                 (head + "pair_style equisorb\n" + good + coincide + "run 0\n", "atom IDs: 3, 4"),
                 (head + "pair_style equisorb\n" + good + "pair_write 1 1 10 r 1 2 f.txt x\n",
                  "pair_write")):
