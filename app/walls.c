@@ -23,7 +23,7 @@ static const char help_text[] =
     "Fermi's)\n"
     "  --relativity R    of the atoms: scalar, the default, or none\n"
     "  --elements N      pairs of Z = 1 to N (default 94)\n"
-    "  --knots N         of the spline of a pair, 4 to 64 (default 28)\n"
+    "  --knots N         of the spline of a pair, 4 to 64 (default 20)\n"
     "  --threads N       0, the default, uses all cores; the table does not depend on it\n"
     "\n"
     "example: equisorb walls --functional RPBE --output walls_rpbe.txt\n"

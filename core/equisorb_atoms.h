@@ -50,7 +50,7 @@ typedef struct eqs_walls_options {
   const char *kinetic;    /* NULL = "lda_k_tf"; a kinetic-energy functional of libxc */
   int nonrelativistic;    /* 0: scalar-relativistic atoms */
   int elements;           /* pairs of Z = 1 .. elements; 0 = 94 */
-  int knots;              /* of a pair's spline, 4 .. 64; 0 = 28 */
+  int knots;              /* of a pair's spline, 4 .. 64; 0 = 20 */
   int threads;            /* 0 = all cores */
 } eqs_walls_options;
 

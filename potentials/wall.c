@@ -21,10 +21,11 @@ const wall_pair *wall_find(const wall_table *w, int z1, int z2) {
 }
 
 static void tail_value(const wall_pair *p, double r, double v[3]) {
-  double length = p->end - p->reach, s = (r - p->reach) / length, q = 1 - s, b = p->bend;
-  v[0] = p->tail * q * q * q * (1 + b * s * s);
-  v[1] = p->tail / length * q * q * (-3 + b * s * (2 - 5 * s));
-  v[2] = p->tail / (length * length) * q * (6 + b * (2 - s * (16 - 20 * s)));
+  double length = p->end - p->reach, s = (r - p->reach) / length, q = 1 - s, a = p->a, b = p->b;
+  double f = 1 + s * (a + s * b), f1 = a + 2 * b * s, f2 = 2 * b;
+  v[0] = p->tail * q * q * q * f;
+  v[1] = p->tail / length * q * q * (q * f1 - 3 * f);
+  v[2] = p->tail / (length * length) * q * (6 * f + q * (q * f2 - 6 * f1));
 }
 
 void wall_value(const wall_pair *p, double r, double v[3]) {

@@ -21,8 +21,8 @@ typedef struct wall_pair {
   double charge;        /* k Z1 Z2, eV angstrom; 0: not in the table */
   double reach;         /* last knot, angstrom */
   double end;           /* V = 0 from here, angstrom */
-  double tail;          /* V(reach), eV; beyond it V is tail (1 - s)^3 (1 + bend s^2), */
-  double bend;          /* s = (r - reach) / (end - reach) */
+  double tail;          /* V(reach), eV; beyond it V is tail (1 - s)^3 (1 + a s + b s^2), */
+  double a, b;          /* s = (r - reach) / (end - reach) */
   int n;                /* pieces; that of t in [i, i + 1] is */
   const double (*y)[4]; /* y = y[i][0] + u (y[i][1] + u (y[i][2] + u y[i][3])), u = t - i */
 } wall_pair;
@@ -31,7 +31,7 @@ typedef struct wall_table {
   char functional[64]; /* libxc's names, as in gga_x_pbe+gga_c_pbe */
   char kinetic[64];    /* of the kinetic functional */
   char relativity[16]; /* none, scalar */
-  double outer;        /* eV: V(reach), nearly; for the record */
+  double outer;        /* eV: V(reach) */
   int n_pair;
   int last;        /* the largest atomic number */
   wall_pair *pair; /* [n_pair], of (z1 <= z2): z2 (z2 - 1) / 2 + z1 - 1 */

@@ -1,8 +1,6 @@
 /* wall_make.c -- from the energies of pairs of atoms to the table of walls (docs/walls.md).
  *
- * The wall is w(V): V itself above `full`, below it a quintic in V that takes it to zero, with two
- * derivatives, where V is zero. So it is positive, falls, and ends where the electron gas stops to
- * repel.
+ * Knots lie at equal steps of sqrt(r), the last where V has fallen to `outer`.
  *
  * SPDX-License-Identifier: MIT */
 #include "potentials/wall_make.h"
@@ -23,7 +21,7 @@
 #define BOHR    0.529177210903  /* angstrom */
 #define HARTREE 27.211386245988 /* eV */
 enum { BLOCK = 64 };
-static const double full = 0.2 / HARTREE, outer = 0.01 / HARTREE; /* hartree */
+static const double outer = 0.2 / HARTREE; /* hartree */
 
 typedef struct maker {
   const wall_settings *settings;
@@ -40,45 +38,29 @@ typedef struct pair_job {
   gas_quadrature *q;
 } pair_job;
 
-/* w(V(r)) in hartree. */
-static eqs_status wall_at(const pair_job *j, double r, double *out) {
+static eqs_status energy_at(const pair_job *j, double r, double *out) {
   gas_energy e;
   EQS_TRY(gas_pair(j->a, j->b, j->m->kinetic, j->m->xc, r, j->q, &e));
-  double x = e.total / full;
-  *out = x >= 1 ? e.total : x <= 0 ? 0 : full * x * x * x * (6 + x * (-8 + 3 * x));
+  *out = e.total;
   return EQS_OK;
 }
 
-/* V - outer_v, in hartree: the wall is `outer` where V is outer_v. */
-static eqs_status excess(const pair_job *j, double r, double outer_v, double *out) {
-  gas_energy e;
-  EQS_TRY(gas_pair(j->a, j->b, j->m->kinetic, j->m->xc, r, j->q, &e));
-  *out = e.total - outer_v;
-  return EQS_OK;
-}
-
-/* The largest distance where the wall is `outer`: steps from outside in, then regula falsi with the
- * Illinois rule on V. */
+/* The largest distance where V is `outer`: steps from outside in, then regula falsi with the
+ * Illinois rule. */
 static eqs_status find_reach(const pair_job *j, double *out) {
-  double low = 0, high = 1, outer_v;
-  for (int i = 0; i < 60; i++) {
-    double x = (low + high) / 2;
-    if (full * x * x * x * (6 + x * (-8 + 3 * x)) < outer) low = x;
-    else high = x;
-  }
-  outer_v = full * low;
   double far = 14, near = far, f = -1, g = -1;
   while (f < 0 && near > 0.5) {
     far = near;
     g = f;
     near *= 0.8;
-    EQS_TRY(excess(j, near, outer_v, &f));
+    EQS_TRY(energy_at(j, near, &f));
+    f -= outer;
   }
   if (f < 0) EQS_FAIL(EQS_ERR_DIVERGED, "no repulsion outside 0.5 bohr");
-  /* ln V falls almost linearly; V itself may be negative, so it is V that is interpolated. */
   for (int i = 0; i < 40 && far - near > 1e-6; i++) {
     double middle = i < 2 ? (near + far) / 2 : near + (far - near) * f / (f - g), e;
-    EQS_TRY(excess(j, middle, outer_v, &e));
+    EQS_TRY(energy_at(j, middle, &e));
+    e -= outer;
     if (e > 0) {
       near = middle;
       f = e;
@@ -88,7 +70,7 @@ static eqs_status find_reach(const pair_job *j, double *out) {
       g = e;
       f /= 2;
     }
-    if (fabs(e) < 1e-4 * outer_v) {
+    if (fabs(e) < 1e-4 * outer) {
       near = middle;
       break;
     }
@@ -99,7 +81,7 @@ static eqs_status find_reach(const pair_job *j, double *out) {
 
 /* c_1 .. c_{n+1} of the spline with y_0 = y'_0 = 0, y_1 .. y_n and y'_n; all of arrays from 0. */
 static void fit_spline(int n, const double *y, double slope, double *c) {
-  double d[WALL_KNOTS + 2], right[WALL_KNOTS + 2];
+  double d[WALL_KNOTS + 2] = {0}, right[WALL_KNOTS + 2] = {0};
   for (int i = 1; i <= n; i++) {
     d[i] = i == 1 ? 3.5 : 4;
     right[i] = 6 * y[i] - (i == n ? 2 * slope : 0);
@@ -121,14 +103,14 @@ static eqs_status make_pair(const pair_job *j, double *c, double *reach) {
   *reach = round(*reach * BOHR * 1e5) / 1e5 / BOHR; /* as the file has it */
   for (int k = 1; k <= n; k++) {
     double r = *reach * k * k / ((double)n * n);
-    EQS_TRY(wall_at(j, r, &w));
+    EQS_TRY(energy_at(j, r, &w));
     if (!(w > 0)) EQS_FAIL(EQS_ERR_DIVERGED, "no repulsion at %.3f bohr", r);
     y[k] = log(w * r / charge);
   }
   const double h = 0.02; /* of a knot */
   for (int side = 0; side < 2; side++) {
     double t = n + (side ? h : -h), r = *reach * t * t / ((double)n * n);
-    EQS_TRY(wall_at(j, r, &w));
+    EQS_TRY(energy_at(j, r, &w));
     logs[side] = log(w * r / charge);
   }
   fit_spline(n, y, (logs[1] - logs[0]) / (2 * h), c);
@@ -150,7 +132,7 @@ static eqs_status make_one(const maker *m, int job) {
   while (z2 * (z2 + 1) / 2 <= index) z2++;
   int z1 = index - z2 * (z2 - 1) / 2 + 1;
   gas_quadrature q;
-  eqs_status status = gas_quadrature_make(m->settings->points, &q);
+  eqs_status status = gas_quadrature_make(m->settings->points ? m->settings->points : 48, &q);
   pair_job p = {.m = m, .a = &m->atom[z1], .b = &m->atom[z2], .q = &q};
   if (status == EQS_OK) status = make_pair(&p, m->c[index], &m->reach[index]);
   gas_quadrature_free(&q);
@@ -244,7 +226,7 @@ static eqs_status maker_make(maker *m) {
 
 eqs_status wall_make(const wall_settings *s, wall_watch watch, void *user, char **text,
                      size_t *size) {
-  maker m = {.settings = s, .last = s->last ? s->last : ATOM_LAST, .n = s->knots ? s->knots : 28};
+  maker m = {.settings = s, .last = s->last ? s->last : ATOM_LAST, .n = s->knots ? s->knots : 20};
   *text = NULL;
   *size = 0;
   eqs_status status = maker_make(&m);

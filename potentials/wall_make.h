@@ -10,8 +10,8 @@ typedef struct wall_settings {
   const char *kinetic;    /* NULL = "lda_k_tf": Thomas and Fermi's */
   int relativistic;       /* 1: scalar-relativistic atoms */
   int last;               /* pairs of Z = 1 .. last; 0 = 94 */
-  int knots;              /* 0 = 28 */
-  int points;             /* of the quadrature, per coordinate; 0 = 64 */
+  int knots;              /* 0 = 20 */
+  int points;             /* of the quadrature, per coordinate; 0 = 48 */
   int threads;            /* 0 = all */
 } wall_settings;
 

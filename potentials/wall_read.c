@@ -106,16 +106,24 @@ static int falls(const wall_pair *p) {
   return 1;
 }
 
-/* The polynomial beyond the last knot, which takes over V, V' and V''. */
+/* The polynomial beyond the last knot takes over V, V' and V''. Its length is (2 + q) V / |V'|, q =
+ * V V'' / V'^2: 0 where V heads straight for zero, 1 where it decays exponentially. */
 static int set_tail(wall_pair *p) {
   double v[3];
-  p->end = 2 * p->reach; /* so that the spline is asked just below reach */
   wall_value(p, p->reach * (1 - 1e-15), v);
-  double length = -3 * v[0] / v[1];
+  double q = v[0] * v[2] / (v[1] * v[1]), c = 2 + q, length = -c * v[0] / v[1];
+  if (!(v[0] > 1e-12 && q > -1 && q < 2 && length < p->reach)) return 0;
   p->tail = v[0];
   p->end = p->reach + length;
-  p->bend = (v[2] * length * length / v[0] - 6) / 2;
-  return v[0] > 1e-12 && length > 0 && length < p->reach && p->bend > -0.99 && p->bend < 14;
+  p->a = 3 - c;
+  p->b = (q * c * c - 6 * c + 12) / 2;
+  double before = v[0];
+  for (int i = 1; i < 64; i++) {
+    wall_value(p, p->reach + length * i / 64, v);
+    if (!(v[0] > 0 && v[0] < before && v[1] < 0)) return 0;
+    before = v[0];
+  }
+  return 1;
 }
 
 static eqs_status read_pair(reader *r, char *line) {

@@ -647,6 +647,13 @@ Test(dispersion, names) {
   cr_expect_eq(dispersion_parse("d3bj:B3-LYP", "PBE", &d), EQS_OK, "%s", eqs_error());
   cr_expect_str_eq(d.name, "d3bj:b3lyp");
   cr_expect_eq(d.s9, 0);
+  cr_expect_eq(dispersion_parse("d3bj", "GGA_X_PBE+GGA_C_PBE", &d), EQS_OK, "%s", eqs_error());
+  cr_expect_str_eq(d.name, "d3bj:pbe");
+  cr_expect_eq(dispersion_parse("d3bj:xc_gga_c_pbe+xc_gga_x_rpbe", NULL, &d), EQS_OK);
+  cr_expect_str_eq(d.name, "d3bj:rpbe");
+  cr_expect_eq(dispersion_parse("d3bj:402", NULL, &d), EQS_OK, "%s", eqs_error());
+  cr_expect_str_eq(d.name, "d3bj:b3lyp");
+  cr_expect_eq(dispersion_parse("d3bj:gga_x_pbe", NULL, &d), EQS_ERR_ARGUMENT);
   cr_expect_eq(dispersion_parse("d3bj-atm", "PBE", &d), EQS_OK, "%s", eqs_error());
   cr_expect_str_eq(d.name, "d3bj-atm:pbe");
   cr_expect_eq(d.s9, 1);
