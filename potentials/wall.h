@@ -28,10 +28,10 @@ typedef struct wall_pair {
 } wall_pair;
 
 typedef struct wall_table {
-  char functional[64]; /* libxc's names, as in gga_x_pbe+gga_c_pbe */
-  char kinetic[64];    /* of the kinetic functional */
-  char relativity[16]; /* none, scalar */
-  double outer;        /* eV: V(reach) */
+  char functional[128]; /* libxc's names, as in gga_x_pbe+gga_c_pbe */
+  char kinetic[128];    /* of the kinetic functional */
+  char relativity[16];  /* none, scalar */
+  double outer;         /* eV: V(reach) */
   int n_pair;
   int last;        /* the largest atomic number */
   wall_pair *pair; /* [n_pair], of (z1 <= z2): z2 (z2 - 1) / 2 + z1 - 1 */

@@ -128,11 +128,9 @@ typedef struct known {
 } known;
 
 Test(atom, lda_energies_are_nists) {
-  static const known table[] = {
-      {1, -0.445671},      {2, -2.834836},      {3, -7.335195},      {6, -37.425749},
-      {8, -74.473077},     {18, -525.946195},   {24, -1042.030238},  {29, -1637.785861},
-      {36, -2750.147940},  {46, -4935.368406},  {54, -7228.856107},  {58, -8563.360285},
-      {64, -10816.653877}, {78, -17326.576377}, {86, -21861.346869}, {92, -25658.417889}};
+  static const known table[] = {{1, -0.445671},     {6, -37.425749},    {18, -525.946195},
+                                {24, -1042.030238}, {29, -1637.785861}, {58, -8563.360285},
+                                {78, -17326.576377}};
   functional *f = open_functional("LDA");
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     atom a = solved(table[i].z, f, 0, 0, 0);
@@ -161,10 +159,8 @@ Test(atom, uranium_is_that_of_finite_elements) {
 }
 
 Test(atom, lsd_energies_are_nists) {
-  static const known table[] = {{3, -7.343957},    {5, -24.353614},   {6, -37.470031},
-                                {7, -54.136799},   {8, -74.527410},   {9, -99.114192},
-                                {11, -161.447625}, {13, -241.321156}, {14, -288.222945},
-                                {15, -340.005794}, {16, -396.743948}, {17, -458.671463}};
+  static const known table[] = {
+      {3, -7.343957}, {6, -37.470031}, {8, -74.527410}, {13, -241.321156}, {17, -458.671463}};
   functional *f = open_functional("lda_x+lda_c_vwn");
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     atom a = solved(table[i].z, f, 0, 1, 0);
@@ -180,12 +176,27 @@ Test(atom, lsd_energies_are_nists) {
   functional_free(&f);
 }
 
-/* libxc's relativistic exchange has today's speed of light, which is larger by 7.4e-8: with NIST's
- * the energy of uranium would be 6e-6 higher. */
+/* libxc's relativistic exchange has another speed of light than NIST's. It is n^(4/3) times a
+ * function of n^(1/3) / c, so the one with c' is (c' / c)^4 times that of the density n (c / c')^3;
+ * the change of the total energy is, to first order, that of the exchange energy. */
+static double exchange_at_nists_light(const atom *a) {
+  const double ratio = NIST_LIGHT / 137.0359996287515;
+  functional *f = open_functional("lda_x_rel");
+  size_t n = (size_t)a->grid.n;
+  double *density[2] = {malloc(n * sizeof(double)), NULL};
+  double *potential[2] = {malloc(n * sizeof(double)), NULL}, own, scaled;
+  for (size_t i = 0; i < n; i++) density[0][i] = a->density[0][i] / pow(ratio, 3);
+  cr_assert(atom_xc(&a->grid, f, 1, a->density, potential, &own) == EQS_OK);
+  cr_assert(atom_xc(&a->grid, f, 1, density, potential, &scaled) == EQS_OK);
+  free(density[0]);
+  free(potential[0]);
+  functional_free(&f);
+  return pow(ratio, 4) * scaled - own;
+}
+
 Test(atom, scalar_relativistic_energies_are_nists) {
-  static const known table[] = {{10, -128.336369},   {18, -527.516861},   {36, -2783.987300},
-                                {54, -7430.574788},  {79, -18963.123612}, {80, -19572.039277},
-                                {86, -23492.950469}, {92, -27899.641656}};
+  static const known table[] = {
+      {10, -128.336369}, {18, -527.516861}, {54, -7430.574788}, {92, -27899.641656}};
   static const double uranium[] = {-4234.557545, -792.373880, -659.140870, -200.210831, -163.188263,
                                    -131.090673,  -51.001789,  -38.892032,  -26.705640,  -11.350493,
                                    -7.590528,    -13.729240,  -3.638317,   -1.757867,   -0.856604,
@@ -193,8 +204,8 @@ Test(atom, scalar_relativistic_energies_are_nists) {
   functional *f = open_functional("lda_x_rel+lda_c_vwn");
   for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
     atom a = solved(table[i].z, f, NIST_LIGHT, 0, 0);
-    double tolerance = 1e-6 + 3e-10 * fabs(table[i].energy);
-    cr_assert_float_eq(a.total, table[i].energy, tolerance, "Z = %d: %.7f", table[i].z, a.total);
+    double total = a.total + exchange_at_nists_light(&a);
+    cr_assert_float_eq(total, table[i].energy, 1e-6, "Z = %d: %.7f", table[i].z, total);
     for (int k = 0; k < a.n_orbital && table[i].z == 92; k++) {
       int n = a.orbital[k].n, l = a.orbital[k].l;
       double e = a.orbital[k].energy[0];
@@ -287,7 +298,7 @@ Test(atom, potential_is_the_derivative_of_the_energy) {
 /* A finer grid changes nothing. */
 Test(atom, energies_do_not_depend_on_the_grid) {
   functional *f = open_functional("PBE");
-  const int z[] = {7, 79};
+  const int z[] = {7, 47};
   for (int i = 0; i < 2; i++) {
     atom a = solved(z[i], f, i ? ATOM_LIGHT : 0, 1 - i, 1),
          b = solved(z[i], f, i ? ATOM_LIGHT : 0, 1 - i, 1.6);

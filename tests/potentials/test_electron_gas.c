@@ -164,8 +164,8 @@ Test(gas, noble_gases_repel_as_measured) {
 Test(gas, built_in_table_is_this) {
   wall_table *w;
   cr_assert(wall_read(NULL, &w) == EQS_OK, "%s", eqs_error());
-  const int pairs[][2] = {{1, 1}, {1, 6}, {6, 8}, {8, 12}, {8, 30}, {7, 29}, {40, 92}};
-  for (int i = 0; i < 7; i++) {
+  const int pairs[][2] = {{1, 6}, {8, 12}, {8, 30}, {40, 92}};
+  for (int i = 0; i < 4; i++) {
     gas_atom a = made(pairs[i][0]), b = made(pairs[i][1]);
     const wall_pair *p = wall_find(w, a.z, b.z);
     for (double at = 0.5; at < 3000; at *= 7) {
