@@ -81,9 +81,10 @@ eqs_status comm_broken(const comm *c) EQS_CHECK;
 /* The same as a question, asked now and then while this rank waits for something else. */
 int comm_lost(comm *c);
 
-/* What a transport in a module exports as COMM_ENTRY: 0, or 1 and why. `size` is sizeof(comm), by
+/* What a transport in a module exports as COMM_ENTRY: 0, or 1 and why. `layout` is COMM_LAYOUT, by
  * which module and library see that they belong together. */
-typedef int comm_entry(size_t size, comm **out, char *why, size_t n_why);
+typedef int comm_entry(size_t layout, comm **out, char *why, size_t n_why);
+#define COMM_LAYOUT (sizeof(comm) + (sizeof(comm_ops) << 16))
 #define COMM_ENTRY "equisorb_comm_open"
 
 #endif

@@ -196,10 +196,10 @@ static int begin(mpi_comm *m) {
 
 EQS_API comm_entry equisorb_comm_open;
 
-int equisorb_comm_open(size_t size, comm **out, char *why, size_t n_why) {
+int equisorb_comm_open(size_t layout, comm **out, char *why, size_t n_why) {
   static const comm_ops ops = {"mpi", swap, tell, listen, leave};
   *out = NULL;
-  if (size != sizeof(comm)) {
+  if (layout != COMM_LAYOUT) {
     snprintf(why, n_why, "module and library are of different versions");
     return 1;
   }

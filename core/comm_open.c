@@ -43,7 +43,7 @@ static eqs_status open_mpi(comm **out) {
              "MPI: cannot load " MODULE " (%s); it is built where CMake finds MPI, with EQS_MPI on",
              *why ? why : "it is something else");
   memcpy(&entry, &symbol, sizeof entry);
-  if (entry(sizeof(comm), out, why, sizeof why)) EQS_FAIL(EQS_ERR_COMM, "%s", why);
+  if (entry(COMM_LAYOUT, out, why, sizeof why)) EQS_FAIL(EQS_ERR_COMM, "%s", why);
   return EQS_OK;
 }
 
