@@ -204,8 +204,8 @@ static int evaluate(job *j, char **paths, const model_arguments *arguments, eqs_
   double start = app_seconds();
   int serves = eqs_comm_rank(ranks) > 0, code = EXIT_OK;
   j->file = calloc((size_t)j->n_file, sizeof *j->file);
-  if (!j->file) code = app_fail(name, "out of memory");
-  else if (!serves) code = read_all(j, paths, arguments->disorder_major);
+  if (!j->file) return ranks_join(name, ranks, NULL, app_fail(name, "out of memory"));
+  if (!serves) code = read_all(j, paths, arguments->disorder_major);
   t.read = app_seconds() - start;
   if (code == EXIT_OK) code = model_open(name, arguments, &context, &model);
   t.load = app_seconds() - start - t.read;
@@ -221,7 +221,7 @@ static int evaluate(job *j, char **paths, const model_arguments *arguments, eqs_
             app_peak_megabytes());
   eqs_model_free(&model);
   eqs_context_free(&context);
-  for (int i = 0; j->file && i < j->n_file; i++) eqs_structures_free(&j->file[i]);
+  for (int i = 0; i < j->n_file; i++) eqs_structures_free(&j->file[i]);
   free(j->file);
   return code;
 }

@@ -85,6 +85,6 @@ int comm_lost(comm *c);
  * which module and library see that they belong together. */
 typedef int comm_entry(size_t layout, comm **out, char *why, size_t n_why);
 #define COMM_LAYOUT (sizeof(comm) + (sizeof(comm_ops) << 16))
-#define COMM_ENTRY "equisorb_comm_open"
+#define COMM_ENTRY  "equisorb_comm_open"
 
 #endif

@@ -17,8 +17,8 @@
 
 #define CALLS(X)                                                                                   \
   X(GetUniqueId)                                                                                   \
-  X(CommInitRank) X(CommDestroy) X(CommAbort) X(GroupStart) X(GroupEnd) X(Send) X(Recv)            \
-      X(GetErrorString)
+  X(CommInitRank)                                                                                  \
+  X(CommDestroy) X(CommAbort) X(GroupStart) X(GroupEnd) X(Send) X(Recv) X(GetErrorString)
 
 typedef struct nccl_calls {
 #define MEMBER(call) __typeof__(nccl##call) *call;
