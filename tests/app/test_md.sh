@@ -316,6 +316,18 @@ says err "run 4, other.xyz: step 1:"
 says out "not at its end"
 same bang-host-300.csv host-300.csv "a run beside one that explodes"
 same bang-other-300.csv other-300.csv "a run beside one that explodes"
+both=("$equisorb" md --structure host.xyz --model "$model" --temperature 300 --temperature 450
+  --thermostat csvr --log "term-{temperature}.csv" --checkpoint "{temperature}.state" --continue)
+"${both[@]}" --steps 100000000 > out 2> err < /dev/null &
+child=$!
+while [ ! -s term-450.csv ] || [ "$(wc -l < term-450.csv)" -lt 8 ]; do sleep 0.1; done
+kill -TERM $child
+code=0
+wait $child || code=$?
+[ "$code" = 143 ] || fail "code $code after SIGTERM of two runs"
+says err "run 2, host.xyz: stopped after"
+check 0 "two runs that were stopped" "${both[@]}" --steps $(($(tail -1 term-450.csv | cut -d, -f1) + 60))
+head -8 term-450.csv | cmp - <(head -8 host-450.csv) || fail "a run that was stopped beside another"
 check 2 "one log for two runs" "$equisorb" md batch.yaml --log one.csv
 says err "several runs"
 check 2 "a word of no meaning" "$equisorb" md batch.yaml --log "{pressure}.csv"
