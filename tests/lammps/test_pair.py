@@ -145,7 +145,7 @@ class Pair(unittest.TestCase):
     def test_single_precision_and_heads(self):
         atoms = random_atoms(MIXED * 4, np.diag([11, 10, 12.]), 5)
         model = MODELS / "tiny_L1_multihead.model"
-        cases = [Case(model, atoms, style=f"head {h} precision {p}")
+        cases = [Case(model, atoms, style=f"head {h} precision {p} threads 2")
                  for h in ("omol", "pt_head") for p in ("double", "single")]
         got = run_cases(self.folder, cases, 2)
         for k, head in enumerate(("omol", "pt_head")):
