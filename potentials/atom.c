@@ -17,7 +17,7 @@
 #include "potentials/atom_potential.h"
 
 #define PI 3.14159265358979323846
-enum { ROUNDS = 200, HISTORY = 7 };
+enum { ROUNDS = 200, PATIENT = 60, HISTORY = 7 };
 static const double converged = 2e-9; /* hartree: root mean square of V_out - V_in per electron */
 /* A GGA's potential is noise that no orbital feels below this density (bohr^-3) far out, and closer
  * to the nucleus than a thousandth of 1 / Z. */
@@ -91,7 +91,9 @@ static eqs_status fill_orbitals(field *f) {
       atom_orbital *o = &a->orbital[k];
       if (!(o->occupation[s] > 0)) continue;
       eqs_status status = atom_orbital_solve(&w, o->n, o->l, &o->energy[s], f->shell, f->scratch);
-      if (status != EQS_OK) return status_prefix(status, "%s atom", element_symbol(a->z));
+      if (status != EQS_OK)
+        return status_prefix(status, "the %s atom (%s)", element_symbol(a->z),
+                             functional_name(f->options->functional));
       f->bands += o->occupation[s] * o->energy[s];
       for (int i = 0; i < f->n; i++) f->charge[s][i] += o->occupation[s] * f->shell[i];
     }
@@ -192,7 +194,7 @@ static eqs_status iterate(field *f) {
     EQS_TRY(fill_orbitals(f));
     EQS_TRY(new_potential(f));
     a->iterations = round + 1;
-    if (f->distance < converged) return EQS_OK;
+    if (f->distance < (round < PATIENT ? converged : 20 * converged)) return EQS_OK;
     if (!isfinite(f->distance)) break;
     mix(f, round);
   }

@@ -14,6 +14,9 @@ enum { P = ATOM_ORDER };
 /* Below it the gradient's part of the potential is left out, panel by panel: functionals of libxc
  * are cut to zero between 1e-12 and 1e-16, and that step must not be differentiated. */
 static const double thinnest = 1e-13;
+/* Below this density potentials are held within 2 / r: those of some functionals (g96, rpa, lm)
+ * diverge far out, where nothing is. */
+static const double tail = 1e-8;
 
 double atom_hartree(const atom_grid *g, const double *charge, double *out, double *scratch) {
   double *f = scratch, *inside = scratch + g->n, *outside = scratch + 2 * g->n;
@@ -95,6 +98,15 @@ static void take_divergence(const atom_grid *g, const fields *f, int s, const do
   for (int i = 0; i < f->n; i++) potential[i] -= (slope[i] + 2 * h[i]) / g->r[i];
 }
 
+static void hold_tail(const atom_grid *g, int spins, double *const density[2],
+                      double *const potential[2]) {
+  for (int i = 0; i < g->n; i++) {
+    double total = density[0][i] + (spins == 2 ? density[1][i] : 0), most = 2 / g->r[i];
+    for (int s = 0; total < tail && s < spins; s++)
+      potential[s][i] = fmax(-most, fmin(most, potential[s][i]));
+  }
+}
+
 eqs_status atom_xc(const atom_grid *g, const functional *xc, int spins, double *const density[2],
                    double *const potential[2], double *energy) {
   fields f;
@@ -110,6 +122,7 @@ eqs_status atom_xc(const atom_grid *g, const functional *xc, int spins, double *
       if (functional_has_gradient(xc))
         take_divergence(g, &f, s, density[s], f.density, potential[s]);
     }
+    hold_tail(g, spins, density, potential);
     for (int i = 0; i < g->n; i++) f.energy[i] *= 4 * PI * pow(g->r[i], 3);
     *energy = atom_grid_integral(g, f.energy);
   }
