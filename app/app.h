@@ -30,6 +30,7 @@ int isotherm_main(int argc, char **argv);
 int serve_main(int argc, char **argv);
 int atoms_main(int argc, char **argv);
 int walls_main(int argc, char **argv);
+int holes_main(int argc, char **argv);
 
 /* From here on Ctrl-C and SIGTERM only raise a flag; a second one ends the process at once. */
 void app_catch_signals(void);

@@ -33,6 +33,7 @@ static const entry commands[] = {
     {"isotherm", "fits, selectivities and working capacities from loadings", isotherm_main},
     {"atoms", "energies and levels of isolated atoms with a density functional", atoms_main},
     {"walls", "a table of the repulsion of all pairs of atoms", walls_main},
+    {"holes", "where a model has no short-range repulsion", holes_main},
     {"serve", "energies and forces for i-PI, ASE, LAMMPS over a socket", serve_main},
 };
 enum { N_COMMAND = sizeof commands / sizeof *commands };

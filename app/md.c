@@ -126,7 +126,7 @@ static const key keys[] = {
     {"limit-force", QUANTITY, RUN(limit_force), unit_force, 1e-6, 1e9},
     {"limit-energy", QUANTITY, RUN(limit_energy), unit_energy, 1e-9, 1e9},
 };
-enum { KEYS = sizeof keys / sizeof *keys, SHARED = 9, TABLE = KEYS + SHARED + 1 };
+enum { KEYS = sizeof keys / sizeof *keys, SHARED = 10, TABLE = KEYS + SHARED + 1 };
 
 static int take(void *user, int option, const char *text) {
   arguments *a = user;

@@ -101,6 +101,10 @@ int option_pockets(const char *command, const char *text, int *keep) {
   return option_second(command, "--pockets", text, "block", "keep", keep);
 }
 
+int option_overlap(const char *command, const char *text, double *energy) {
+  return option_double(command, "--overlap-energy", text, 1e-3, 1000, energy);
+}
+
 int option_energy(const char *command, const char *text, eqs_energy *out) {
   static const char *const kinds[] = {"model", "classical", "sum"};
   for (int k = 0; k < 3; k++)
@@ -119,6 +123,11 @@ int option_model(const char *command, int option, const char *text, model_argume
   case OPTION_DISPERSION:
     if (a->dispersion) return app_usage(command, "--dispersion is given twice");
     a->dispersion = text;
+    return EXIT_OK;
+  case OPTION_WALL:
+    if (strcmp(text, "auto") != 0 && strcmp(text, "on") != 0 && strcmp(text, "off") != 0)
+      return app_usage(command, "--wall is auto, on or off, not '%s'", text);
+    a->wall = text;
     return EXIT_OK;
   case OPTION_DEVICE: a->device = text; return EXIT_OK;
   case OPTION_THREADS: return option_int(command, "--threads", text, 0, 4096, &a->threads);
@@ -148,7 +157,8 @@ int model_open(const char *command, const model_arguments *a, eqs_context **cont
                                .head = a->head,
                                .modal = a->modal,
                                .precision = a->precision,
-                               .dispersion = a->dispersion};
+                               .dispersion = a->dispersion,
+                               .wall = a->wall};
   if (eqs_model_load(*context, a->model, &options, model))
     return app_fail(command, "%s", eqs_error());
   return EXIT_OK;

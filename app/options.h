@@ -23,14 +23,17 @@ int option_list(const char *command, const char *name, const char *text, double 
                 double greatest, int most, double *out, int *n);
 int option_energy(const char *command, const char *text, eqs_energy *out);
 int option_replicate(const char *command, const char *text, int *strict); /* shell, strict */
+int option_overlap(const char *command, const char *text, double *energy); /* eV */
 int option_pockets(const char *command, const char *text, int *keep);     /* block, keep */
 
-/* --model --head --modal --precision --dispersion --threads --disorder: the same everywhere. */
+/* --model --head --modal --precision --dispersion --wall --threads --disorder: the same everywhere.
+ */
 typedef struct model_arguments {
   const char *model;
   const char *head;
   const char *modal;
   const char *dispersion;
+  const char *wall;
   eqs_precision precision;
   const char *device; /* NULL = "auto" */
   int on_device;      /* 1: the command computes whole systems; 0: local changes, "auto" = host */
@@ -46,6 +49,7 @@ enum {
   OPTION_MODAL,
   OPTION_PRECISION,
   OPTION_DISPERSION,
+  OPTION_WALL,
   OPTION_DEVICE,
   OPTION_THREADS,
   OPTION_DISORDER,
@@ -61,6 +65,7 @@ enum {
       {"modal", required_argument, NULL, OPTION_MODAL},                                            \
       {"precision", required_argument, NULL, OPTION_PRECISION},                                    \
       {"dispersion", required_argument, NULL, OPTION_DISPERSION},                                  \
+      {"wall", required_argument, NULL, OPTION_WALL},                                              \
       {"device", required_argument, NULL, OPTION_DEVICE},                                          \
       {"threads", required_argument, NULL, OPTION_THREADS},                                        \
       {"disorder", required_argument, NULL, OPTION_DISORDER}

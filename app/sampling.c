@@ -72,6 +72,7 @@ int sampling_option(const char *command, int option, const char *text, sampling 
   case SAMPLING_CSV: a->csv = text; return EXIT_OK;
   case OPTION_JSON: a->json = 1; return EXIT_OK;
   case SAMPLING_REPLICATE: return option_replicate(command, text, &o->replicate_strict);
+  case SAMPLING_OVERLAP: return option_overlap(command, text, &o->overlap_energy);
   case SAMPLING_POCKETS: return option_pockets(command, text, &o->keep_pockets);
   default: return -1;
   }

@@ -35,6 +35,7 @@ enum {
   SAMPLING_CSV,
   SAMPLING_REPLICATE,
   SAMPLING_POCKETS,
+  SAMPLING_OVERLAP,
   SAMPLING_OWN /* of one of the two commands from here */
 };
 /* For a getopt_long table. */
@@ -56,7 +57,8 @@ enum {
       {"csv", required_argument, NULL, SAMPLING_CSV},                                              \
       {"json", no_argument, NULL, OPTION_JSON},                                                    \
       {"replicate", required_argument, NULL, SAMPLING_REPLICATE},                                  \
-      {"pockets", required_argument, NULL, SAMPLING_POCKETS}
+      {"pockets", required_argument, NULL, SAMPLING_POCKETS},                                      \
+      {"overlap-energy", required_argument, NULL, SAMPLING_OVERLAP}
 /* clang-format on */
 
 /* Of their help texts. */
@@ -69,7 +71,8 @@ enum {
   "  --field F            classical parameters: uff+trappe (default) or dreiding+trappe\n" \
   "  --no-surrogate       do not try moves with the classical energy first; the averages are\n" \
   "                       the same, the model is asked more often\n" \
-  "  --pockets block|keep whether places that a gas cannot get to stay empty (default block)\n"
+  "  --pockets block|keep whether places that a gas cannot get to stay empty (default block)\n" \
+  "  --overlap-energy E   eV (default 1): of the wall of two elements where atoms overlap\n"
 #define SAMPLING_HELP_MOVES \
   "  --moves N            per cycle (default 20)\n" \
   "  --trials N           poses per insertion or deletion (default 8)\n" \

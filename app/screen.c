@@ -53,6 +53,7 @@ static const char help_text[] =
     "  --scale S            of the model in a sum (default 1)\n"
     "  --pockets block|keep whether places that the gas cannot get to stay empty (default block;\n"
     "                       the results have K_H with and without)\n"
+    "  --overlap-energy E   eV (default 1): of the wall of two elements where atoms overlap\n"
     "  --csv FILE           the rows of this run with every column\n"
     "  --seed S             of the random numbers (default 1)\n"
     "  --pressure PA        for the uptake column, K_H times this (default 40 Pa: CO2 in air)\n"
@@ -96,7 +97,8 @@ enum {
   OPTION_CYCLES,
   OPTION_ENERGY,
   OPTION_SCALE,
-  OPTION_POCKETS
+  OPTION_POCKETS,
+  OPTION_OVERLAP
 };
 
 typedef struct arguments {
@@ -147,6 +149,7 @@ static int option_funnel(int option, const char *text, arguments *a) {
   case OPTION_CYCLES: return option_count(name, "--cycles", text, 1, &s->cycles);
   case OPTION_ENERGY: return option_energy(name, text, &s->energy);
   case OPTION_SCALE: return option_double(name, "--scale", text, -1e6, 1e6, &s->scale);
+  case OPTION_OVERLAP: return option_overlap(name, text, &s->overlap_energy);
   case OPTION_POCKETS: return option_pockets(name, text, &s->keep_pockets);
   default: return app_usage(name, "that option is not known, or its value is missing");
   }
@@ -232,6 +235,7 @@ static int parse(int argc, char **argv, arguments *a) {
       {"energy", required_argument, NULL, OPTION_ENERGY},
       {"scale", required_argument, NULL, OPTION_SCALE},
       {"pockets", required_argument, NULL, OPTION_POCKETS},
+      {"overlap-energy", required_argument, NULL, OPTION_OVERLAP},
       {NULL, 0, NULL, 0}};
   int option;
   while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {

@@ -29,6 +29,8 @@ static const char help_text[] =
     "  --method NAME        importance (default); plain: uniform poses, no classical potential\n"
     "  --surrogate NAME     uff+trappe (default) or dreiding+trappe\n"
     "  --pockets RULE       block (default) or keep\n"
+    "  --overlap-energy E   eV (default 1): where the wall of two elements exceeds it, the pose is an\n"
+    "                       overlap that the model is not asked about\n"
     "  --energy E           model (default), or sum: classical + S times the model, --scale S\n"
     "  --no-fit             use the classical potential as it is\n"
     "  --table N            classical poses to begin with (default 1000000)\n"
@@ -70,6 +72,7 @@ enum {
   OPTION_ENERGY,
   OPTION_SCALE,
   OPTION_POCKETS,
+  OPTION_OVERLAP,
   OPTION_SNAPSHOTS
 };
 
@@ -114,6 +117,7 @@ static int option_own(int option, const char *text, arguments *a) {
   case OPTION_SEED: return option_uint64("widom", "--seed", text, &w->seed);
   case OPTION_STATE: w->state = text; return EXIT_OK;
   case OPTION_REPLICATE: return option_replicate("widom", text, &w->replicate_strict);
+  case OPTION_OVERLAP: return option_overlap("widom", text, &w->overlap_energy);
   case OPTION_POCKETS: return option_pockets("widom", text, &w->keep_pockets);
   default: return app_usage("widom", "that option is not known, or its value is missing");
   }
@@ -136,6 +140,7 @@ static int parse(int argc, char **argv, arguments *a) {
       {"csv", required_argument, NULL, OPTION_CSV},
       {"replicate", required_argument, NULL, OPTION_REPLICATE},
       {"pockets", required_argument, NULL, OPTION_POCKETS},
+      {"overlap-energy", required_argument, NULL, OPTION_OVERLAP},
       {"energy", required_argument, NULL, OPTION_ENERGY},
       {"scale", required_argument, NULL, OPTION_SCALE},
       {"snapshots", required_argument, NULL, OPTION_SNAPSHOTS},

@@ -14,6 +14,7 @@
 #include "kernels/backend.h"
 #include "potentials/mace.h"
 #include "potentials/sevennet.h"
+#include "potentials/walled.h"
 
 /* ------------------------------------------------------------------------------------ context */
 
@@ -75,6 +76,19 @@ static eqs_status add_dispersion(eqs_model *m, const char *text) {
   return EQS_OK;
 }
 
+static eqs_status add_wall(eqs_model *m, const char *text) {
+  wall_table *walls;
+  if (!text) text = "auto";
+  int is_auto = strcmp(text, "auto") == 0;
+  if (strcmp(text, "off") == 0 || (is_auto && m->potential->repulsive)) return EQS_OK;
+  if (!is_auto && strcmp(text, "on") != 0)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "the wall is auto, on or off, not '%.40s'", text);
+  EQS_TRY(wall_read(NULL, &walls));
+  eqs_status status = walled_open(walls, &m->potential);
+  wall_free(&walls);
+  return status;
+}
+
 eqs_status eqs_model_load(eqs_context *c, const char *path, const eqs_model_options *options,
                           eqs_model **out) {
   eqs_model_options o = {.size = sizeof o};
@@ -91,6 +105,7 @@ eqs_status eqs_model_load(eqs_context *c, const char *path, const eqs_model_opti
   if (status == EQS_OK) {
     status = load_potential(m, &o);
     if (status == EQS_OK) status = add_dispersion(m, o.dispersion);
+    if (status == EQS_OK) status = add_wall(m, o.wall);
     if (status != EQS_OK) status_prefix(status, "%s", path);
   }
   if (status != EQS_OK) {

@@ -75,6 +75,9 @@ typedef struct eqs_model_options {
    * the three-body term, slow and without local changes. Refused where the labels are known to hold
    * dispersion. */
   const char *dispersion;
+  /* Repulsion below the distances that a model was trained on: NULL or "auto": where the model has
+   * none of its own (ZBL); "on", "off". Nothing changes for atoms at ordinary distances. */
+  const char *wall;
 } eqs_model_options;
 
 /* What a model file holds. Strings and arrays belong to the model. */
@@ -98,6 +101,7 @@ typedef struct eqs_model_info {
   const char *sha256;      /* of the file, 64 hex digits */
   eqs_precision precision; /* the one it was loaded with */
   const char *dispersion;  /* added to the model, "d3bj:pbe"; NULL = none */
+  const char *wall;        /* functional of the added short-range repulsion; NULL = none */
 } eqs_model_info;
 
 /* Reads a published model file (MACE `.model`, SevenNet `.pth`); executes nothing from it.
@@ -225,6 +229,7 @@ EQS_API eqs_status eqs_extxyz_write(const char *path, int append, const eqs_syst
 #include "equisorb_atoms.h"
 #include "equisorb_domain.h"
 #include "equisorb_dynamics.h"
+#include "equisorb_holes.h"
 #include "equisorb_ranks.h"
 
 #ifdef __cplusplus

@@ -53,6 +53,9 @@ typedef struct eqs_screen_options {
   eqs_energy energy;
   double scale;     /* of the model in EQS_ENERGY_SUM */
   int keep_pockets; /* 1: guests may sit in pockets that the gas cannot get to */
+  /* eV: atoms of a guest and of something else that are closer than where the wall of their two
+   * elements exceeds it overlap, and the model is not asked; 0 = 1 */
+  double overlap_energy;
 } eqs_screen_options;
 
 typedef struct eqs_screen_progress {
@@ -127,6 +130,7 @@ typedef struct eqs_gcmc_options {
   int flexible;
   double timestep; /* of their trajectories, fs; 0 = 0.5 */
   int md_steps;    /* of a trajectory; 0 = 20 */
+  double overlap_energy; /* as in eqs_screen_options */
 } eqs_gcmc_options;
 
 typedef struct eqs_gcmc_progress {
@@ -329,6 +333,7 @@ typedef struct eqs_widom_options {
    * one temperature given, all in one cell: averages over them, errors between them. At least 20.
    * Each has a state file of its own, state.0, state.1, ... */
   int snapshots;
+  double overlap_energy; /* as in eqs_screen_options */
 } eqs_widom_options;
 
 typedef struct eqs_widom_progress {

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { APPLICATION = 0x45515342 /* "EQSB" */, SCHEMA = 2, BUSY_MS = 10000 };
+enum { APPLICATION = 0x45515342 /* "EQSB" */, SCHEMA = 3, BUSY_MS = 10000 };
 
 struct store {
   sqlite3 *db;
@@ -150,6 +150,7 @@ const store_column store_columns[] = {
     INTEGER(isotherm_holes),
     REAL(isotherm_discarded_share),
     REAL(isotherm_independent),
+    REAL(overlap_energy),
 };
 const size_t store_n_column = sizeof store_columns / sizeof store_columns[0];
 
@@ -212,13 +213,13 @@ static eqs_status create(const store *s) {
   return status;
 }
 
-/* Schema 1 had the columns up to `finished`; its rows stay. */
-static eqs_status extend(const store *s) {
+/* Adds the columns from the one at `offset` on; rows stay. */
+static eqs_status extend(const store *s, size_t offset) {
   char *sql = NULL;
   size_t size = 0, first = 0;
   FILE *text = open_memstream(&sql, &size);
   if (!text) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for %s", s->path);
-  while (store_columns[first].offset < offsetof(screen_record, stage)) first++;
+  while (store_columns[first].offset < offset) first++;
   static const char *kind[] = {"TEXT NOT NULL DEFAULT ''", "INTEGER NOT NULL DEFAULT 0", "REAL"};
   fputs("BEGIN IMMEDIATE; ", text);
   for (size_t i = first; i < store_n_column; i++)
@@ -246,7 +247,8 @@ static eqs_status check(const store *s) {
   if (application == 0 && schema == 0 && strcmp(text, "0") == 0) return create(s);
   if (application != APPLICATION)
     EQS_FAIL(EQS_ERR_FORMAT, "%s is an SQLite file of another program; give another name", s->path);
-  if (schema == 1) return extend(s);
+  if (schema == 1) return extend(s, offsetof(screen_record, stage));
+  if (schema == 2) return extend(s, offsetof(screen_record, overlap_energy));
   if (schema != SCHEMA)
     EQS_FAIL(EQS_ERR_FORMAT, "%s has result schema %d, this program knows %d; give another name",
              s->path, schema, SCHEMA);

@@ -80,6 +80,7 @@ typedef struct screen_record {
   int64_t isotherm_moves, isotherm_energies, isotherm_surrogate_energies;
   int64_t isotherm_overlaps, isotherm_holes;
   double isotherm_discarded_share, isotherm_independent; /* of the weight; samples */
+  double overlap_energy; /* eV, of the wall at an overlap's distance; before it, overlap_share */
   /* not in the store: why this run took the framework no further; "" */
   char stopped[96];
 } screen_record;
@@ -87,7 +88,7 @@ typedef struct screen_record {
 typedef struct store store;
 
 /* Opens or creates. EQS_ERR_FILE: cannot be opened or written. EQS_ERR_FORMAT: not an SQLite file,
- * damaged, another program's, or of a newer version. One of the version before the stages is
+ * damaged, another program's, or of a newer version. One of an earlier version is
  * extended; its rows stay. */
 eqs_status store_open(const char *path, store **out) EQS_CHECK;
 void store_close(store **s);

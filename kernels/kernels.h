@@ -418,6 +418,30 @@ typedef struct zbl_args {
   double (*gradient)[3];
 } zbl_args;
 
+/* The repulsive prior of two elements (kernels/wall.h). */
+typedef struct wall_shape {
+  double on;     /* angstrom: beyond it nothing changes; 0 = no prior */
+  double width;  /* the model is never shown less than on - width / 2 */
+  double charge; /* k Z1 Z2, eV angstrom */
+  double reach;  /* of the spline's last knot, angstrom; at least `on` */
+  int n, first;  /* its pieces: piece[first] .. piece[first + n - 1] */
+} wall_shape;
+
+/* Forward: the vectors as the model is shown them. Reverse: adds half the pairs' energies to those
+ * of the centres, and makes the gradient by the shown vectors that by the vectors (NULL = none). */
+typedef struct wall_args {
+  int begin, n; /* centres */
+  const int *first, *neighbor, *species;
+  int n_species;
+  const wall_shape *shape; /* [n_species][n_species] */
+  const double (*piece)[4];
+  const double (*vector)[3];
+  double (*shown)[3]; /* forward: out; NULL = not wanted */
+  int *near;          /* forward: set to 1 if a pair is below `on`; NULL = not wanted. Host only */
+  double *energy;
+  double (*gradient)[3];
+} wall_args;
+
 /* ---- D3 dispersion (bohr, hartree), in double in both tables */
 
 enum { DISPERSION_SHIFTS = 256, DISPERSION_WEIGHTS = 5, DISPERSION_ROW_C6 = 3 };
@@ -645,7 +669,9 @@ typedef struct system_sum_args {
   X(species_energy, species_energy_args)                                                           \
   X(edge_force, edge_force_args)                                                                   \
   X(edge_virial, edge_virial_args)                                                                 \
-  X(zbl, zbl_args)
+  X(zbl, zbl_args)                                                                                 \
+  X(wall_forward, wall_args)                                                                       \
+  X(wall_reverse, wall_args)
 
 /* What only the host has: tables are made there, and pairs of dispersion come once. NULL in the
  * tables of other devices. */

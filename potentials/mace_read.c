@@ -245,7 +245,7 @@ static eqs_status read_zbl(mace_reader *r) {
   if (torch_value_kind(v) == TORCH_NONE) return EQS_OK;
   if (!torch_is_class(v, "ZBLBasis"))
     EQS_FAIL(EQS_ERR_UNSUPPORTED, "pair repulsion '%s'", torch_class(v));
-  m->has_zbl = 1;
+  m->has_zbl = m->base.repulsive = 1;
   EQS_TRY(mace_read_number(v, "p", &m->zbl.p));
   EQS_TRY(mace_read_number(v, "a_exp", &m->zbl.a_exp));
   EQS_TRY(mace_read_number(v, "a_prefactor", &m->zbl.a_prefactor));

@@ -103,6 +103,7 @@ struct potential {
   char refusal[REFUSAL]; /* why it can be described but not evaluated (no head chosen); "" = it can
                           */
   const int *element;    /* [info.n_element] atomic numbers in the order of `species` */
+  int repulsive;         /* it has a screened nuclear repulsion of its own for all pairs */
 };
 
 #endif

@@ -8,7 +8,6 @@
 #include "core/adsorption/contact.h"
 
 #include "core/neighbors.h"
-#include "io/elements.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -21,7 +20,7 @@ static void to_fraction(const contacts *c, const double x[3], double f[3]) {
   }
 }
 
-eqs_status contacts_build(contacts *c, int n, const double *position, const double *radius,
+eqs_status contacts_build(contacts *c, int n, const double *position, const int *number,
                           const double cell[9]) {
   *c = (contacts){.n = n};
   memcpy(c->cell, cell, sizeof c->cell);
@@ -30,27 +29,17 @@ eqs_status contacts_build(contacts *c, int n, const double *position, const doub
   cell_widths(cell, c->width);
   eqs_status status = EQS_OK;
   EQS_TRY_DONE(alloc_array(&c->fraction, (size_t)n, sizeof *c->fraction, "framework positions"));
-  EQS_TRY_DONE(alloc_array(&c->radius, (size_t)n, sizeof *c->radius, "framework radii"));
+  EQS_TRY_DONE(alloc_array(&c->number, (size_t)n, sizeof *c->number, "framework elements"));
   for (int i = 0; i < n; i++) to_fraction(c, position + 3 * (size_t)i, c->fraction[i]);
-  if (n) memcpy(c->radius, radius, (size_t)n * sizeof *radius);
+  if (n) memcpy(c->number, number, (size_t)n * sizeof *number);
 done:
   if (status != EQS_OK) contacts_free(c);
   return status;
 }
 
-eqs_status contacts_of_elements(contacts *c, int n, const double *position, const int *number,
-                                const double cell[9]) {
-  double *radius = NULL;
-  EQS_TRY(alloc_array(&radius, (size_t)n, sizeof *radius, "framework radii"));
-  for (int i = 0; i < n; i++) radius[i] = element_radius(number[i]);
-  eqs_status status = contacts_build(c, n, position, radius, cell);
-  free(radius);
-  return status;
-}
-
 void contacts_free(contacts *c) {
   free(c->fraction);
-  free(c->radius);
+  free(c->number);
   *c = (contacts){0};
 }
 
@@ -77,13 +66,13 @@ static double nearest(const contacts *c, const double a[3], const double b[3], d
   return best;
 }
 
-int contacts_overlap(const contacts *c, int m, const double (*x)[3], const double *radius,
-                     double share) {
+int contacts_overlap(const contacts *c, int m, const double (*x)[3], const int *number,
+                     const overlap_rule *rule) {
   for (int j = 0; j < m; j++) {
     double f[3];
     to_fraction(c, x[j], f);
     for (int i = 0; i < c->n; i++) {
-      double reach = share * (c->radius[i] + radius[j]);
+      double reach = rule->reach[number[j]][c->number[i]];
       if (nearest(c, f, c->fraction[i], reach) < reach * reach) return 1;
     }
   }

@@ -71,11 +71,11 @@ static void fill_condition(henry_job *j) {
   screen_record *r = j->base;
   snprintf(r->condition, sizeof r->condition,
            "gas=%s geometry=%.30s file=%s model=%s head=%.60s precision=%s dispersion=%s "
-           "disorder=%s replicate=%s energy=%d scale=%.17g",
+           "disorder=%s replicate=%s energy=%d scale=%.17g overlap=%.17g wall=%s",
            r->gas, r->gas_geometry, r->file_sha256, r->model_sha256, r->head, r->precision,
            r->dispersion, j->options.disorder_major ? "major" : "refuse",
            j->options.replicate_strict ? "strict" : "shell", (int)j->options.energy,
-           j->options.scale);
+           j->options.scale, r->overlap_energy, j->info.wall ? j->info.wall : "none");
 }
 
 /* ---- the result */
@@ -123,7 +123,8 @@ static eqs_status run(henry_job *j, const char *path, eqs_widom_result *r) {
   double start = clock_seconds();
   EQS_TRY(alloc_array(&j->base, 1, sizeof *j->base, "a result"));
   record_blank(j->base);
-  record_subject(j->base, &j->info, &j->molecule, j->options.replicate_strict);
+  record_subject(j->base, &j->info, &j->molecule, j->options.replicate_strict,
+                 j->options.overlap_energy);
   EQS_TRY(open_framework(j, path));
   EQS_TRY(record_gas(j->base, j->context, j->model, &j->info, &j->molecule));
   fill_condition(j);

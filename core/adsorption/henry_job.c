@@ -12,10 +12,9 @@
 #include "core/adsorption/pockets.h"
 #include "core/adsorption/subject.h"
 #include "core/engine.h"
-#include "io/elements.h"
-
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #define POCKET_SHARE  1e-3 /* of the weight, in pockets: worth a flag */
 #define CONTACT_REACH 5.0  /* angstrom: beyond it a hole's contact is of no interest */
@@ -39,8 +38,8 @@ int henry_job_overlap(void *context, const pose *p) {
   const henry_job *j = context;
   double x[GAS_MAX_ATOMS][3];
   pose_place(p, &j->molecule, x);
-  return contacts_overlap(&j->contacts, j->molecule.n, (const double(*)[3])x, j->site_radius,
-                          SETUP_OVERLAP_SHARE);
+  return contacts_overlap(&j->contacts, j->molecule.n, (const double(*)[3])x, j->molecule.number,
+                          j->rule);
 }
 
 double henry_job_contact(void *context, const pose *p) {
@@ -112,16 +111,17 @@ eqs_status henry_job_surrogate(henry_job *j, eqs_widom_result *r) {
 
 static eqs_status open_contacts(henry_job *j) {
   const structure *cell = &j->host.cell;
-  for (int i = 0; i < j->molecule.n; i++) j->site_radius[i] = element_radius(j->molecule.number[i]);
-  return contacts_of_elements(&j->contacts, cell->n, cell->position[0], cell->number, cell->cell);
+  if (!j->rule) EQS_TRY(overlap_open(j->options.overlap_energy, &j->rule));
+  EQS_TRY(overlap_add(j->rule, cell->n, cell->number, j->molecule.n, j->molecule.number));
+  return contacts_build(&j->contacts, cell->n, cell->position[0], cell->number, cell->cell);
 }
 
 eqs_status henry_job_target(henry_job *j) {
   classical_settings settings = {.set = j->options.surrogate};
   guest_energy *classical = NULL, *sum = NULL;
   EQS_TRY(open_contacts(j));
-  EQS_TRY(model_energy_open(j->context, j->model, &j->host, 1, &j->molecule, SETUP_OVERLAP_SHARE,
-                            &j->target));
+  EQS_TRY(model_energy_open(j->context, j->model, &j->host, 1, &j->molecule,
+                            j->options.overlap_energy, &j->target));
   if (j->options.energy == EQS_ENERGY_MODEL) return EQS_OK;
   EQS_TRY(
       classical_energy_open(&j->host, 1, &j->molecule, &settings, &j->context->work, &classical));
@@ -138,6 +138,7 @@ void henry_job_close(henry_job *j) {
   if (j->classical) j->classical->ops->free(j->classical);
   if (j->target) j->target->ops->free(j->target);
   contacts_free(&j->contacts);
+  free(j->rule);
   framework_free(&j->host);
   eqs_structures_free(&j->frames);
 }

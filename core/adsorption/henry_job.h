@@ -25,7 +25,7 @@ typedef struct henry_job {
   void *user;
 
   contacts contacts; /* to the host's cell */
-  double site_radius[GAS_MAX_ATOMS];
+  overlap_rule *rule;
   guest_energy *target, *classical;
   energy_grid *grid;
   surrogate_fit *fit;

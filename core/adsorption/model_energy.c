@@ -15,7 +15,6 @@
 typedef struct component {
   gas gas;
   double energy; /* eV, alone */
-  double radius[GAS_MAX_ATOMS];
   rigid_shape shape;
 } component;
 
@@ -39,7 +38,7 @@ typedef struct model_energy {
   eqs_local *local;
   int n_component;
   component *components;
-  double overlap_share;
+  overlap_rule *rule;
   contacts host, box; /* to the framework's atoms; between guests */
   int n_framework, n_guest;
   double *empty; /* [n_framework] eV per atom of the empty framework */
@@ -77,18 +76,24 @@ static eqs_status open_components(model_energy *e, eqs_context *c, const eqs_mod
     eqs_status status = model_energy_of_gas(c, m, gases + k, gases[k].position, &g->energy);
     if (status != EQS_OK) return status_prefix(status, "the molecule %s", gases[k].name);
     double mass[GAS_MAX_ATOMS];
-    for (int i = 0; i < g->gas.n; i++) {
-      g->radius[i] = element_radius(g->gas.number[i]);
+    for (int i = 0; i < g->gas.n; i++)
       mass[i] = element_mass(g->gas.number[i]);
-    }
     rigid_shape_make(g->gas.n, mass, (const double(*)[3])g->gas.position, &g->shape);
   }
   return EQS_OK;
 }
 
-static eqs_status open_contacts(model_energy *e, const framework *host) {
+static eqs_status open_contacts(model_energy *e, const framework *host, double energy) {
   const structure *cell = &host->cell;
-  EQS_TRY(contacts_of_elements(&e->host, cell->n, cell->position[0], cell->number, cell->cell));
+  EQS_TRY(overlap_open(energy, &e->rule));
+  for (int k = 0; k < e->n_component; k++) {
+    const gas *g = &e->components[k].gas;
+    EQS_TRY(overlap_add(e->rule, cell->n, cell->number, g->n, g->number));
+    for (int q = 0; q <= k; q++)
+      EQS_TRY(overlap_add(e->rule, e->components[q].gas.n, e->components[q].gas.number, g->n,
+                          g->number));
+  }
+  EQS_TRY(contacts_build(&e->host, cell->n, cell->position[0], cell->number, cell->cell));
   return contacts_build(&e->box, 0, NULL, NULL, host->box.cell);
 }
 
@@ -111,6 +116,7 @@ static void close_energy(guest_energy *base) {
   eqs_local_free(&e->local);
   contacts_free(&e->host);
   contacts_free(&e->box);
+  free(e->rule);
   free(e->components);
   free(e->empty);
   free(e->guests);
@@ -123,7 +129,7 @@ static void close_energy(guest_energy *base) {
 }
 
 eqs_status model_energy_open(eqs_context *c, const eqs_model *m, const framework *host,
-                             int n_component, const gas *gases, double overlap_share,
+                             int n_component, const gas *gases, double overlap_energy,
                              guest_energy **out) {
   model_energy *e = NULL;
   eqs_status status = EQS_OK;
@@ -132,9 +138,8 @@ eqs_status model_energy_open(eqs_context *c, const eqs_model *m, const framework
   e->base.ops = &model_energy_ops;
   e->context = c;
   e->model = m;
-  e->overlap_share = overlap_share;
   EQS_TRY_DONE(open_components(e, c, m, n_component, gases));
-  EQS_TRY_DONE(open_contacts(e, host));
+  EQS_TRY_DONE(open_contacts(e, host, overlap_energy));
   EQS_TRY_DONE(open_empty(e, c, m, host));
   *out = &e->base;
 done:
@@ -164,14 +169,14 @@ static eqs_status reserve_trials(model_energy *e, size_t n) {
 }
 
 static int overlaps(const model_energy *e, const component *g, const sites x, int except) {
-  if (contacts_overlap(&e->host, g->gas.n, x, g->radius, e->overlap_share)) return 1;
+  if (contacts_overlap(&e->host, g->gas.n, x, g->gas.number, e->rule)) return 1;
   for (int k = 0; k < e->n_guest; k++) {
     const placed *other = e->guests + k;
     const component *h = e->components + other->component;
     for (int i = 0; k != except && i < g->gas.n; i++)
       for (int j = 0; j < h->gas.n; j++)
         if (contacts_within(&e->box, x[i], other->position[j],
-                            e->overlap_share * (g->radius[i] + h->radius[j])))
+                            e->rule->reach[g->gas.number[i]][h->gas.number[j]]))
           return 1;
   }
   return 0;
@@ -349,7 +354,7 @@ static eqs_status take_positions(model_energy *e, const hybrid_system *y, const 
     for (int i = 0; i < c->gas.n; i++) memcpy(x[g->atom[i]], g->position[i], sizeof *x);
   }
   contacts_free(&e->host);
-  EQS_TRY_DONE(contacts_of_elements(&e->host, e->n_framework, x[0], m->number, m->cell));
+  EQS_TRY_DONE(contacts_build(&e->host, e->n_framework, x[0], m->number, m->cell));
   EQS_TRY_DONE(eqs_local_place(e->local, x[0]));
 done:
   free(x);

@@ -61,6 +61,7 @@ eqs_status screen_isotherm(const screen_stages *s, int k, const screen_frame *f,
                               .production = o->cycles,
                               .seed = o->seed,
                               .replicate_strict = o->replicate_strict,
+                              .overlap_energy = o->overlap_energy,
                               .checkpoint = state,
                               .keep_pockets = screen_pockets_kept(s, r)};
   watcher w = {s->watch, s->user};

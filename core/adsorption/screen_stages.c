@@ -132,10 +132,11 @@ static void fill_conditions(screen_stages *s) {
     snprintf(energy, sizeof energy, "classical+%.17g*model", o->scale);
   snprintf(s->condition[STAGE_MODEL], size,
            "stage=model gas=%s T=%.17g %s seed=%lld energy=%s model=%s head=%s precision=%s "
-           "dispersion=%s pockets=%s disorder=%s replicate=%s",
+           "dispersion=%s pockets=%s disorder=%s replicate=%s overlap=%.17g wall=%s",
            s->molecule.name, o->temperature, how, (long long)o->seed,
            o->energy == EQS_ENERGY_SUM ? energy : "model", r->model_sha256, r->head, r->precision,
-           r->dispersion, pockets, disorder, o->replicate_strict ? "strict" : "shell");
+           r->dispersion, pockets, disorder, o->replicate_strict ? "strict" : "shell",
+           r->overlap_energy, s->info.wall ? s->info.wall : "none");
 }
 
 void screen_stage_condition(const screen_stages *s, int stage, int k, char out[SCREEN_CONDITION]) {
@@ -165,7 +166,8 @@ eqs_status screen_stages_open(screen_stages *s, eqs_context *c, const eqs_model 
     if (!m) EQS_FAIL(EQS_ERR_ARGUMENT, "the stage \"%s\" needs a model", names[s->last]);
     s->model = m;
     EQS_TRY(eqs_model_info_get(m, &s->info));
-    record_subject(&s->full, &s->info, &s->molecule, s->options.replicate_strict);
+    record_subject(&s->full, &s->info, &s->molecule, s->options.replicate_strict,
+                   s->options.overlap_energy);
     EQS_TRY(record_gas(&s->full, c, m, &s->info, &s->molecule));
   }
   fill_conditions(s);
@@ -197,6 +199,7 @@ static henry_job new_job(const screen_stages *s, const screen_frame *f, screen_r
                                  .seed = o->seed,
                                  .disorder_major = o->disorder_major,
                                  .replicate_strict = o->replicate_strict,
+                                 .overlap_energy = o->overlap_energy,
                                  .energy = o->energy,
                                  .scale = o->scale},
                      .plain = s->plain,
@@ -365,7 +368,8 @@ static eqs_status run_model(const screen_stages *s, const screen_frame *f, const
   const structure *frame = frame_of(f);
   j.options.state = state;
   if (s->first == STAGE_MODEL) take_warnings(r, frame);
-  record_subject(r, &s->info, &s->molecule, s->options.replicate_strict);
+  record_subject(r, &s->info, &s->molecule, s->options.replicate_strict,
+                 s->options.overlap_energy);
   r->gas_energy_ev = s->full.gas_energy_ev;
   r->gas_check_ev = s->full.gas_check_ev;
   r->gas_reference_ev = s->full.gas_reference_ev;

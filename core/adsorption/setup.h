@@ -9,8 +9,6 @@
 
 enum { SETUP_GASES = 8 };
 
-#define SETUP_OVERLAP_SHARE 0.8 /* of the sum of covalent radii: closer is an overlap */
-
 typedef struct setup_options {
   eqs_context *context;
   const eqs_model *model; /* NULL with EQS_ENERGY_CLASSICAL */
@@ -23,6 +21,7 @@ typedef struct setup_options {
   classical_settings classical;
   int keep_pockets;  /* 1: guests may sit in pockets that their gas cannot get to */
   int pore_volume;   /* 1: `helium` is wanted */
+  double overlap_energy; /* eV, of overlap.h; 0 = its own */
   pores_watch watch; /* while pores are looked for; may be NULL */
   void *user;
 } setup_options;

@@ -109,7 +109,8 @@ void record_molecule(screen_record *r, const gas *g) {
   snprintf(r->version, sizeof r->version, "%s", eqs_version());
 }
 
-void record_subject(screen_record *r, const eqs_model_info *info, const gas *g, int strict) {
+void record_subject(screen_record *r, const eqs_model_info *info, const gas *g, int strict,
+                    double overlap_energy) {
   record_molecule(r, g);
   r->width_needed = subject_width(info, g, strict);
   snprintf(r->replica_rule, sizeof r->replica_rule, "width >= %s r_max + D", strict ? "2 L" : "2");
@@ -120,6 +121,6 @@ void record_subject(screen_record *r, const eqs_model_info *info, const gas *g, 
   snprintf(r->precision, sizeof r->precision, "%s",
            info->precision == EQS_DOUBLE ? "double" : "single");
   snprintf(r->dispersion, sizeof r->dispersion, "%s", info->dispersion ? info->dispersion : "none");
-  r->overlap_share = SETUP_OVERLAP_SHARE;
+  r->overlap_energy = overlap_energy > 0 ? overlap_energy : OVERLAP_ENERGY;
   r->hole_limit = -HOLE_KJ_MOL;
 }

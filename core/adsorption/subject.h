@@ -3,6 +3,7 @@
 #ifndef EQS_SUBJECT_H
 #define EQS_SUBJECT_H
 
+#include "core/adsorption/overlap.h"
 #include "core/adsorption/record.h"
 #include "core/adsorption/setup.h"
 #include "core/gas.h"
@@ -19,7 +20,8 @@ double subject_width(const eqs_model_info *info, const gas *g, int strict);
 /* Gas, device and version in the record. */
 void record_molecule(screen_record *r, const gas *g);
 /* The same, and the model and the rules. */
-void record_subject(screen_record *r, const eqs_model_info *info, const gas *g, int strict);
+void record_subject(screen_record *r, const eqs_model_info *info, const gas *g, int strict,
+                    double overlap_energy);
 /* The energies of the isolated molecule in the record, and the flags gas-unchecked or gas-energy
  * where they differ from the stored reference. Errors of the model, after the molecule's name. */
 eqs_status record_gas(screen_record *r, eqs_context *c, const eqs_model *m,

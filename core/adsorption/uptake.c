@@ -74,11 +74,12 @@ static void describe(uptake_run *r, const eqs_model *m, const structure *box) {
   if (m && eqs_model_info_get(m, &info) != EQS_OK) info = (eqs_model_info){0};
   snprintf(r->condition, sizeof r->condition,
            "energy=%d scale=%.17g surrogate=%d pockets=%s field=%s atoms=%.16s places=%.16s "
-           "model=%.16s head=%.32s precision=%d dispersion=%.32s version=%s",
+           "model=%.16s head=%.32s precision=%d dispersion=%.32s overlap=%.17g wall=%.32s version=%s",
            (int)o->energy, o->scale, r->setup.surrogate != NULL,
            o->keep_pockets ? "kept" : "blocked", o->force_field ? o->force_field : "uff+trappe",
            atoms, places, info.sha256 ? info.sha256 : "none", info.head ? info.head : "",
-           (int)info.precision, info.dispersion ? info.dispersion : "none", eqs_version());
+           (int)info.precision, info.dispersion ? info.dispersion : "none", o->overlap_energy,
+           info.wall ? info.wall : "none", eqs_version());
 }
 
 static int look(void *context, const cycle_progress *p) {
@@ -123,6 +124,7 @@ eqs_status uptake_open(uptake_run *r, eqs_context *c, const eqs_model *m,
                            .classical = {.set = r->options.force_field},
                            .keep_pockets = r->options.keep_pockets,
                            .pore_volume = 1,
+                           .overlap_energy = r->options.overlap_energy,
                            .watch = look_at_pores,
                            .user = r};
   EQS_TRY(setup_open(&o, s, &r->setup));

@@ -21,6 +21,7 @@
 #include "kernels/node.h"
 #include "kernels/radial.h"
 #include "kernels/search.h"
+#include "kernels/wall.h"
 
 #include <climits>
 #include <cstring>
@@ -91,6 +92,8 @@ OVER_ATOMS(species_energy, species_energy_args, n)
 OVER_ATOMS(edge_force, edge_force_args, n)
 OVER_ATOMS(edge_virial, edge_virial_args, n)
 OVER_ATOMS(zbl, zbl_args, n)
+OVER_ATOMS(wall_forward, wall_args, n)
+OVER_ATOMS(wall_reverse, wall_args, n)
 
 // A warp per row or atom.
 #define OVER_ROWS(op, args, count)                                                                 \

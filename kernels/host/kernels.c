@@ -15,6 +15,7 @@
 #include "kernels/host/linear.h"
 #include "kernels/node.h"
 #include "kernels/radial.h"
+#include "kernels/wall.h"
 
 /* Lanes over the edges of a tile. */
 #define OVER_TILES(op)                                                                             \
@@ -53,6 +54,7 @@ typedef species_energy_args species_energy_launch;
 typedef edge_force_args edge_force_launch;
 typedef edge_virial_args edge_virial_launch;
 typedef zbl_args zbl_launch;
+typedef wall_args wall_forward_launch, wall_reverse_launch;
 typedef density_args density_forward_launch, density_reverse_launch;
 typedef gate_args gate_forward_launch, gate_reverse_launch;
 typedef silu_jet_args silu_jet_launch;
@@ -67,6 +69,8 @@ OVER_NODES(species_energy, n)
 OVER_NODES(edge_force, n)
 OVER_NODES(edge_virial, n)
 OVER_NODES(zbl, n)
+OVER_NODES(wall_forward, n)
+OVER_NODES(wall_reverse, n)
 OVER_NODES(density_forward, n_owner)
 OVER_NODES(density_reverse, n_owner)
 OVER_NODES(gate_forward, n)

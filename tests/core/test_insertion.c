@@ -60,7 +60,7 @@ static void close_world(world *w) {
 
 static guest_energy *new_energy(const world *w, const framework *f) {
   guest_energy *e;
-  cr_assert(model_energy_open(w->context, w->model, f, 1, &w->molecule, 0.8, &e) == EQS_OK, "%s",
+  cr_assert(model_energy_open(w->context, w->model, f, 1, &w->molecule, 0, &e) == EQS_OK, "%s",
             eqs_error());
   return e;
 }

@@ -85,7 +85,7 @@ static void open_world(world *w) {
   cr_assert_eq(framework_prepare(&s, 15, &w->host), EQS_OK, "%s", eqs_error());
   cr_assert_gt(w->host.box.n, 4);
   w->empty = whole(w, 0, NULL);
-  cr_assert_eq(model_energy_open(w->context, w->model, &w->host, N_GAS, w->gases, 0.5, &w->energy),
+  cr_assert_eq(model_energy_open(w->context, w->model, &w->host, N_GAS, w->gases, 20, &w->energy),
                EQS_OK, "%s", eqs_error());
   structure_free(&s);
 }

@@ -262,14 +262,18 @@ Test(contact, agrees_with_brute_force) {
   static const double cells[2][9] = {{9, 0, 0, 6, 7, 0, -5, 4, 8},
                                      {2.1, 0, 0, 1.5, 1.8, 0, 0, 1, 2}};
   for (int c = 0; c < 2; c++) {
-    double x[12], radius[4] = {0.7, 1.2, 0.3, 1.5}, site_radius = 0.66;
+    const int number[4] = {6, 30, 1, 12}, site_number = 8;
+    double x[12];
+    overlap_rule *rule;
+    cr_assert(overlap_open(0, &rule) == EQS_OK);
+    cr_assert(overlap_add(rule, 4, number, 1, &site_number) == EQS_OK);
     for (uint64_t i = 0; i < 4; i++) {
       pose p;
       pose_draw(1, 1, i, cells[c], &p);
       for (int k = 0; k < 3; k++) x[3 * i + (uint64_t)k] = p.position[k] + 20 * (k - 1);
     }
     contacts list;
-    cr_assert(contacts_build(&list, 4, x, radius, cells[c]) == EQS_OK);
+    cr_assert(contacts_build(&list, 4, x, number, cells[c]) == EQS_OK);
     int n_overlap = 0;
     for (uint64_t t = 0; t < 40; t++) {
       pose p;
@@ -287,16 +291,17 @@ Test(contact, agrees_with_brute_force) {
                 r2 += v[k] * v[k];
               }
               best = fmin(best, sqrt(r2));
-              ratio = fmin(ratio, sqrt(r2) / (radius[i] + site_radius));
+              ratio = fmin(ratio, sqrt(r2) / rule->reach[number[i]][site_number]);
             }
       double got = contacts_shortest(&list, 1, (const double(*)[3])site, 30);
       cr_assert(fabs(got - best) < 1e-9, "cell %d: %g, brute force %g", c, got, best);
-      int overlap = contacts_overlap(&list, 1, (const double(*)[3])site, &site_radius, 0.8);
-      if (fabs(ratio - 0.8) > 1e-9) cr_assert(overlap == (ratio < 0.8));
+      int overlap = contacts_overlap(&list, 1, (const double(*)[3])site, &site_number, rule);
+      if (fabs(ratio - 1) > 1e-9) cr_assert(overlap == (ratio < 1));
       n_overlap += overlap;
       if (t >= 10 && c == 1) break;
     }
     cr_assert(n_overlap > 0);
     contacts_free(&list);
+    free(rule);
   }
 }

@@ -39,7 +39,7 @@ doubles, ints = POINTER(c_double), POINTER(c_int)
 
 class eqs_model_options(Sized):
     _fields_ = [("size", c_size_t), ("head", c_char_p), ("modal", c_char_p), ("precision", c_int),
-                ("dispersion", c_char_p)]
+                ("dispersion", c_char_p), ("wall", c_char_p)]
 
 
 class eqs_model_info(Sized):
@@ -48,7 +48,7 @@ class eqs_model_info(Sized):
                 ("l_hidden", c_int), ("n_element", c_int), ("elements", ints), ("n_head", c_int),
                 ("heads", POINTER(c_char_p)), ("head", c_char_p), ("stored", c_char_p),
                 ("n_parameter", c_int64), ("functional", c_char_p), ("sha256", c_char_p),
-                ("precision", c_int), ("dispersion", c_char_p)]
+                ("precision", c_int), ("dispersion", c_char_p), ("wall", c_char_p)]
 
 
 class eqs_systems(Sized):
@@ -71,7 +71,8 @@ class eqs_widom_options(Sized):
                 ("surrogate", c_char_p), ("keep_pockets", c_int), ("no_fit", c_int),
                 ("max_energies", c_int64), ("table", c_int64), ("seed", c_uint64),
                 ("disorder_major", c_int), ("replicate_strict", c_int), ("state", c_char_p),
-                ("energy", c_int), ("scale", c_double), ("snapshots", c_int)]
+                ("energy", c_int), ("scale", c_double), ("snapshots", c_int),
+                ("overlap_energy", c_double)]
 
 
 class eqs_widom_progress(Sized):
@@ -86,7 +87,8 @@ class eqs_gcmc_options(Sized):
                 ("force_field", c_char_p), ("equilibration", c_int64), ("production", c_int64),
                 ("cycle_moves", c_int), ("trials", c_int), ("seed", c_uint64),
                 ("replicate_strict", c_int), ("checkpoint", c_char_p), ("keep_pockets", c_int),
-                ("flexible", c_int), ("timestep", c_double), ("md_steps", c_int)]
+                ("flexible", c_int), ("timestep", c_double), ("md_steps", c_int),
+                ("overlap_energy", c_double)]
 
 
 class eqs_gcmc_progress(Sized):

@@ -73,12 +73,13 @@ class Model:
     """A published model file: MACE `.model`, SevenNet `.pth`; nothing in it is executed.
 
     precision "single" or "double"; head: of a MACE model with several; modal: channel of a SevenNet
-    multi-fidelity model; dispersion "d3bj" or "d3bj:FUNCTIONAL" adds D3; device "auto", "host" or
-    "cuda:N"; threads 0 = all cores, results do not depend on it. Calls from several threads wait
-    for each other."""
+    multi-fidelity model; dispersion "d3bj" or "d3bj:FUNCTIONAL" adds D3; wall "auto", "on" or "off":
+    repulsion below the distances that the model was trained on; device "auto", "host" or "cuda:N";
+    threads 0 = all cores, results do not depend on it. Calls from several threads wait for each
+    other."""
 
     def __init__(self, path, *, precision="single", head=None, modal=None, dispersion=None,
-                 device="auto", threads=0):
+                 wall="auto", device="auto", threads=0):
         if precision not in PRECISIONS:
             raise ValueError("precision is 'single' or 'double', not %r" % (precision,))
         self.context = open_context(device, threads)
@@ -86,7 +87,8 @@ class Model:
         self.lock = threading.Lock()
         options = eqs_model_options(head=text_or_none(head), modal=text_or_none(modal),
                                     precision=PRECISIONS[precision],
-                                    dispersion=text_or_none(dispersion))
+                                    dispersion=text_or_none(dispersion),
+                                    wall=text_or_none(wall))
         lib.eqs_model_load(self.context.pointer, text_or_none(path), byref(options),
                            self.handle.out())
 
