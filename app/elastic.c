@@ -31,7 +31,7 @@ static const char help_text[] =
     "  --frame N          of a file with several structures, from 1\n"
     "  --json             JSON, with the matrix as it was measured\n"
     "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n"
-    "  --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
+    "  --wall W, --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
     "                     as for evaluate; double is worth its time here\n"
     "\n"
     "exit codes: 0 done; 1 an error, or a relaxation did not end; 2 wrong usage; 130 stopped by\n"

@@ -38,6 +38,7 @@ static void help(void) {
   puts(
       "usage: equisorb evaluate --model M [--head H] [--modal P] [--precision single|double]\n"
       "                         [--dispersion none|d3bj[:FUNCTIONAL]] [--threads N]\n"
+      "                         [--wall auto|on|off]\n"
       "                         [--device auto|host|cuda:N]\n"
       "                         [--disorder refuse|major] [--json]\n"
       "                         STRUCTURE... --output OUT.extxyz\n\n"
@@ -50,6 +51,8 @@ static void help(void) {
       "  --precision P     single (default) or double, the reference mode\n"
       "  --dispersion D    add D3(BJ) to a model whose labels lack dispersion: d3bj, or d3bj:pbe\n"
       "                    where the model does not say its functional; none is the default\n"
+      "  --wall W          repulsion below the distances that a model was trained on: auto, the\n"
+      "                    default, where it has none of its own (ZBL); on, off\n"
       "  --device D        host, cuda:N (the N-th GPU), or auto, the default: the first GPU that\n"
       "                    works, else the host\n"
       "  --threads N       threads; 0, the default, uses all cores; results do not depend on it\n"

@@ -62,7 +62,7 @@ static const char help_text[] =
     "                         temperature, at least 10000), a force on an atom above F (default\n"
     "                         500 eV/angstrom), the conserved energy off by E (1 eV per atom)\n"
     "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n"
-    "  --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
+    "  --wall W, --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
     "                         as for evaluate\n"
     "\n"
     "Processes that mpirun or srun start share each step; each is to have its own cores.\n"

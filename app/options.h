@@ -22,9 +22,9 @@ int option_share(const char *command, const char *name, const char *text, double
 int option_list(const char *command, const char *name, const char *text, double least,
                 double greatest, int most, double *out, int *n);
 int option_energy(const char *command, const char *text, eqs_energy *out);
-int option_replicate(const char *command, const char *text, int *strict); /* shell, strict */
+int option_replicate(const char *command, const char *text, int *strict);  /* shell, strict */
 int option_overlap(const char *command, const char *text, double *energy); /* eV */
-int option_pockets(const char *command, const char *text, int *keep);     /* block, keep */
+int option_pockets(const char *command, const char *text, int *keep);      /* block, keep */
 
 /* --model --head --modal --precision --dispersion --wall --threads --disorder: the same everywhere.
  */

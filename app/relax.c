@@ -23,7 +23,7 @@ static const char help_text[] =
     "  --max-steps N      default 1000\n"
     "  --frame N          of a file with several structures, from 1\n"
     "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n"
-    "  --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
+    "  --wall W, --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
     "                     as for evaluate\n"
     "\n"
     "exit codes: 0 done; 1 an error, or the steps did not suffice (the structure is written all "

@@ -72,7 +72,7 @@ enum {
   "  --no-surrogate       do not try moves with the classical energy first; the averages are\n" \
   "                       the same, the model is asked more often\n" \
   "  --pockets block|keep whether places that a gas cannot get to stay empty (default block)\n" \
-  "  --overlap-energy E   eV (default 1): of the wall of two elements where atoms overlap\n"
+  "  --overlap-energy E   eV (default 5): of the wall of two elements where atoms overlap\n"
 #define SAMPLING_HELP_MOVES \
   "  --moves N            per cycle (default 20)\n" \
   "  --trials N           poses per insertion or deletion (default 8)\n" \
@@ -80,7 +80,7 @@ enum {
 #define SAMPLING_HELP_MODEL \
   "  --replicate RULE     shell or strict, as for screen\n" \
   "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n" \
-  "  --threads N, --disorder refuse|major\n" \
+  "  --wall auto|on|off, --threads N, --disorder refuse|major\n" \
   "                       as for evaluate\n" \
   "\n"
 /* clang-format on */

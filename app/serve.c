@@ -46,7 +46,7 @@ static const char help_text[] =
     "  --wait S          seconds to try to connect, also after a connection that was closed\n"
     "                    (default 10; 0 = once, and not again)\n"
     "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n"
-    "  --device D, --threads N, --disorder refuse|major\n"
+    "  --wall W, --device D, --threads N, --disorder refuse|major\n"
     "                    as for evaluate\n"
     "\n"
     "exit codes: 0 the driver ended it; 1 an error; 2 wrong usage; 130 stopped by Ctrl-C, 143 by\n"

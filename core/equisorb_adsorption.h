@@ -54,7 +54,7 @@ typedef struct eqs_screen_options {
   double scale;     /* of the model in EQS_ENERGY_SUM */
   int keep_pockets; /* 1: guests may sit in pockets that the gas cannot get to */
   /* eV: atoms of a guest and of something else that are closer than where the wall of their two
-   * elements exceeds it overlap, and the model is not asked; 0 = 1 */
+   * elements exceeds it overlap, and the model is not asked; 0 = 5 */
   double overlap_energy;
 } eqs_screen_options;
 
@@ -128,8 +128,8 @@ typedef struct eqs_gcmc_options {
   /* 1: hybrid Monte Carlo moves of the framework's atoms and all guests. EQS_ENERGY_MODEL only,
    * without a checkpoint; implies no_surrogate. */
   int flexible;
-  double timestep; /* of their trajectories, fs; 0 = 0.5 */
-  int md_steps;    /* of a trajectory; 0 = 20 */
+  double timestep;       /* of their trajectories, fs; 0 = 0.5 */
+  int md_steps;          /* of a trajectory; 0 = 20 */
   double overlap_energy; /* as in eqs_screen_options */
 } eqs_gcmc_options;
 

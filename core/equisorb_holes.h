@@ -35,9 +35,9 @@ typedef struct eqs_holes_result eqs_holes_result;
 /* After each pair; non-zero stops: EQS_ERR_INTERRUPTED. */
 typedef int (*eqs_holes_watch)(int done, int of, void *user);
 
-/* The curves of a model, of whatever it was loaded with: also of the wall that it added, unless that
- * is off. options and watch may be NULL. EQS_ERR_ARGUMENT: an element that the model does not know,
- * distances that make no sense. */
+/* The curves of a model as it was loaded, with the wall that was added unless that is off. options
+ * and watch may be NULL. EQS_ERR_ARGUMENT: an element that the model does not know, distances that
+ * make no sense. */
 EQS_API eqs_status eqs_holes(eqs_context *c, const eqs_model *m, const eqs_holes_options *options,
                              eqs_holes_watch watch, void *user, eqs_holes_result **out) EQS_CHECK;
 EQS_API int eqs_holes_count(const eqs_holes_result *r); /* pairs */

@@ -17,7 +17,8 @@ static int count_holes(const eqs_holes_result *r) {
 }
 
 static void write_table(FILE *f, const eqs_holes_result *r) {
-  fputs("pair    wall 1 eV    on  | hole from  barrier eV  deepest eV     at | below the wall\n", f);
+  fputs("pair    wall 1 eV    on  | hole from  barrier eV  deepest eV     at | below the wall\n",
+        f);
   for (int i = 0; i < r->n; i++) {
     const eqs_hole *h = r->pair + i;
     if (!(h->turn > 0)) continue;
@@ -79,8 +80,9 @@ static void write_json(FILE *f, const eqs_holes_result *r) {
 static void cell_colour(const eqs_hole *h, char out[8]) {
   double depth = isinf(h->deepest) ? 4 : log10(fmax(1, -h->deepest)) / 4 * 4;
   if (!(h->turn > 0)) snprintf(out, 8, "%s", h->below_from > 0 ? "#e3efd0" : "#b7dba5");
-  else snprintf(out, 8, "#%02x%02x%02x", 245 - (int)(12 * fmin(depth, 4)),
-                215 - (int)(48 * fmin(depth, 4)), 110 - (int)(20 * fmin(depth, 4)));
+  else
+    snprintf(out, 8, "#%02x%02x%02x", 245 - (int)(12 * fmin(depth, 4)),
+             215 - (int)(48 * fmin(depth, 4)), 110 - (int)(20 * fmin(depth, 4)));
 }
 
 static void draw_cell(FILE *f, const eqs_hole *h, int row, int column, int size) {
@@ -90,8 +92,8 @@ static void draw_cell(FILE *f, const eqs_hole *h, int row, int column, int size)
           40 + column * size, 60 + row * size, size - 1, size - 1, colour, element_symbol(h->z1),
           element_symbol(h->z2));
   if (h->turn > 0)
-    fprintf(f, "falls from %.2f angstrom on, after %.3g eV, to %.3g eV at %.2f", h->turn, h->barrier,
-            h->deepest, h->deepest_at);
+    fprintf(f, "falls from %.2f angstrom on, after %.3g eV, to %.3g eV at %.2f", h->turn,
+            h->barrier, h->deepest, h->deepest_at);
   else fputs("no hole", f);
   if (h->below_from > 0)
     fprintf(f, "; below the wall from %.2f to %.2f", h->below_from, h->below_to);

@@ -8,7 +8,7 @@
 
 /* The model is asked for no pair closer than WALLED_BOND of the sum of the covalent radii, nor
  * where the wall is below WALLED_ENERGY. docs/walls.md has the measurements behind both. */
-#define WALLED_BOND   0.58
+#define WALLED_BOND   0.6
 #define WALLED_ENERGY 5.0 /* eV */
 #define WALLED_WIDTH  0.2 /* of that distance: over which the wall takes over */
 

@@ -76,8 +76,7 @@ static eqs_status open_components(model_energy *e, eqs_context *c, const eqs_mod
     eqs_status status = model_energy_of_gas(c, m, gases + k, gases[k].position, &g->energy);
     if (status != EQS_OK) return status_prefix(status, "the molecule %s", gases[k].name);
     double mass[GAS_MAX_ATOMS];
-    for (int i = 0; i < g->gas.n; i++)
-      mass[i] = element_mass(g->gas.number[i]);
+    for (int i = 0; i < g->gas.n; i++) mass[i] = element_mass(g->gas.number[i]);
     rigid_shape_make(g->gas.n, mass, (const double(*)[3])g->gas.position, &g->shape);
   }
   return EQS_OK;

@@ -13,8 +13,8 @@ eqs_status model_energy_of_gas(eqs_context *c, const eqs_model *m, const gas *g,
 
 /* The empty box host->box with guests of the given gases to come. Closer to the framework or
  * to another guest than where the wall exceeds overlap_energy (eV; overlap_open) is an overlap that
- * the model is not asked about. Context, model and host must outlive *out. Errors as eqs_local_open, and
- * EQS_ERR_DIVERGED: a gas without a finite energy. */
+ * the model is not asked about. Context, model and host must outlive *out. Errors as
+ * eqs_local_open, and EQS_ERR_DIVERGED: a gas without a finite energy. */
 eqs_status model_energy_open(eqs_context *c, const eqs_model *m, const framework *host,
                              int n_component, const gas *gases, double overlap_energy,
                              guest_energy **out) EQS_CHECK;

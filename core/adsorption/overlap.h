@@ -7,13 +7,15 @@
 #include "core/status.h"
 #include "io/elements.h"
 
-#define OVERLAP_ENERGY 1.0 /* eV, unless asked otherwise */
+/* eV, unless asked otherwise. Walls are those of neutral atoms that do not bond: water sits on open
+ * metal sites where they are 1 to 2 eV high. */
+#define OVERLAP_ENERGY 5.0
 /* Where there is no wall (Z > 94): this share of the sum of the covalent radii. */
 #define OVERLAP_SHARE 0.8
 
 typedef struct overlap_rule {
-  double energy; /* eV */
-  double longest; /* angstrom, of all pairs set */
+  double energy;                                  /* eV */
+  double longest;                                 /* angstrom, of all pairs set */
   double reach[ELEMENT_MAX + 1][ELEMENT_MAX + 1]; /* angstrom; 0 = not set */
 } overlap_rule;
 

@@ -368,8 +368,7 @@ static eqs_status run_model(const screen_stages *s, const screen_frame *f, const
   const structure *frame = frame_of(f);
   j.options.state = state;
   if (s->first == STAGE_MODEL) take_warnings(r, frame);
-  record_subject(r, &s->info, &s->molecule, s->options.replicate_strict,
-                 s->options.overlap_energy);
+  record_subject(r, &s->info, &s->molecule, s->options.replicate_strict, s->options.overlap_energy);
   r->gas_energy_ev = s->full.gas_energy_ev;
   r->gas_check_ev = s->full.gas_check_ev;
   r->gas_reference_ev = s->full.gas_reference_ev;

@@ -102,10 +102,10 @@ static eqs_status open_classical(const setup_options *o, const setup *s, guest_e
 }
 
 static eqs_status open_model(const setup_options *o, const setup *s, guest_energy **out) {
-  return wall_off(s,
-                  model_energy_open(o->context, o->model, &s->host, s->n_gas, s->gases,
-                                    o->overlap_energy, out),
-                  out);
+  return wall_off(
+      s,
+      model_energy_open(o->context, o->model, &s->host, s->n_gas, s->gases, o->overlap_energy, out),
+      out);
 }
 
 /* A surrogate is welcome, not needed. */

@@ -19,10 +19,10 @@ typedef struct setup_options {
   int n_gas;
   const char *const *gases;
   classical_settings classical;
-  int keep_pockets;  /* 1: guests may sit in pockets that their gas cannot get to */
-  int pore_volume;   /* 1: `helium` is wanted */
+  int keep_pockets;      /* 1: guests may sit in pockets that their gas cannot get to */
+  int pore_volume;       /* 1: `helium` is wanted */
   double overlap_energy; /* eV, of overlap.h; 0 = its own */
-  pores_watch watch; /* while pores are looked for; may be NULL */
+  pores_watch watch;     /* while pores are looked for; may be NULL */
   void *user;
 } setup_options;
 

@@ -72,14 +72,15 @@ static void describe(uptake_run *r, const eqs_model *m, const structure *box) {
   sha256_hex(box->number, (size_t)box->n * sizeof *box->number, atoms);
   sha256_hex(box->position, (size_t)box->n * sizeof *box->position, places);
   if (m && eqs_model_info_get(m, &info) != EQS_OK) info = (eqs_model_info){0};
-  snprintf(r->condition, sizeof r->condition,
-           "energy=%d scale=%.17g surrogate=%d pockets=%s field=%s atoms=%.16s places=%.16s "
-           "model=%.16s head=%.32s precision=%d dispersion=%.32s overlap=%.17g wall=%.32s version=%s",
-           (int)o->energy, o->scale, r->setup.surrogate != NULL,
-           o->keep_pockets ? "kept" : "blocked", o->force_field ? o->force_field : "uff+trappe",
-           atoms, places, info.sha256 ? info.sha256 : "none", info.head ? info.head : "",
-           (int)info.precision, info.dispersion ? info.dispersion : "none", o->overlap_energy,
-           info.wall ? info.wall : "none", eqs_version());
+  snprintf(
+      r->condition, sizeof r->condition,
+      "energy=%d scale=%.17g surrogate=%d pockets=%s field=%s atoms=%.16s places=%.16s "
+      "model=%.16s head=%.32s precision=%d dispersion=%.32s overlap=%.17g wall=%.32s version=%s",
+      (int)o->energy, o->scale, r->setup.surrogate != NULL, o->keep_pockets ? "kept" : "blocked",
+      o->force_field ? o->force_field : "uff+trappe", atoms, places,
+      info.sha256 ? info.sha256 : "none", info.head ? info.head : "", (int)info.precision,
+      info.dispersion ? info.dispersion : "none", o->overlap_energy, info.wall ? info.wall : "none",
+      eqs_version());
 }
 
 static int look(void *context, const cycle_progress *p) {

@@ -101,8 +101,7 @@ Test(prior, forces_and_stress_are_derivatives) {
       for (int c = 0; c < 3; c++) {
         sample up = s, down = s;
         up.x[i][c] += h, down.x[i][c] -= h;
-        double want =
-            -(compute(host, m, &up).energy - compute(host, m, &down).energy) / (2 * h);
+        double want = -(compute(host, m, &up).energy - compute(host, m, &down).energy) / (2 * h);
         cr_assert(fabs(a.forces[i][c] - want) < 2e-6 * (1 + fabs(want)), "%g: %.10g, not %.10g",
                   share[k], a.forces[i][c], want);
       }
@@ -117,8 +116,8 @@ Test(prior, forces_and_stress_are_derivatives) {
             t.x[i][c] = s.x[i][0] * f[c] + s.x[i][1] * f[3 + c] + s.x[i][2] * f[6 + c];
         for (int i = 0; i < 3; i++)
           for (int c = 0; c < 3; c++)
-            t.cell[3 * i + c] = s.cell[3 * i] * f[c] + s.cell[3 * i + 1] * f[3 + c] +
-                                s.cell[3 * i + 2] * f[6 + c];
+            t.cell[3 * i + c] =
+                s.cell[3 * i] * f[c] + s.cell[3 * i + 1] * f[3 + c] + s.cell[3 * i + 2] * f[6 + c];
         want += side * compute(host, m, &t).energy / (2 * h * volume);
       }
       cr_assert(fabs(a.stress[p] - want) < 2e-6 * (1 + fabs(want)), "%g, %d: %.10g, not %.10g",
@@ -198,7 +197,8 @@ static int has_wall(const char *name, const char *wall) {
 Test(prior, is_added_where_there_is_no_other) {
   cr_assert(has_wall(plain, NULL) && has_wall(plain, "auto") && has_wall(plain, "on"));
   cr_assert(!has_wall(plain, "off"));
-  cr_assert(!has_wall("tiny_L1_dens_agnesi_zbl", NULL) && !has_wall("tiny_L1_dens_agnesi_zbl", "auto"));
+  cr_assert(!has_wall("tiny_L1_dens_agnesi_zbl", NULL) &&
+            !has_wall("tiny_L1_dens_agnesi_zbl", "auto"));
   cr_assert(has_wall("tiny_L1_dens_agnesi_zbl", "on"));
   char path[REFERENCE_PATH];
   eqs_model_options o = {.size = sizeof o, .wall = "sometimes"};
@@ -294,7 +294,8 @@ Test(prior, devices_agree) {
   eqs_context *emulated;
   if (eqs_context_open("emu", &emulated) != EQS_OK)
     reference_skip("no emulated device: %s", eqs_error());
-  eqs_model *m = load(emulated, plain, "on", EQS_DOUBLE), *same = load(host, plain, "on", EQS_DOUBLE);
+  eqs_model *m = load(emulated, plain, "on", EQS_DOUBLE),
+            *same = load(host, plain, "on", EQS_DOUBLE);
   const double r[5] = {1.16, 0.8, 0.5, 0.3, 1.16};
   for (int k = 0; k < 5; k++) {
     sample s = molecule(r[k]);

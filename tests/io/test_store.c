@@ -166,6 +166,22 @@ Test(store, first_schema_is_extended) {
   store_close(&s);
 }
 
+/* One of the version before overlaps were named by an energy. */
+Test(store, second_schema_is_extended) {
+  store *s;
+  screen_record in, out;
+  int found;
+  cr_assert(store_open(path, &s) == EQS_OK);
+  fill(&in, 1);
+  cr_assert(store_put(s, &in) == EQS_OK);
+  store_close(&s);
+  run_sql("ALTER TABLE result DROP COLUMN overlap_energy; PRAGMA user_version = 2");
+  cr_assert(store_open(path, &s) == EQS_OK, "%s", eqs_error());
+  cr_assert(store_find(s, in.file_sha256, in.frame, in.condition, &out, &found) == EQS_OK && found);
+  cr_assert(isnan(out.overlap_energy) && out.isotherm_independent == in.isotherm_independent);
+  store_close(&s);
+}
+
 Test(store, empty_file_is_new) {
   store *s;
   write_bytes("", 0);
