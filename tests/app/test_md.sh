@@ -73,6 +73,7 @@ steps: 60
 timestep: 0.0005 ps
 temperature: 300 K
 precision: double
+wall: off
 log: file.csv
 trajectory: file.extxyz
 trajectory-every: 20
@@ -80,7 +81,7 @@ unwrapped: true
 YAML
 check 0 "a run file" "$equisorb" md run.yaml
 says out "drift"
-check 0 "flags" "${md[@]}" --steps 60 --timestep 0.5 --temperature 300 --precision double \
+check 0 "flags" "${md[@]}" --steps 60 --timestep 0.5 --temperature 300 --precision double --wall off \
   --log flags.csv --trajectory flags.extxyz --trajectory-every 20 --unwrapped
 same file.csv flags.csv "a run file and flags"
 same file.extxyz flags.extxyz "a run file and flags: trajectory"
