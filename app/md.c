@@ -63,7 +63,7 @@ static const char help_text[] =
     "                         500 eV/angstrom), the conserved energy off by E (1 eV per atom)\n"
     "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n"
     "  --wall W, --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
-    "                         as for evaluate\n"
+    "                         as for evaluate, but --wall auto by default\n"
     "\n"
     "Processes that mpirun or srun start share each step; each is to have its own cores.\n"
     "\n"
@@ -289,7 +289,7 @@ static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structu
 }
 
 static int on_rank(int argc, char **argv, eqs_comm *ranks) {
-  arguments a = {.model = {.on_device = eqs_comm_size(ranks) == 1},
+  arguments a = {.model = {.wall = "auto", .on_device = eqs_comm_size(ranks) == 1},
                  .request = {.run = {.size = sizeof a.request.run, .seed = 1}, .frame = 1}};
   run_file file = {0};
   int code = parse(argc, argv, &a, &file);

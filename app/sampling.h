@@ -81,7 +81,7 @@ enum {
   "  --replicate RULE     shell or strict, as for screen\n" \
   "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n" \
   "  --wall auto|on|off, --threads N, --disorder refuse|major\n" \
-  "                       as for evaluate\n" \
+  "                       as for evaluate, but --wall auto by default\n" \
   "\n"
 /* clang-format on */
 

@@ -63,7 +63,7 @@ static const char help_text[] =
     "  --retry-failed       try again the frameworks whose failure is in the results\n"
     "  --head H, --modal P, --precision single|double, --dispersion none|d3bj[:FUNCTIONAL],\n"
     "  --wall auto|on|off, --threads N, --disorder refuse|major\n"
-    "                       as for evaluate\n"
+    "                       as for evaluate, but --wall auto by default\n"
     "\n"
     "A framework that fails is a row with its reason. Overlaps, and wells of the model that are\n"
     "too deep to be real, have weight 0 and are counted. Errors are 95 % intervals. Ctrl-C stops\n"
@@ -341,7 +341,7 @@ static int run(const arguments *a, const file_list *files, eqs_context *context,
 }
 
 int screen_main(int argc, char **argv) {
-  arguments a = {.model = {.optional = 1},
+  arguments a = {.model = {.wall = "auto", .optional = 1},
                  .screen = {.size = sizeof a.screen, .seed = 1, .scale = 1},
                  .pressure = 40};
   file_list files = {0};

@@ -75,8 +75,9 @@ typedef struct eqs_model_options {
    * the three-body term, slow and without local changes. Refused where the labels are known to hold
    * dispersion. */
   const char *dispersion;
-  /* Repulsion below the distances that a model was trained on: NULL or "auto": where the model has
-   * none of its own (ZBL); "on", "off". Nothing changes for atoms at ordinary distances. */
+  /* Repulsion below the distances that a model was trained on, for dynamics and insertions: NULL or
+   * "off": the model as published; "auto": where it has none of its own (ZBL); "on". Nothing
+   * changes for atoms at ordinary distances. */
   const char *wall;
 } eqs_model_options;
 

@@ -73,13 +73,13 @@ class Model:
     """A published model file: MACE `.model`, SevenNet `.pth`; nothing in it is executed.
 
     precision "single" or "double"; head: of a MACE model with several; modal: channel of a SevenNet
-    multi-fidelity model; dispersion "d3bj" or "d3bj:FUNCTIONAL" adds D3; wall "auto", "on" or "off":
-    repulsion below the distances that the model was trained on; device "auto", "host" or "cuda:N";
+    multi-fidelity model; dispersion "d3bj" or "d3bj:FUNCTIONAL" adds D3; wall "off", "auto" or "on":
+    repulsion below the distances that the model was trained on ("auto" for dynamics and insertions); device "auto", "host" or "cuda:N";
     threads 0 = all cores, results do not depend on it. Calls from several threads wait for each
     other."""
 
     def __init__(self, path, *, precision="single", head=None, modal=None, dispersion=None,
-                 wall="auto", device="auto", threads=0):
+                 wall="off", device="auto", threads=0):
         if precision not in PRECISIONS:
             raise ValueError("precision is 'single' or 'double', not %r" % (precision,))
         self.context = open_context(device, threads)
