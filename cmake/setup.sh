@@ -13,7 +13,10 @@ for need in "$@"; do
       packages+=(libcriterion-dev libcjson-dev libhdf5-dev libopenmpi-dev libxc-dev locales
                  openmpi-bin pkg-config sqlite3)
       ;;
-    ci) packages+=(binutils python3-venv clang clang-format clang-tidy libomp-dev llvm valgrind) ;;
+    ci)
+      packages+=(abigail-tools binutils python3-venv clang clang-format clang-tidy libomp-dev llvm
+                 valgrind)
+      ;;
     arm64) packages+=(gcc-aarch64-linux-gnu g++-aarch64-linux-gnu qemu-user) ;;
     *)
       echo "usage: setup.sh [run | test | ci | arm64]..." >&2
