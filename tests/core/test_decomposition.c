@@ -66,7 +66,11 @@ static eqs_status evaluate(comm *c, void *user) {
     mine[n] = (domain_atom){.id = i, .number = p->number[i]};
     memcpy(mine[n++].x, p->x[i], sizeof mine->x);
   }
-  EQS_TRY(domain_place(&d, c, p->cell, p->pbc, p->cutoff, n, mine));
+  eqs_status status = domain_place(&d, c, p->cell, p->pbc, p->cutoff, n, mine);
+  if (status != EQS_OK) {
+    domain_free(&d);
+    return status;
+  }
   EQS_TRY(toy_domain(&d, c, &part));
   p->owned[c->rank] = d.n_owned;
   p->ghosts[c->rank] = d.n_ghost;
