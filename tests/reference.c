@@ -222,7 +222,7 @@ eqs_model *reference_model(eqs_context *c, const char *path, const char *head, c
                            eqs_precision precision) {
   eqs_model *m = NULL;
   eqs_model_options options = {
-      .size = sizeof options, .head = head, .modal = modal, .precision = precision};
+      .size = sizeof options, .head = head, .modal = modal, .precision = precision, .wall = "off"};
   cr_assert_eq(eqs_model_load(c, path, &options, &m), EQS_OK, "%s", eqs_error());
   return m;
 }

@@ -87,7 +87,7 @@ static void evaluate(eqs_context *c, const eqs_model *m, int side, double cutoff
 static void check(const char *file, int side) {
   eqs_context *c = NULL;
   eqs_model *m = NULL;
-  eqs_model_options o = {.size = sizeof o};
+  eqs_model_options o = {.size = sizeof o, .wall = "off"};
   char path[4096];
   double n = side * side * side, block = fmin(n, BLOCK);
   snprintf(path, sizeof path, "%s/tests/data/models/%s.model", EQS_SOURCE_DIR, file);
