@@ -37,7 +37,7 @@ HOST = equisorb.Structure(np.array([8, 6, 1, 30]),
 class Evaluate(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        cls.model = equisorb.Model(TINY, precision="double", device="host")
+        cls.model = equisorb.Model(TINY, precision="double", device="host", wall="off")
 
     def test_reference(self):
         seen = 0
