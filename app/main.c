@@ -193,7 +193,9 @@ int main(int argc, char **argv) {
     return EXIT_OK;
   }
   if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {
-    printf("equisorb %s\n", eqs_version());
+    printf("equisorb %s (with: host%s%s%s%s)\n", eqs_version(), eqs_has("cuda") ? " cuda" : "",
+           eqs_has("hdf5") ? " hdf5" : "", eqs_has("libxc") ? " libxc" : "",
+           eqs_has("mpi") ? " mpi" : "");
     return EXIT_OK;
   }
   for (int i = 0; i < N_COMMAND; i++)

@@ -33,6 +33,11 @@ set(walls ${PROJECT_SOURCE_DIR}/potentials/wall_pbe.txt)
 set_source_files_properties(
   ${PROJECT_SOURCE_DIR}/potentials/wall_read.c PROPERTIES OBJECT_DEPENDS ${walls}
                                                           COMPILE_DEFINITIONS EQS_WALL_TABLE="${walls}")
+set_source_files_properties(
+  ${PROJECT_SOURCE_DIR}/core/version.c
+  PROPERTIES COMPILE_DEFINITIONS
+             "EQS_WITH_CUDA=$<BOOL:${EQS_CUDA}>;EQS_WITH_HDF5=$<BOOL:${EQS_HAVE_HDF5}>;\
+EQS_WITH_LIBXC=$<BOOL:${EQS_HAVE_LIBXC}>;EQS_WITH_MPI=$<BOOL:${EQS_HAVE_MPI}>")
 
 add_library(equisorb_objects OBJECT ${sources})
 set_target_properties(equisorb_objects PROPERTIES C_EXTENSIONS ON CXX_EXTENSIONS OFF)

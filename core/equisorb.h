@@ -42,7 +42,14 @@ typedef enum eqs_status {
 
 /* This thread's last failure, with file and cure where known; "" if none. Valid until its next. */
 EQS_API const char *eqs_error(void);
-EQS_API const char *eqs_version(void); /* "0.1.0" */
+
+/* Of this header. Within a soname functions are added and structs grow at their end; nothing else
+ * changes (cmake/check_abi.sh). */
+#define EQUISORB_VERSION "0.1.0"
+EQS_API const char *eqs_version(void); /* of the library */
+/* 1 if the library was built with it: "cuda", "hdf5" (H5MD trajectories), "libxc" (atoms and new
+ * tables of walls), "mpi" (the module for several processes); 0 if not, or for any other name. */
+EQS_API int eqs_has(const char *feature);
 
 /* ----------------------------------------------------------------------------------- context */
 

@@ -12,10 +12,10 @@ Units: angstrom, eV, eV/angstrom, eV/angstrom^3 (positive under tension, as in A
 
 SPDX-License-Identifier: MIT
 """
-from ._library import Error, version
+from ._library import Error, has, version
 from .model import Evaluation, Model, Structure, read
 from .sampling import Result, gcmc, pores, tmmc, widom
 
 __version__ = version()
-__all__ = ["Error", "Evaluation", "Model", "Result", "Structure", "gcmc", "pores", "read", "tmmc",
-           "version", "widom"]
+__all__ = ["Error", "Evaluation", "Model", "Result", "Structure", "gcmc", "has", "pores", "read",
+           "tmmc", "version", "widom"]

@@ -190,6 +190,11 @@ def version():
     return lib.eqs_version().decode()
 
 
+def has(feature):
+    """Whether the library was built with "cuda", "hdf5", "libxc" or "mpi"."""
+    return bool(lib.eqs_has(text_or_none(feature)))
+
+
 def text_or_none(s):
     """bytes for a char *; a path may be a pathlib.Path."""
     return None if s is None else os.fsencode(s)
