@@ -12,7 +12,9 @@ file(GLOB readers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/io/torch_*.c
      ${PROJECT_SOURCE_DIR}/io/elements.c ${PROJECT_SOURCE_DIR}/potentials/*.c
      ${PROJECT_SOURCE_DIR}/core/*.c ${PROJECT_SOURCE_DIR}/kernels/dispatch.c
      ${PROJECT_SOURCE_DIR}/kernels/upload.c ${PROJECT_SOURCE_DIR}/kernels/backend.c)
-list(REMOVE_ITEM readers ${PROJECT_SOURCE_DIR}/core/engine.c ${PROJECT_SOURCE_DIR}/core/symmetry.c)
+list(REMOVE_ITEM readers ${PROJECT_SOURCE_DIR}/core/comm_mpi.c ${PROJECT_SOURCE_DIR}/core/engine.c
+     ${PROJECT_SOURCE_DIR}/core/symmetry.c ${PROJECT_SOURCE_DIR}/core/version.c
+     ${PROJECT_SOURCE_DIR}/potentials/functional.c)
 add_library(fuzz_readers STATIC EXCLUDE_FROM_ALL ${readers}
                                                  $<TARGET_OBJECTS:kernels_baseline_f32>
                                                  $<TARGET_OBJECTS:kernels_baseline_f64>)

@@ -22,21 +22,26 @@ HOST = Atoms(["Zn", "O", "O", "C", "Mg", "O"],
              [[0, 0, 0], [1.95, 0, 0], [0, 1.95, 0], [2.6, 1.1, .3], [.5, .4, 5.5], [.5, 2.4, 5.5]],
              np.eye(3) * 11)
 GAS = Atoms(["C", "O", "O"], [[0, 0, 0], [0, 0, 1.16], [0, 0, -1.16]], np.eye(3) * 30)
-RADII = {"C": 0.76, "O": 0.66, "Mg": 1.41, "Zn": 1.22}
+# Where the computed walls (potentials/wall.h) are OVERLAP eV, angstrom; within CO2 no atoms are so
+# close.
+OVERLAP = 20
+DISTANCE = {frozenset(pair.split("-")): r for pair, r in {
+    "C-C": 0.974831399, "C-O": 1.024283357, "C-Mg": 1.125648985, "C-Zn": 1.275570737,
+    "O-O": 1.094007462, "O-Mg": 1.134822496, "O-Zn": 1.296026586}.items()}
 ELEMENTS = ["O", "C", "Zn", "O", "C", "Mg"]  # of LAMMPS' types: the gas, then the framework
 TEMPERATURE = 1000  # the random model binds too strongly below
 
 
 def script(folder, exchange, steps, intra):
-    """The framework as types 3 to 6. Closer than 0.8 of the covalent radii is forbidden, as in the
-    command: a wall of a second style, so steep that its width does not matter."""
+    """The framework as types 3 to 6. Contacts closer than DISTANCE are forbidden, as in the command:
+    a wall of a second style, so steep that its width does not matter."""
     (folder / "co2.mol").write_text(
         "CO2\n\n3 atoms\n\nCoords\n\n1 0 0 0\n2 0 0 1.16\n3 0 0 -1.16\n\n"
         "Types\n\n1 2\n2 1\n3 1\n\nMasses\n\n1 12.011\n2 15.999\n3 15.999\n")
     HOST.data(folder / "host.data", ["Zn", "O1", "O1", "C1", "Mg", "O1"], [0] * 6,
               names=["O", "C", "Zn", "O1", "C1", "Mg"])
     walls = "".join(
-        f"pair_coeff {i + 1} {j + 1} harmonic/cut 1e14 {0.8 * (RADII[a] + RADII[b]):.10g}\n"
+        f"pair_coeff {i + 1} {j + 1} harmonic/cut 1e14 {DISTANCE[frozenset((a, b))]:.10g}\n"
         for i, a in enumerate(ELEMENTS) for j, b in enumerate(ELEMENTS) if i <= j and i < 2)
     return f"""units metal
 atom_style molecular
@@ -58,7 +63,8 @@ run {steps}
 
 def command(*words):
     done = subprocess.run([COMMAND, *map(str, words), "--pockets", "keep", "--threads", "1",
-                           "--model", MODEL, "--gas", "CO2", "--temperature", str(TEMPERATURE)],
+                           "--overlap-energy", str(OVERLAP), "--wall", "off", "--model", MODEL,
+                           "--gas", "CO2", "--temperature", str(TEMPERATURE)],
                           stdout=subprocess.PIPE, text=True, env=environment, check=True)
     return json.loads(done.stdout)
 
