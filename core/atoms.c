@@ -1,11 +1,11 @@
 /* atoms.c -- the public interface to isolated atoms and to the making of walls.
  * SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/status.h"
+#include "io/whole_file.h"
 #include "potentials/atom.h"
 #include "potentials/wall_make.h"
 
@@ -52,24 +52,6 @@ eqs_status eqs_atom_compute(const eqs_atom_options *options, int number, eqs_ato
   return status;
 }
 
-/* Beside the file first, then in its place. */
-static eqs_status write_file(const char *path, const char *text, size_t n) {
-  size_t length = strlen(path) + 6;
-  char *part = malloc(length);
-  if (!part) EQS_FAIL(EQS_ERR_MEMORY, "out of memory");
-  snprintf(part, length, "%s.part", path);
-  FILE *f = fopen(part, "w");
-  int bad = !f || fwrite(text, 1, n, f) != n;
-  if (f && fclose(f)) bad = 1;
-  if (bad || rename(part, path)) {
-    status_fail(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
-    remove(part);
-    bad = 1;
-  }
-  free(part);
-  return bad ? EQS_ERR_FILE : EQS_OK;
-}
-
 eqs_status eqs_walls_write(const eqs_walls_options *options, const char *path,
                            eqs_walls_watch watch, void *user) {
   if (!options || options->size != sizeof *options || !path)
@@ -84,8 +66,13 @@ eqs_status eqs_walls_write(const eqs_walls_options *options, const char *path,
                      .threads = options->threads};
   char *text;
   size_t n;
+  whole_file w;
   EQS_TRY(wall_make(&s, watch, user, &text, &n));
-  eqs_status status = write_file(path, text, n);
+  eqs_status status = whole_file_open(&w, path);
+  if (status == EQS_OK) {
+    fwrite(text, 1, n, w.file);
+    status = whole_file_close(&w, EQS_OK);
+  }
   free(text);
   return status;
 }

@@ -7,7 +7,6 @@
  * SPDX-License-Identifier: MIT */
 #include "io/report.h"
 
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 
 #include "core/locale_c.h"
 #include "io/fields.h"
+#include "io/whole_file.h"
 
 #define LINEAR_LIMIT 0.1 /* molecules per primitive cell */
 
@@ -372,8 +372,9 @@ static void put_record(FILE *f, const screen_record *r, double pressure) {
 eqs_status report_csv(size_t n, report_row row, const void *context, double pressure,
                       const char *path) {
   LOCALE_C();
-  FILE *f = fopen(path, "w");
-  if (!f) EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
+  whole_file w;
+  EQS_TRY(whole_file_open(&w, path));
+  FILE *f = w.file;
   for (size_t k = 0; k < store_n_column; k++) fprintf(f, "%s,", store_columns[k].name);
   fputs("pressure,uptake,uptake_linear,stopped\n", f);
   eqs_status status = EQS_OK;
@@ -382,8 +383,5 @@ eqs_status report_csv(size_t n, report_row row, const void *context, double pres
     status = row(context, i, &r);
     if (status == EQS_OK) put_record(f, &r, pressure);
   }
-  int bad = ferror(f);
-  if ((fclose(f) || bad) && status == EQS_OK)
-    status = status_fail(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
-  return status;
+  return whole_file_close(&w, status);
 }

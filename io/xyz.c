@@ -263,7 +263,19 @@ static eqs_status read_frame(reader *r, structure *s) {
   return EQS_OK;
 }
 
+/* A frame that the file ends in, after whole ones: a run was killed while it wrote. */
+static int is_cut(const reader *r, eqs_status status) {
+  return status == EQS_ERR_FORMAT && feof(r->file);
+}
+
+static eqs_status leave_out_last(structure_list *list) {
+  structure_free(&list->frame[--list->n]);
+  return structure_warn(&list->frame[list->n - 1],
+                        "the file ends within the next frame, which is left out");
+}
+
 static eqs_status read_frames(reader *r, structure_list *out) {
+  int begin = out->n;
   for (;;) {
     structure *s;
     EQS_TRY(next_line(r));
@@ -271,7 +283,9 @@ static eqs_status read_frames(reader *r, structure_list *out) {
     if (!r->line[strspn(r->line, " \t")]) continue;
     if (out->n >= MAX_FRAMES) EQS_FAIL(EQS_ERR_FORMAT, "more than %d frames", (int)MAX_FRAMES);
     EQS_TRY(structure_list_add(out, &s));
-    EQS_TRY(read_frame(r, s));
+    eqs_status status = read_frame(r, s);
+    if (is_cut(r, status) && out->n - begin > 1) return leave_out_last(out);
+    EQS_TRY(status);
   }
 }
 
@@ -337,7 +351,7 @@ eqs_status xyz_next(xyz_stream *s, structure *frame, xyz_values *values, int *fo
     if (status == EQS_OK && s->r.end) return EQS_OK;
   } while (status == EQS_OK && !s->r.line[strspn(s->r.line, " \t")]);
   if (status == EQS_OK) status = read_frame(&s->r, frame);
-  values->cut = status == EQS_ERR_FORMAT && feof(s->r.file);
+  values->cut = is_cut(&s->r, status);
   if (values->cut) return EQS_OK;
   if (status != EQS_OK) return status_prefix(status, "%s: line %ld", s->path, s->r.number);
   off_t at = ftello(s->r.file);

@@ -11,7 +11,8 @@
 
 #include "io/structure.h"
 
-/* Appends all frames. Messages name path and line. EQS_ERR_FILE, EQS_ERR_FORMAT. */
+/* Appends all frames. A frame that the file ends in is left out, and the one before has a warning;
+ * the first one must be whole. Messages name path and line. EQS_ERR_FILE, EQS_ERR_FORMAT. */
 eqs_status xyz_read(const char *path, structure_list *out) EQS_CHECK;
 /* The same from memory; `name` stands for the file. */
 eqs_status xyz_read_memory(const char *text, size_t n, const char *name,

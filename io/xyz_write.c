@@ -7,6 +7,7 @@
 #include "core/locale_c.h"
 #include "core/status.h"
 #include "io/elements.h"
+#include "io/whole_file.h"
 #include "io/xyz.h"
 
 static void write_row(FILE *file, const char *separator, const double *x, int n) {
@@ -64,16 +65,10 @@ eqs_status eqs_extxyz_write(const char *path, int append, const eqs_systems *sys
   for (int i = 0; systems->n_system > 0 && i < systems->first[systems->n_system]; i++)
     if (!element_symbol(systems->number[i])[0])
       EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d has the atomic number %d", i + 1, systems->number[i]);
-  int to_stdout = strcmp(path, "-") == 0;
-  FILE *file = to_stdout ? stdout : fopen(path, append ? "ab" : "wb");
-  if (!file) EQS_FAIL(EQS_ERR_FILE, "%s: cannot be written: %s", path, strerror(errno));
-  xyz_write_frames(file, systems, result ? result : &none, &(xyz_extra){.info = NULL});
-  int bad = fflush(file) != 0 || ferror(file);
-  int error = errno;
-  if (!to_stdout && fclose(file) != 0) {
-    bad = 1;
-    error = errno;
-  }
-  if (bad) EQS_FAIL(EQS_ERR_FILE, "%s: writing failed: %s", path, strerror(error));
-  return EQS_OK;
+  whole_file w = {.path = path};
+  if (!append || strcmp(path, "-") == 0) EQS_TRY(whole_file_open(&w, path));
+  else if (!(w.file = fopen(path, "ab")))
+    EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
+  xyz_write_frames(w.file, systems, result ? result : &none, &(xyz_extra){.info = NULL});
+  return whole_file_close(&w, EQS_OK);
 }

@@ -9,13 +9,13 @@
 
 #include "core/locale_c.h"
 #include "io/sha256.h"
+#include "io/whole_file.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum { VERSION = 1, KIND = 8, DIGEST = 64, HEAD = KIND + 8 + DIGEST + 8 };
 
@@ -113,35 +113,18 @@ static eqs_status head_and_tail(const char *kind, const char fingerprint[65], co
   return archive_finish(file);
 }
 
-static eqs_status replace(const char *path, const char *temporary, const archive *file) {
-  FILE *f = fopen(temporary, "wb");
-  if (!f) EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", temporary, strerror(errno));
-  int ok = fwrite(file->bytes, 1, file->n, f) == file->n && fflush(f) == 0 && fsync(fileno(f)) == 0;
-  int why = errno;
-  if (fclose(f) && ok) {
-    ok = 0;
-    why = errno;
-  }
-  if (ok && rename(temporary, path) == 0) return EQS_OK;
-  if (ok) why = errno;
-  remove(temporary);
-  EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(why));
-}
-
 eqs_status checkpoint_write(const char *path, const char *kind, const char fingerprint[65],
                             const archive *a) {
   archive file = {0};
-  char *temporary = NULL;
-  size_t size = strlen(path) + sizeof ".tmp";
-  eqs_status status = archive_finish(a);
-  if (status != EQS_OK) return status;
-  EQS_TRY_DONE(alloc_array(&temporary, size, 1, "a file name"));
-  snprintf(temporary, size, "%s.tmp", path);
-  EQS_TRY_DONE(head_and_tail(kind, fingerprint, a, &file));
-  EQS_TRY_DONE(replace(path, temporary, &file));
-done:
+  whole_file w;
+  EQS_TRY(archive_finish(a));
+  eqs_status status = head_and_tail(kind, fingerprint, a, &file);
+  if (status == EQS_OK) status = whole_file_open(&w, path);
+  if (status == EQS_OK) {
+    fwrite(file.bytes, 1, file.n, w.file);
+    status = whole_file_close(&w, EQS_OK);
+  }
   archive_free(&file);
-  free(temporary);
   return status;
 }
 

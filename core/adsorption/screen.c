@@ -13,6 +13,7 @@
 #include "core/locale_c.h"
 #include "io/report.h"
 #include "io/sha256.h"
+#include "io/whole_file.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -149,7 +150,7 @@ static eqs_status compute(session *s, work *w, int stage, int k, const char *sta
   if (continued) *s->before = *r;
   eqs_status status = screen_stage_run(&s->stages, stage, k, &w->frame, state, r);
   if (!continued || (status != EQS_ERR_FORMAT && status != EQS_ERR_ARGUMENT)) return status;
-  remove(state); /* perhaps it is damaged: once more without */
+  whole_file_remove(state); /* perhaps it is damaged: once more without */
   *r = *s->before;
   return screen_stage_run(&s->stages, stage, k, &w->frame, state, r);
 }
@@ -162,17 +163,22 @@ static eqs_status do_stage(session *s, work *w, int stage, int k, screen_record 
   stopwatch start = start_watch();
   screen_stage_condition(&s->stages, stage, k, r->condition);
   EQS_TRY(store_find(s->result->store, r->file_sha256, r->frame, r->condition, s->stored, &found));
+  EQS_TRY(state_path(s, r, &state));
   if (found && stands(s, s->stored)) {
     *r = *s->stored;
+    whole_file_remove(state); /* of a process that was killed after it had stored the row */
+    free(state);
     return EQS_OK;
   }
   s->name = r->name;
-  if (look(s, screen_stage_name(stage), 0, 1))
-    EQS_FAIL(EQS_ERR_INTERRUPTED, "stopped before %s", r->name);
-  EQS_TRY(state_path(s, r, &state));
-  eqs_status outcome = compute(s, w, stage, k, state, r);
-  eqs_status status = finish_row(s, r, stage, outcome, start);
-  if (status == EQS_OK) remove(state);
+  eqs_status status;
+  if (look(s, screen_stage_name(stage), 0, 1)) {
+    status = status_fail(EQS_ERR_INTERRUPTED, "stopped before %s", r->name);
+  } else {
+    eqs_status outcome = compute(s, w, stage, k, state, r);
+    status = finish_row(s, r, stage, outcome, start);
+    if (status == EQS_OK) whole_file_remove(state);
+  }
   free(state);
   return status;
 }

@@ -1,6 +1,5 @@
 /* analysis_report.c -- what an analysis found, as table, JSON, CSV and cube file.
  * SPDX-License-Identifier: MIT */
-#include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "core/locale_c.h"
 #include "io/elements.h"
 #include "io/fields.h"
+#include "io/whole_file.h"
 
 #define SI 1e-8 /* angstrom^2/ps in m^2/s */
 
@@ -265,14 +265,11 @@ static eqs_status prepare(report *w) {
 }
 
 static eqs_status write_to(report *w, int kind, const char *path) {
-  int to_stdout = !strcmp(path, "-");
-  w->file = to_stdout ? stdout : fopen(path, "wb");
-  if (!w->file) EQS_FAIL(EQS_ERR_FILE, "%s: cannot be written: %s", path, strerror(errno));
+  whole_file to;
+  EQS_TRY(whole_file_open(&to, path));
+  w->file = to.file;
   kinds[kind].write(w);
-  int bad = fflush(w->file) || ferror(w->file);
-  if (!to_stdout) bad |= fclose(w->file) != 0;
-  if (bad) EQS_FAIL(EQS_ERR_FILE, "%s: writing failed: %s", path, strerror(errno));
-  return EQS_OK;
+  return whole_file_close(&to, EQS_OK);
 }
 
 eqs_status eqs_analysis_write(const eqs_analysis *a, const char *what, const char *path) {

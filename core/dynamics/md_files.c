@@ -11,6 +11,7 @@
 
 #include "core/locale_c.h"
 #include "core/units.h"
+#include "io/whole_file.h"
 #include "io/xyz.h"
 
 static const char kind[] = "EQSMD001";
@@ -105,13 +106,10 @@ eqs_status md_files_final(md_files *f, const dynamics *d) {
   const char *path = f->o->final_state;
   if (!path) return EQS_OK;
   LOCALE_C();
-  FILE *file = fopen(path, "wb");
-  if (!file) EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
-  write_frame(f, d, file, f->o->unwrapped);
-  eqs_status status = flushed(file, path);
-  if (fclose(file) && status == EQS_OK)
-    EQS_FAIL(EQS_ERR_FILE, "%s: writing failed: %s", path, strerror(errno));
-  return status;
+  whole_file w;
+  EQS_TRY(whole_file_open(&w, path));
+  write_frame(f, d, w.file, f->o->unwrapped);
+  return whole_file_close(&w, EQS_OK);
 }
 
 /* ---- the checkpoint */
@@ -153,11 +151,20 @@ eqs_status md_files_checkpoint(md_files *f, dynamics *d, md_sums *sums, double *
 
 /* ---- opening */
 
+/* Up to so many bytes a frame goes out in one piece, which a kill leaves whole or out. */
+enum { PIECE = 1 << 20 };
+
+static FILE *open_buffered(const char *path, const char *mode) {
+  FILE *f = fopen(path, mode);
+  if (f) setvbuf(f, NULL, _IOFBF, PIECE);
+  return f;
+}
+
 /* A new file with its heading, or the old one cut back to where the checkpoint was written. */
 static eqs_status open_file(const char *path, int64_t at, const char *head, FILE **out) {
   *out = NULL;
   if (!path) return EQS_OK;
-  FILE *f = at >= 0 ? fopen(path, "r+b") : NULL;
+  FILE *f = at >= 0 ? open_buffered(path, "r+b") : NULL;
   if (at >= 0 && !f && errno != ENOENT)
     EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
   if (f) {
@@ -173,7 +180,7 @@ static eqs_status open_file(const char *path, int64_t at, const char *head, FILE
       EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
     }
   } else {
-    f = fopen(path, "wb");
+    f = open_buffered(path, "wb");
     if (!f) EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
     fputs(head, f);
   }

@@ -149,7 +149,7 @@ long=("${md[@]}" --steps 12000 --temperature 300 --thermostat csvr --barostat fu
   --log-every 7 --trajectory-every 50 --checkpoint-every 90 --unwrapped)
 check 0 "without a stop" "${long[@]}" --log whole.csv --trajectory whole.extxyz --final whole.last
 kills=0
-for turn in {1..30}; do
+for turn in {1..12}; do
   case $((turn % 6)) in 1) signal=TERM ;; 3) signal=USR1 ;; 5) signal=INT ;; *) signal=KILL ;; esac
   "${long[@]}" --log part.csv --trajectory part.extxyz --final part.last --checkpoint part.state \
     --continue > out 2> err < /dev/null &

@@ -258,6 +258,20 @@ Test(xyz, bad_files_name_the_line) {
   eqs_structures_free(&s);
 }
 
+/* What a run leaves that is killed while it writes: read as far as it is whole. */
+Test(xyz, a_file_that_ends_within_a_frame) {
+  const char whole[] = "1\nframe one\nH 0 0 0\n2\nframe two\nH 0 0 0\nO 0 0 1.25\n";
+  for (size_t n = 21; n < sizeof whole - 1; n++) {
+    char text[sizeof whole] = {0};
+    memcpy(text, whole, n);
+    eqs_structures *s = read_text("cut.xyz", text);
+    int both = n >= sizeof whole - 1 - strlen(".25\n"); /* shorter numbers are numbers */
+    cr_assert_eq(eqs_structures_count(s), 1 + both, "%zu bytes", n);
+    cr_assert_eq(structures_frame(s, 0)->n_warning, 1 - both, "%zu bytes", n);
+    eqs_structures_free(&s);
+  }
+}
+
 Test(xyz, bad_output) {
   const int first[2] = {0, 1}, good = 1, bad = 0;
   const double position[3] = {0, 0, 0};
