@@ -16,10 +16,11 @@ static int swap_alone(comm *c, int n_out, const comm_message *out, int n_in,
 }
 
 static void nothing(comm *c) { (void)c; }
+static int no_message(comm *c, int *from) { return (void)c, (void)from, 0; }
 static void close_alone(comm *c) { free(c); }
 
 eqs_status comm_open_self(comm **out) {
-  static const comm_ops ops = {"self", swap_alone, nothing, nothing, close_alone};
+  static const comm_ops ops = {"self", swap_alone, nothing, nothing, no_message, close_alone};
   EQS_TRY(alloc_array(out, 1, sizeof **out, "a communicator"));
   **out = (comm){.ops = &ops, .size = 1};
   return EQS_OK;
@@ -58,6 +59,8 @@ eqs_status comm_swap(comm *c, int n_out, const comm_message *out, int n_in,
     }
   return c->ops->swap(c, n_out, out, n_in, in) ? comm_broken(c) : EQS_OK;
 }
+
+int comm_arrived(comm *c, int *from) { return !c->broken && c->ops->arrived(c, from); }
 
 static eqs_status send(comm *c, int rank, const void *data, size_t bytes) {
   const comm_message m = {rank, (void *)data, bytes};

@@ -33,6 +33,8 @@ typedef struct comm_ops {
   int (*swap)(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in);
   void (*fail)(comm *c);   /* tells the others status and why; never waits for them */
   void (*listen)(comm *c); /* notes whether another rank has failed; never waits */
+  /* 1 and a rank from which a message has come; 0: none has. Never waits. */
+  int (*arrived)(comm *c, int *from);
   void (*close)(comm *c);
 } comm_ops;
 
@@ -64,6 +66,9 @@ eqs_status comm_threads_run(int size, comm_task *task, void *user) EQS_CHECK;
  * failed; EQS_ERR_COMM: of the transport. */
 eqs_status comm_swap(comm *c, int n_out, const comm_message *out, int n_in,
                      const comm_message *in) EQS_CHECK;
+/* Whether a message has come that comm_swap would receive now, and from which rank. Never waits; a
+ * failure is comm_lost's to find. */
+int comm_arrived(comm *c, int *from);
 /* From rank 0 to all. */
 eqs_status comm_broadcast(comm *c, void *data, size_t bytes) EQS_CHECK;
 /* all[size][bytes] on every rank. */

@@ -142,6 +142,15 @@ static int swap(comm *c, int n_out, const comm_message *out, int n_in, const com
   }
 }
 
+static int arrived(comm *c, int *from) {
+  mpi_comm *m = (mpi_comm *)c;
+  MPI_Status status;
+  int there = 0;
+  if (MPI_Iprobe(MPI_ANY_SOURCE, TAG_DATA, m->data, &there, &status) || !there) return 0;
+  *from = status.MPI_SOURCE;
+  return 1;
+}
+
 /* ---- the end */
 
 /* Rank 0 tells the others that they may go. */
@@ -197,7 +206,7 @@ static int begin(mpi_comm *m) {
 EQS_API comm_entry equisorb_comm_open;
 
 int equisorb_comm_open(size_t layout, comm **out, char *why, size_t n_why) {
-  static const comm_ops ops = {"mpi", swap, tell, listen, leave};
+  static const comm_ops ops = {"mpi", swap, tell, listen, arrived, leave};
   *out = NULL;
   if (layout != COMM_LAYOUT) {
     snprintf(why, n_why, "module and library are of different versions");

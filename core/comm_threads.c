@@ -121,6 +121,16 @@ static int swap(comm *c, int n_out, const comm_message *out, int n_in, const com
   return 0;
 }
 
+static int arrived(comm *c, int *from) {
+  hub *h = ((thread_comm *)c)->h;
+  int there = 0;
+  pthread_mutex_lock(&h->lock);
+  for (int r = 0; r < h->size && !there; r++)
+    if (box_of(h, c->rank, r)->first) *from = r, there = 1;
+  pthread_mutex_unlock(&h->lock);
+  return there;
+}
+
 static void nothing(comm *c) { (void)c; }
 
 static void *start(void *argument) {
@@ -146,7 +156,7 @@ static void hub_free(hub *h) {
 }
 
 static eqs_status run(hub *h, thread_comm *t, comm_task *task, void *user) {
-  static const comm_ops ops = {"threads", swap, tell, listen, nothing};
+  static const comm_ops ops = {"threads", swap, tell, listen, arrived, nothing};
   int started = 0, worst = -1;
   EQS_TRY(alloc_array(&h->arrived, (size_t)h->size, sizeof *h->arrived, "ranks"));
   EQS_TRY(alloc_array(&h->box, mul_size((size_t)h->size, (size_t)h->size), sizeof *h->box,
