@@ -18,6 +18,7 @@ enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int info_main(int argc, char **argv);
 int evaluate_main(int argc, char **argv);
 int screen_main(int argc, char **argv);
+int merge_main(int argc, char **argv);
 int gcmc_main(int argc, char **argv);
 int tmmc_main(int argc, char **argv);
 int pores_main(int argc, char **argv);

@@ -22,6 +22,7 @@ static const entry commands[] = {
     {"info", "what a model or structure file holds", info_main},
     {"evaluate", "energies, forces and stress of structures", evaluate_main},
     {"screen", "rank frameworks by gas uptake", screen_main},
+    {"merge", "the results of a screening's shards in one file", merge_main},
     {"gcmc", "uptake of gases at a pressure, by grand canonical Monte Carlo", gcmc_main},
     {"tmmc", "whole isotherms from one run, by transition-matrix Monte Carlo", tmmc_main},
     {"pores", "diameters, channels, pockets, volume and surface of frameworks", pores_main},

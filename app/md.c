@@ -4,6 +4,7 @@
 #include "app/md_jobs.h"
 #include "app/ranks.h"
 #include "app/run_file.h"
+#include "app/shard.h"
 
 #include <math.h>
 #include <signal.h>
@@ -65,7 +66,12 @@ static const char help_text[] =
     "  --wall W, --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
     "                         as for evaluate, but --wall auto by default\n"
     "\n"
-    "Processes that mpirun or srun start share each step; each is to have its own cores.\n"
+    "  --shard I/N            of several runs the I-th of N parts, for the jobs of an array; "
+    "{job}\n"
+    "                         counts all of them\n"
+    "\n"
+    "Processes that mpirun or srun start share each step of one run; of several, each takes whole\n"
+    "runs. Each process is to have its own cores.\n"
     "\n"
     "exit codes: 0 done; 1 an error, or a run exploded (others go on); 2 wrong usage or run file; "
     "130 stopped "
@@ -75,19 +81,32 @@ static const char help_text[] =
     "example:\n"
     "  equisorb md --structure IRMOF-1.cif --model SevenNet-0.pth --temperature 300 \\\n"
     "      --thermostat csvr --steps 20000 --log irmof.csv --trajectory irmof.extxyz \\\n"
-    "      --checkpoint irmof.state --continue\n";
+    "      --checkpoint irmof.state --continue\n"
+    "  mpirun -n 8 equisorb md RUN.yaml --threads 1\n";
 
 typedef struct arguments {
   model_arguments model;
   md_request request;
   const char *path; /* of the run file; NULL = none */
   md_jobs jobs;
+  shard_argument shard;
+  eqs_comm *ranks;
   int help;
 } arguments;
 
 /* ---- keys: what the options mean */
 
-typedef enum kind { TEXT, QUANTITY, COUNT, SEED, SWITCH, FRAME, STRUCTURES, TEMPERATURES } kind;
+typedef enum kind {
+  TEXT,
+  QUANTITY,
+  COUNT,
+  SEED,
+  SWITCH,
+  FRAME,
+  STRUCTURES,
+  TEMPERATURES,
+  SHARD
+} kind;
 
 typedef struct key {
   const char *name;
@@ -112,6 +131,7 @@ static const key keys[] = {
     {"compressibility", QUANTITY, RUN(compressibility), unit_compressibility, 1e-16, 1},
     {"velocities", TEXT, RUN(velocities), NULL, 0, 0},
     {"rigid", TEXT, RUN(rigid), NULL, 0, 0},
+    {"shard", SHARD, offsetof(arguments, shard), NULL, 0, 0},
     {"seed", SEED, RUN(seed), NULL, 0, 0},
     {"log", TEXT, RUN(log), NULL, 0, 0},
     {"log-every", COUNT, RUN(log_every), NULL, 1, 0},
@@ -154,6 +174,7 @@ static int take(void *user, int option, const char *text) {
     int bad = option_quantity(name, label, text, k->units, k->least, k->most, &kelvin);
     return bad ? bad : md_request_temperature(name, &a->request, kelvin);
   }
+  case SHARD: return shard_option(name, text, at);
   case SEED: return option_uint64(name, label, text, at);
   case COUNT: return option_count(name, label, text, (int64_t)k->least, at);
   default: return option_quantity(name, label, text, k->units, k->least, k->most, at);
@@ -244,7 +265,7 @@ static void print_table(const arguments *a) {
          "drift", "structure");
   for (int i = 0; i < j->n; i++) {
     const eqs_md_summary *s = &j->job[i].summary;
-    printf("%5d %8lld %10.5g %8.4g ", i + 1, (long long)s->step, s->temperature,
+    printf("%5d %8lld %10.5g %8.4g ", md_jobs_number(j, i), (long long)s->step, s->temperature,
            s->temperature_spread);
     if (isfinite(s->pressure)) printf("%12.5g %12.8g", s->pressure * 1e-9, s->volume);
     else printf("%12s %12s", "-", "-");
@@ -256,7 +277,22 @@ static void print_table(const arguments *a) {
 static int plan(void *user, const eqs_structures *const *files) {
   arguments *a = user;
   const char *others[3] = {a->model.model, a->path, NULL};
-  return md_jobs_make(name, &a->request, files, others, &a->jobs);
+  int code = md_jobs_make(name, &a->request, files, others, &a->jobs);
+  return code == EXIT_OK ? md_jobs_keep(name, &a->shard, &a->jobs) : code;
+}
+
+/* Of several runs every rank takes whole ones. */
+static int whole_runs(const void *user) { return ((const arguments *)user)->jobs.n != 1; }
+
+static int asks_for_several(const md_request *r) {
+  return r->n_structure > 1 || r->n_temperature > 1 || r->frame == 0;
+}
+
+static void say_idle(const arguments *a) {
+  int size = eqs_comm_size(a->ranks);
+  if (a->jobs.n > 1 && size > a->jobs.n)
+    fprintf(stderr, "equisorb md: %d of %d processes have nothing to do: there are %d runs\n",
+            size - a->jobs.n, size, a->jobs.n);
 }
 
 static int report(const arguments *a, double seconds) {
@@ -269,28 +305,45 @@ static int report(const arguments *a, double seconds) {
     bad += job->status != EQS_OK;
     if (job->status == EQS_ERR_INTERRUPTED && j->n == 1) app_fail(name, "%s", job->message);
     else if (job->status != EQS_OK && j->n == 1) app_fail(name, "%s: %s", path, job->message);
-    else if (job->status != EQS_OK) app_fail(name, "run %d, %s: %s", i + 1, path, job->message);
+    else if (job->status != EQS_OK)
+      app_fail(name, "run %d, %s: %s", md_jobs_number(j, i), path, job->message);
     else if (j->n == 1) print_summary(&job->summary);
   }
   if (!bad || j->n > 1) fprintf(stderr, "equisorb md: %.1f s\n", seconds);
   return bad ? EXIT_FAILED : EXIT_OK;
 }
 
+/* What has failed is no run. */
+static int none_failed(const md_jobs *j) {
+  for (int i = 0; i < j->n; i++)
+    if (j->job[i].status != EQS_OK) return 0;
+  return 1;
+}
+
 static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structures *const *files) {
   arguments *a = user;
   progress line = progress_start();
+  eqs_comm *ranks = whole_runs(a) ? a->ranks : NULL;
   (void)files;
+  if (a->jobs.n == 0) return EXIT_OK; /* a shard of fewer runs than there are shards */
+  if (eqs_comm_rank(ranks)) {
+    eqs_status served = eqs_md_batch_ranks(ranks, c, m, a->jobs.n, a->jobs.job, NULL, NULL);
+    return served == EQS_OK ? EXIT_OK : EXIT_FAILED;
+  }
   app_catch_signals();
+  say_idle(a);
   double start = app_seconds();
-  eqs_status status = eqs_md_batch(c, m, a->jobs.n, a->jobs.job, watch, &line);
+  eqs_status status = eqs_md_batch_ranks(ranks, c, m, a->jobs.n, a->jobs.job, watch, &line);
   progress_clear(&line);
+  if (status != EQS_OK && none_failed(&a->jobs)) return app_fail(name, "%s", eqs_error());
   int code = report(a, app_seconds() - start);
   return status == EQS_ERR_INTERRUPTED ? app_stop_code() : code;
 }
 
 static int on_rank(int argc, char **argv, eqs_comm *ranks) {
   arguments a = {.model = {.wall = "auto", .on_device = eqs_comm_size(ranks) == 1},
-                 .request = {.run = {.size = sizeof a.request.run, .seed = 1}, .frame = 1}};
+                 .request = {.run = {.size = sizeof a.request.run, .seed = 1}, .frame = 1},
+                 .ranks = ranks};
   run_file file = {0};
   int code = parse(argc, argv, &a, &file);
   if (a.help) {
@@ -302,6 +355,7 @@ static int on_rank(int argc, char **argv, eqs_comm *ranks) {
                                   .n = a.request.n_structure,
                                   .model = &a.model,
                                   .plan = plan,
+                                  .whole = asks_for_several(&a.request) ? whole_runs : NULL,
                                   .run = run,
                                   .user = &a};
     code = ranks_structures(&task, ranks, code);

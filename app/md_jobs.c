@@ -82,6 +82,7 @@ static void base_name(const char *path, char *out, size_t size) {
 static int make_one(const char *command, const md_request *r, int structure, int frame,
                     double kelvin, md_jobs *out) {
   int i = out->n++;
+  out->n_file = out->n;
   eqs_md_options *o = &out->options[i];
   words w;
   *o = r->run;
@@ -162,8 +163,32 @@ int md_jobs_make(const char *command, const md_request *r, const eqs_structures 
   return code;
 }
 
+int md_jobs_number(const md_jobs *j, int i) { return (int)(j->job[i].options - j->options) + 1; }
+
+int md_jobs_keep(const char *command, const shard_argument *shard, md_jobs *j) {
+  const int all = j->n;
+  double *size = calloc((size_t)all, sizeof *size);
+  char *mine = calloc((size_t)all, 1);
+  int code = size && mine ? EXIT_OK : out_of_memory(command);
+  for (int i = 0; code == EXIT_OK && i < all; i++) {
+    eqs_systems s = {.size = sizeof s};
+    if (eqs_structures_view(j->job[i].frames, j->job[i].frame, &s) == EQS_OK) size[i] = s.first[1];
+  }
+  if (code == EXIT_OK) code = shard_pick(command, shard, size, all, mine);
+  int n = 0;
+  for (int i = 0; code == EXIT_OK && i < all; i++) {
+    if (!mine[i]) continue;
+    j->job[n] = j->job[i];
+    j->structure[n++] = j->structure[i];
+  }
+  if (code == EXIT_OK) j->n = n;
+  free(size);
+  free(mine);
+  return code;
+}
+
 void md_jobs_free(md_jobs *j) {
-  for (int i = 0; i < j->n; i++)
+  for (int i = 0; i < j->n_file; i++)
     for (int k = 0; k < MD_FILES; k++) free(j->file[i][k]);
   free(j->job);
   free(j->options);

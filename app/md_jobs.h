@@ -9,6 +9,7 @@
 #define EQS_MD_JOBS_H
 
 #include "app/app.h"
+#include "app/shard.h"
 
 enum { MD_FILES = 4, MD_JOBS_MOST = 1000 };
 
@@ -21,10 +22,10 @@ typedef struct md_request {
 } md_request;
 
 typedef struct md_jobs {
-  int n;
+  int n, n_file;           /* runs to make; those that were asked for */
   eqs_md_job *job;         /* [n] */
-  eqs_md_options *options; /* [n] */
-  char *(*file)[MD_FILES]; /* [n] log, trajectory, final state, checkpoint */
+  eqs_md_options *options; /* [n_file] */
+  char *(*file)[MD_FILES]; /* [n_file] log, trajectory, final state, checkpoint */
   int *structure;          /* [n] which file it is of */
 } md_jobs;
 
@@ -37,6 +38,11 @@ void md_request_free(md_request *r);
  * a {word} which means nothing. */
 int md_jobs_make(const char *command, const md_request *r, const eqs_structures *const *structures,
                  const char *const *others, md_jobs *out);
+/* Leaves the runs of the shard, by their numbers of atoms; names were made before, of all of them.
+ */
+int md_jobs_keep(const char *command, const shard_argument *shard, md_jobs *j);
+/* Of run i, among all that were asked for, from 1. */
+int md_jobs_number(const md_jobs *j, int i);
 void md_jobs_free(md_jobs *j);
 
 #endif

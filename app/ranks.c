@@ -29,11 +29,15 @@ int ranks_main(const char *command, int argc, char **argv,
   return code;
 }
 
+int ranks_agree(eqs_comm *ranks, int code) {
+  if (code != EXIT_OK) eqs_comm_fail(ranks, code == EXIT_USAGE ? "wrong usage" : NULL);
+  return code;
+}
+
 int ranks_join(const char *command, eqs_comm *ranks, eqs_context *context, int code) {
   if (code == EXIT_OK && eqs_context_set_comm(context, ranks))
     code = app_fail(command, "%s", eqs_error());
-  if (code != EXIT_OK) eqs_comm_fail(ranks, code == EXIT_USAGE ? "wrong usage" : NULL);
-  return code;
+  return ranks_agree(ranks, code);
 }
 
 int ranks_serve(eqs_context *context, const eqs_model *model) {
@@ -53,12 +57,15 @@ int ranks_structures(const structures_task *t, eqs_comm *ranks, int code) {
   eqs_context *context = NULL;
   eqs_model *model = NULL;
   eqs_structures **files = calloc((size_t)(t->n > 0 ? t->n : 1), sizeof *files);
-  int serves = eqs_comm_rank(ranks) > 0;
+  int serves = eqs_comm_rank(ranks) > 0, whole = 0;
   if (!files && code == EXIT_OK) code = app_fail(t->command, "out of memory");
-  if (code == EXIT_OK && !serves) code = read_files(t, files);
+  if (code == EXIT_OK && (!serves || t->whole)) code = read_files(t, files);
+  if (code == EXIT_OK) whole = t->whole && t->whole(t->user);
   if (code == EXIT_OK) code = model_open(t->command, t->model, &context, &model);
-  code = ranks_join(t->command, ranks, context, code);
-  if (code == EXIT_OK)
+  code = whole ? ranks_agree(ranks, code) : ranks_join(t->command, ranks, context, code);
+  if (code == EXIT_OK && whole)
+    code = t->run(t->user, context, model, (const eqs_structures *const *)files);
+  else if (code == EXIT_OK)
     code = serves ? ranks_serve(context, model)
                   : t->run(t->user, context, model, (const eqs_structures *const *)files);
   for (int i = 0; files && i < t->n; i++) eqs_structures_free(&files[i]);

@@ -6,6 +6,8 @@
  *
  * SPDX-License-Identifier: MIT */
 #include "app/options.h"
+#include "app/ranks.h"
+#include "app/shard.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -60,21 +62,35 @@ static const char help_text[] =
     "  --replicate RULE     shell (default): no first-shell atom shared by a guest and its image,\n"
     "                       width >= 2 r_max + length; strict: no message path between them at "
     "all\n"
+    "  --shard I/N          the frameworks of the I-th of N parts, balanced by the files' sizes, "
+    "with a\n"
+    "                       store each; then equisorb merge, and the command without --shard, "
+    "which\n"
+    "                       does what ranks all of them (--best, isotherms)\n"
     "  --retry-failed       try again the frameworks whose failure is in the results\n"
     "  --head H, --modal P, --precision single|double, --dispersion none|d3bj[:FUNCTIONAL],\n"
     "  --wall auto|on|off, --threads N, --disorder refuse|major\n"
     "                       as for evaluate, but --wall auto by default\n"
-    "\n"
+    "\n";
+
+static const char help_end[] =
     "A framework that fails is a row with its reason. Overlaps, and wells of the model that are\n"
     "too deep to be real, have weight 0 and are counted. Errors are 95 % intervals. Ctrl-C stops\n"
     "cleanly; the same command continues. Flags in the table are explained below it.\n"
+    "Processes that mpirun or srun start take frameworks as they are done with others; one of "
+    "them\n"
+    "writes the results, which are those of one process.\n"
     "\n"
     "exit codes: 0 all frameworks done; 1 an error, or some frameworks failed (see the table);\n"
     "2 wrong usage; 130 stopped by Ctrl-C, 143 by SIGTERM\n"
     "\n"
     "example:\n"
     "  equisorb screen cifs/ --model sevennet_0.pth --gas CO2 --temperature 298 --best 50 \\\n"
-    "      --isotherms 5 --pressures 40,1e4,1e5 --output co2.db --csv co2.csv\n";
+    "      --isotherms 5 --pressures 40,1e4,1e5 --output co2.db --csv co2.csv\n"
+    "  mpirun -n 16 equisorb screen cifs/ --model sevennet_0.pth --gas CO2 --temperature 298 \\\n"
+    "      --threads 1 --output co2.db\n"
+    "  equisorb screen cifs/ --model sevennet_0.pth --gas CO2 --temperature 298 --shard 2/8 \\\n"
+    "      --output co2-2.db\n";
 
 enum { PRESSURES = 256 };
 enum {
@@ -98,7 +114,8 @@ enum {
   OPTION_ENERGY,
   OPTION_SCALE,
   OPTION_POCKETS,
-  OPTION_OVERLAP
+  OPTION_OVERLAP,
+  OPTION_SHARD
 };
 
 typedef struct arguments {
@@ -107,6 +124,7 @@ typedef struct arguments {
   double pressures[PRESSURES]; /* of isotherms */
   const char *output, *csv;
   double pressure;
+  shard_argument shard;
   int help;
 } arguments;
 
@@ -165,6 +183,7 @@ static int option_own(int option, const char *text, arguments *a) {
     return option_double(name, "--temperature", text, 1, 10000, &a->screen.temperature);
   case OPTION_PRESSURE: return option_double(name, "--pressure", text, 1e-30, 1e12, &a->pressure);
   case OPTION_RETRY: a->screen.retry_failed = 1; return EXIT_OK;
+  case OPTION_SHARD: return shard_option(name, text, &a->shard);
   case OPTION_SEED: return option_uint64(name, "--seed", text, &a->screen.seed);
   case OPTION_REPLICATE: return option_replicate(name, text, &a->screen.replicate_strict);
   default: return option_funnel(option, text, a);
@@ -208,6 +227,7 @@ static int complete(arguments *a) {
   if (s->energy == EQS_ENERGY_CLASSICAL && strcmp(s->stage, "model") == 0)
     return app_usage(name, "--energy classical knows no --stage model");
   s->disorder_major = a->model.disorder_major;
+  s->part = shard_is_part(&a->shard);
   return check_unused(a);
 }
 
@@ -236,6 +256,7 @@ static int parse(int argc, char **argv, arguments *a) {
       {"scale", required_argument, NULL, OPTION_SCALE},
       {"pockets", required_argument, NULL, OPTION_POCKETS},
       {"overlap-energy", required_argument, NULL, OPTION_OVERLAP},
+      {"shard", required_argument, NULL, OPTION_SHARD},
       {NULL, 0, NULL, 0}};
   int option;
   while ((option = getopt_long(argc, argv, "h", table, NULL)) != -1) {
@@ -289,6 +310,27 @@ static int add_folder(file_list *list, const char *folder) {
   return code;
 }
 
+/* Leaves the files of the shard. */
+static int keep_shard(const shard_argument *shard, file_list *list) {
+  size_t n = (size_t)(list->n > 0 ? list->n : 1);
+  double *size = calloc(n, sizeof *size);
+  char *mine = calloc(n, 1);
+  int code = size && mine ? EXIT_OK : app_fail(name, "out of memory for the list of files");
+  for (int k = 0; code == EXIT_OK && k < list->n; k++) {
+    struct stat info;
+    size[k] = stat(list->path[k], &info) ? 0 : (double)info.st_size;
+  }
+  if (code == EXIT_OK) code = shard_pick(name, shard, size, list->n, mine);
+  for (int k = 0, all = list->n; code == EXIT_OK && k < all; k++) {
+    if (k == 0) list->n = 0;
+    if (mine[k]) list->path[list->n++] = list->path[k];
+    else free(list->path[k]);
+  }
+  free(size);
+  free(mine);
+  return code;
+}
+
 static int list_files(int argc, char **argv, file_list *list) {
   int code = EXIT_OK;
   for (int i = 0; i < argc && code == EXIT_OK; i++) {
@@ -317,15 +359,17 @@ static int show(const eqs_screen_result *result, const arguments *a) {
   return EXIT_OK;
 }
 
-static int run(const arguments *a, const file_list *files, eqs_context *context, eqs_model *model) {
+static int run(const arguments *a, const file_list *files, eqs_comm *ranks, eqs_context *context,
+               eqs_model *model) {
   eqs_screen_result *result = NULL;
   eqs_screen_counts counts = {.size = sizeof counts};
-  app_catch_signals();
+  int works = eqs_comm_rank(ranks) > 0, code = EXIT_OK;
+  if (!works) app_catch_signals();
   progress line = progress_start();
-  eqs_status status = eqs_screen(context, model, (const char *const *)files->path, files->n,
-                                 &a->screen, a->output, watch, &line, &result);
+  eqs_status status = eqs_screen_ranks(ranks, context, model, (const char *const *)files->path,
+                                       files->n, &a->screen, a->output, watch, &line, &result);
   progress_clear(&line);
-  int code = EXIT_OK;
+  if (works) return status == EQS_OK ? EXIT_OK : EXIT_FAILED;
   if (status != EQS_OK && status != EQS_ERR_INTERRUPTED) return app_fail(name, "%s", eqs_error());
   if (eqs_screen_counts_get(result, &counts)) code = app_fail(name, "%s", eqs_error());
   if (status == EQS_ERR_INTERRUPTED) {
@@ -340,25 +384,31 @@ static int run(const arguments *a, const file_list *files, eqs_context *context,
   return code;
 }
 
-int screen_main(int argc, char **argv) {
+static int on_rank(int argc, char **argv, eqs_comm *ranks) {
   arguments a = {.model = {.wall = "auto", .optional = 1},
                  .screen = {.size = sizeof a.screen, .seed = 1, .scale = 1},
                  .pressure = 40};
   file_list files = {0};
   eqs_context *context = NULL;
   eqs_model *model = NULL;
+  const int first = eqs_comm_rank(ranks) == 0;
   int code = parse(argc, argv, &a);
   if (a.help) {
-    fputs(help_text, stdout);
+    if (first) printf("%s%s", help_text, help_end);
     return EXIT_OK;
   }
-  if (code != EXIT_OK) return code;
-  code = list_files(argc - optind, argv + optind, &files);
+  if (code == EXIT_OK && first) {
+    code = list_files(argc - optind, argv + optind, &files);
+    if (code == EXIT_OK) code = keep_shard(&a.shard, &files);
+  }
   if (code == EXIT_OK) code = model_open(name, &a.model, &context, &model);
-  if (code == EXIT_OK) code = run(&a, &files, context, model);
+  code = ranks_agree(ranks, code);
+  if (code == EXIT_OK) code = run(&a, &files, ranks, context, model);
   eqs_model_free(&model);
   eqs_context_free(&context);
   for (int i = 0; i < files.n; i++) free(files.path[i]);
   free(files.path);
   return code;
 }
+
+int screen_main(int argc, char **argv) { return ranks_main(name, argc, argv, on_rank); }

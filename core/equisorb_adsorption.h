@@ -56,6 +56,9 @@ typedef struct eqs_screen_options {
   /* eV: atoms of a guest and of something else that are closer than where the wall of their two
    * elements exceeds it overlap, and the model is not asked; 0 = 5 */
   double overlap_energy;
+  /* 1: these are a part of the frameworks only (a shard). What would rank them is left out, `best`
+   * and isotherms with all that follows: frameworks wait there until all are in one store. */
+  int part;
 } eqs_screen_options;
 
 typedef struct eqs_screen_progress {
@@ -101,6 +104,31 @@ EQS_API eqs_status eqs_screen_table(const eqs_screen_result *r, double pressure,
 EQS_API eqs_status eqs_screen_csv(const eqs_screen_result *r, double pressure,
                                   const char *path) EQS_CHECK;
 EQS_API void eqs_screen_result_free(eqs_screen_result **r);
+
+typedef struct eqs_merge_options {
+  size_t size;
+  int mixed; /* 1: also of stores whose settings differ; else they are refused */
+} eqs_merge_options;
+
+typedef struct eqs_merge_counts {
+  size_t size;
+  int64_t n_new, n_better, n_known; /* rows that were not there, that took the place of one (a
+                                       failure, say), and that were there */
+  int n_unfinished;                 /* files of rows that are not done, beside the stores */
+} eqs_merge_counts;
+
+/* After every store: how many are done; non-zero stops. */
+typedef int (*eqs_merge_watch)(int done, int of, void *user);
+
+/* Takes the rows of stores into `out`, which is made if it is not there; a store at a time, all of
+ * it or nothing, so that the same call goes on after a kill. Of two rows of the same content and
+ * settings the one that is no failure stays, then the one whose path comes first. Settings differ
+ * if, of one stage, two stores have conditions neither of which are all among the other's. options,
+ * watch and counts may be NULL. EQS_ERR_ARGUMENT: settings that differ, a store that is `out`.
+ * EQS_ERR_FILE, EQS_ERR_FORMAT: names the store. EQS_ERR_INTERRUPTED. */
+EQS_API eqs_status eqs_screen_merge(const char *out, const char *const *stores, int n,
+                                    const eqs_merge_options *options, eqs_merge_watch watch,
+                                    void *user, eqs_merge_counts *counts) EQS_CHECK;
 
 /* -------------------------------------------------------------- grand canonical Monte Carlo */
 

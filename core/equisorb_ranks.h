@@ -44,4 +44,24 @@ EQS_API eqs_status eqs_context_set_comm(eqs_context *c, eqs_comm *comm) EQS_CHEC
  */
 EQS_API eqs_status eqs_context_serve(eqs_context *c, const eqs_model *m) EQS_CHECK;
 
+/* Whole pieces of work for every rank, for contexts that are not joined to the ranks. All ranks
+ * call these with the same settings and model; rank 0's files or jobs count, and it alone is given
+ * the results. Ranks take the next piece when they are done with one, and whatever a piece gives
+ * does not depend on the rank that did it. Every rank must see the files by the same names. A
+ * failure of any rank ends all (a framework or run that fails is none); what is stored by then
+ * stays. `ranks` may be NULL: one rank. */
+
+/* As eqs_screen: the pieces are frameworks, and the stages that follow a ranking wait for all
+ * ranks. Rank 0 alone opens and writes the store. *out is NULL on the others. */
+EQS_API eqs_status eqs_screen_ranks(eqs_comm *ranks, eqs_context *c, const eqs_model *m,
+                                    const char *const *paths, int n,
+                                    const eqs_screen_options *options, const char *store,
+                                    eqs_screen_watch watch, void *user,
+                                    eqs_screen_result **out) EQS_CHECK;
+
+/* As eqs_md_batch: the pieces are runs, or several where small systems are evaluated together. The
+ * rank that has a run writes its files. Jobs without their outcome on the others. */
+EQS_API eqs_status eqs_md_batch_ranks(eqs_comm *ranks, eqs_context *c, const eqs_model *m, int n,
+                                      eqs_md_job *jobs, eqs_md_watch watch, void *user) EQS_CHECK;
+
 #endif

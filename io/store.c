@@ -19,7 +19,7 @@ enum { APPLICATION = 0x45515342 /* "EQSB" */, SCHEMA = 3, BUSY_MS = 10000 };
 struct store {
   sqlite3 *db;
   char *path;
-  sqlite3_stmt *insert, *find, *get;
+  sqlite3_stmt *insert, *find, *find_id, *get, *next, *condition;
 };
 
 #define TEXT(f)                                                                                    \
@@ -232,21 +232,31 @@ static eqs_status extend(const store *s, size_t offset) {
   return status;
 }
 
-/* Ours, empty, or refused. */
-static eqs_status check(const store *s) {
+static eqs_status check_sound(const store *s, int *application, int *schema) {
   char text[256];
   EQS_TRY(ask(s, "PRAGMA quick_check(1)", text, sizeof text));
   if (strcmp(text, "ok") != 0)
     EQS_FAIL(EQS_ERR_FORMAT, "%s is damaged (%s); restore a copy or give another name", s->path,
              text);
   EQS_TRY(ask(s, "PRAGMA application_id", text, sizeof text));
-  int application = (int)strtol(text, NULL, 10);
+  *application = (int)strtol(text, NULL, 10);
   EQS_TRY(ask(s, "PRAGMA user_version", text, sizeof text));
-  int schema = (int)strtol(text, NULL, 10);
+  *schema = (int)strtol(text, NULL, 10);
+  return EQS_OK;
+}
+
+static eqs_status other_program(const store *s) {
+  EQS_FAIL(EQS_ERR_FORMAT, "%s is an SQLite file of another program; give another name", s->path);
+}
+
+/* Ours, empty, or refused. */
+static eqs_status check(const store *s) {
+  char text[256];
+  int application, schema;
+  EQS_TRY(check_sound(s, &application, &schema));
   EQS_TRY(ask(s, "SELECT count(*) FROM sqlite_master", text, sizeof text));
   if (application == 0 && schema == 0 && strcmp(text, "0") == 0) return create(s);
-  if (application != APPLICATION)
-    EQS_FAIL(EQS_ERR_FORMAT, "%s is an SQLite file of another program; give another name", s->path);
+  if (application != APPLICATION) return other_program(s);
   if (schema == 1) return extend(s, offsetof(screen_record, stage));
   if (schema == 2) return extend(s, offsetof(screen_record, overlap_energy));
   if (schema != SCHEMA)
@@ -259,17 +269,30 @@ static eqs_status check(const store *s) {
   return run_sql(s, sql, "write to it");
 }
 
+/* The columns of a row, all or the first of them, in their order. */
+static eqs_status check_columns(const store *s, sqlite3_stmt *q) {
+  size_t n = (size_t)sqlite3_column_count(q);
+  int same = n > 1 && n <= store_n_column + 1;
+  for (size_t i = 0; same && i < n; i++)
+    same = strcmp(sqlite3_column_name(q, (int)i), i ? store_columns[i - 1].name : "id") == 0;
+  if (!same) EQS_FAIL(EQS_ERR_FORMAT, "%s: its table has other columns than results have", s->path);
+  return EQS_OK;
+}
+
 static eqs_status prepare_all(store *s) {
   char *sql = NULL, select[64] = "SELECT * FROM result WHERE id = ?";
   size_t size = 0;
   FILE *text = open_memstream(&sql, &size);
   if (!text) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for %s", s->path);
-  fputs("INSERT OR REPLACE INTO result (", text);
+  fputs("INSERT INTO result (", text);
   for (size_t i = 0; i < store_n_column; i++)
     fprintf(text, "%s%s", i ? ", " : "", store_columns[i].name);
   fputs(") VALUES (?", text);
   for (size_t i = 1; i < store_n_column; i++) fputs(", ?", text);
-  fputc(')', text);
+  fputs(") ON CONFLICT (file_sha256, frame, condition) DO UPDATE SET ", text);
+  for (size_t i = 0; i < store_n_column; i++)
+    fprintf(text, "%s%s = excluded.%s", i ? ", " : "", store_columns[i].name,
+            store_columns[i].name);
   eqs_status status = EQS_OK;
   if (fclose(text)) status = status_fail(EQS_ERR_MEMORY, "out of memory for %s", s->path);
   if (status == EQS_OK) status = prepare(s, sql, &s->insert);
@@ -277,30 +300,30 @@ static eqs_status prepare_all(store *s) {
   EQS_TRY(status);
   EQS_TRY(prepare(s, "SELECT * FROM result WHERE file_sha256 = ? AND frame = ? AND condition = ?",
                   &s->find));
+  EQS_TRY(check_columns(s, s->find));
+  EQS_TRY(prepare(s, "SELECT id FROM result WHERE file_sha256 = ? AND frame = ? AND condition = ?",
+                  &s->find_id));
   return prepare(s, select, &s->get);
 }
 
-eqs_status store_open(const char *path, store **out) {
-  *out = NULL;
-  store *s = calloc(1, sizeof *s);
+/* *out is to be closed, whatever is returned. */
+static eqs_status open_file(const char *path, int flags, store **out) {
+  store *s = *out = calloc(1, sizeof *s);
   if (!s) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for %s", path);
-  eqs_status status = EQS_OK;
   s->path = strdup(path);
-  if (!s->path) {
-    free(s);
-    EQS_FAIL(EQS_ERR_MEMORY, "out of memory for the results");
-  }
-  if (sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL) !=
-      SQLITE_OK) {
-    status =
-        s->db ? fault(s, "open it") : status_fail(EQS_ERR_MEMORY, "out of memory for %s", path);
-    goto done;
-  }
+  if (!s->path) EQS_FAIL(EQS_ERR_MEMORY, "out of memory for the results");
+  if (sqlite3_open_v2(path, &s->db, flags, NULL) != SQLITE_OK)
+    return s->db ? fault(s, "open it") : status_fail(EQS_ERR_MEMORY, "out of memory for %s", path);
   sqlite3_busy_timeout(s->db, BUSY_MS);
-  EQS_TRY_DONE(run_sql(s,
-                       "PRAGMA trusted_schema = OFF; PRAGMA journal_mode = DELETE; "
-                       "PRAGMA synchronous = FULL",
-                       "open it"));
+  return run_sql(s, "PRAGMA trusted_schema = OFF", "open it");
+}
+
+eqs_status store_open(const char *path, store **out) {
+  store *s = NULL;
+  eqs_status status = EQS_OK;
+  *out = NULL;
+  EQS_TRY_DONE(open_file(path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, &s));
+  EQS_TRY_DONE(run_sql(s, "PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL", "open it"));
   EQS_TRY_DONE(check(s));
   EQS_TRY_DONE(prepare_all(s));
   *out = s;
@@ -310,15 +333,77 @@ done:
   return status;
 }
 
+/* Of this program, sound, and a table rather than what a query makes up. */
+static eqs_status check_source(const store *s) {
+  char text[256];
+  int application, schema;
+  EQS_TRY(check_sound(s, &application, &schema));
+  EQS_TRY(ask(s, "SELECT count(*) FROM sqlite_master", text, sizeof text));
+  if (application == 0 && strcmp(text, "0") == 0)
+    EQS_FAIL(EQS_ERR_FORMAT, "%s is empty: what was to write it was stopped before", s->path);
+  if (application != APPLICATION) return other_program(s);
+  if (schema < 1 || schema > SCHEMA)
+    EQS_FAIL(EQS_ERR_FORMAT, "%s has result schema %d, this program knows %d", s->path, schema,
+             SCHEMA);
+  EQS_TRY(ask(s,
+              "SELECT count(*) FROM sqlite_master WHERE name = 'result' AND type = 'table' AND "
+              "rootpage > 0",
+              text, sizeof text));
+  if (strcmp(text, "1") != 0) EQS_FAIL(EQS_ERR_FORMAT, "%s has no table of results", s->path);
+  return EQS_OK;
+}
+
+eqs_status store_open_source(const char *path, store **out) {
+  store *s = NULL;
+  eqs_status status = EQS_OK;
+  *out = NULL;
+  EQS_TRY_DONE(open_file(path, SQLITE_OPEN_READWRITE, &s));
+  EQS_TRY_DONE(check_source(s));
+  EQS_TRY_DONE(prepare(s, "SELECT * FROM result ORDER BY id", &s->next));
+  EQS_TRY_DONE(check_columns(s, s->next));
+  EQS_TRY_DONE(
+      prepare(s, "SELECT DISTINCT condition FROM result ORDER BY condition", &s->condition));
+  *out = s;
+  return EQS_OK;
+done:
+  store_close(&s);
+  return status;
+}
+
+eqs_status store_begin(store *s) { return run_sql(s, "BEGIN IMMEDIATE", "write to it"); }
+eqs_status store_commit(store *s) { return run_sql(s, "COMMIT", "write to it"); }
+void store_rollback(store *s) { sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL); }
+
 void store_close(store **s) {
   if (!s || !*s) return;
   sqlite3_finalize((*s)->insert);
   sqlite3_finalize((*s)->find);
+  sqlite3_finalize((*s)->find_id);
   sqlite3_finalize((*s)->get);
+  sqlite3_finalize((*s)->next);
+  sqlite3_finalize((*s)->condition);
   sqlite3_close((*s)->db);
   free((*s)->path);
   free(*s);
   *s = NULL;
+}
+
+static void bind_key(sqlite3_stmt *q, const char *file_sha256, int64_t frame,
+                     const char *condition) {
+  sqlite3_bind_text(q, 1, file_sha256, -1, SQLITE_STATIC);
+  sqlite3_bind_int64(q, 2, frame);
+  sqlite3_bind_text(q, 3, condition, -1, SQLITE_STATIC);
+}
+
+/* A row that takes the place of one with its key has the id of that one. */
+static eqs_status find_id(store *s, screen_record *r) {
+  bind_key(s->find_id, r->file_sha256, r->frame, r->condition);
+  int code = sqlite3_step(s->find_id);
+  eqs_status status = code == SQLITE_ROW ? EQS_OK : fault(s, "read a result");
+  if (status == EQS_OK) r->id = sqlite3_column_int64(s->find_id, 0);
+  sqlite3_reset(s->find_id);
+  sqlite3_clear_bindings(s->find_id);
+  return status;
 }
 
 eqs_status store_put(store *s, screen_record *r) {
@@ -344,13 +429,17 @@ eqs_status store_put(store *s, screen_record *r) {
   eqs_status status = code == SQLITE_DONE ? EQS_OK : fault(s, "write a result");
   sqlite3_reset(s->insert);
   sqlite3_clear_bindings(s->insert);
-  if (status == EQS_OK) r->id = sqlite3_last_insert_rowid(s->db);
-  return status;
+  return status == EQS_OK ? find_id(s, r) : status;
 }
 
 static void read_row(sqlite3_stmt *q, screen_record *out) {
+  const double undefined = NAN;
+  const size_t n = (size_t)sqlite3_column_count(q) - 1; /* fewer in an earlier version */
   *out = (screen_record){.id = sqlite3_column_int64(q, 0)};
-  for (size_t i = 0; i < store_n_column; i++) {
+  for (size_t i = n; i < store_n_column; i++)
+    if (store_columns[i].kind == STORE_REAL)
+      memcpy((char *)out + store_columns[i].offset, &undefined, sizeof undefined);
+  for (size_t i = 0; i < n; i++) {
     const store_column *c = &store_columns[i];
     char *field = (char *)out + c->offset;
     int at = (int)i + 1;
@@ -380,9 +469,7 @@ static eqs_status one_row(store *s, sqlite3_stmt *q, screen_record *out, int *fo
 
 eqs_status store_find(store *s, const char *file_sha256, int64_t frame, const char *condition,
                       screen_record *out, int *found) {
-  sqlite3_bind_text(s->find, 1, file_sha256, -1, SQLITE_STATIC);
-  sqlite3_bind_int64(s->find, 2, frame);
-  sqlite3_bind_text(s->find, 3, condition, -1, SQLITE_STATIC);
+  bind_key(s->find, file_sha256, frame, condition);
   return one_row(s, s->find, out, found);
 }
 
@@ -392,4 +479,28 @@ eqs_status store_get(store *s, int64_t id, screen_record *out) {
   EQS_TRY(one_row(s, s->get, out, &found));
   if (!found) EQS_FAIL(EQS_ERR_ARGUMENT, "%s has no result %lld", s->path, (long long)id);
   return EQS_OK;
+}
+
+eqs_status store_next(store *s, screen_record *out, int *found) {
+  int code = sqlite3_step(s->next);
+  eqs_status status = EQS_OK;
+  *found = code == SQLITE_ROW;
+  if (*found) read_row(s->next, out);
+  else if (code != SQLITE_DONE) status = fault(s, "read its results");
+  if (!*found) sqlite3_reset(s->next);
+  return status;
+}
+
+eqs_status store_next_condition(store *s, char *out, size_t size, int *found) {
+  int code = sqlite3_step(s->condition);
+  eqs_status status = EQS_OK;
+  *found = code == SQLITE_ROW;
+  if (*found) {
+    const unsigned char *text = sqlite3_column_text(s->condition, 0);
+    snprintf(out, size, "%s", text ? (const char *)text : "");
+  } else if (code != SQLITE_DONE) {
+    status = fault(s, "read its results");
+  }
+  if (!*found) sqlite3_reset(s->condition);
+  return status;
 }

@@ -95,10 +95,25 @@ void store_close(store **s);
 /* Reads the row of a file's frame under a condition; *found = 0 if there is none. */
 eqs_status store_find(store *s, const char *file_sha256, int64_t frame, const char *condition,
                       screen_record *out, int *found) EQS_CHECK;
-/* Writes the row, replacing the one of the same file, frame and condition; sets r->id. */
+/* Writes the row, replacing the one of the same file, frame and condition, whose id it has then;
+ * sets r->id. */
 eqs_status store_put(store *s, screen_record *r) EQS_CHECK;
 /* EQS_ERR_ARGUMENT: no such row. */
 eqs_status store_get(store *s, int64_t id, screen_record *out) EQS_CHECK;
+
+/* Everything written from begin to commit is there after a kill, or nothing of it. */
+eqs_status store_begin(store *s) EQS_CHECK;
+eqs_status store_commit(store *s) EQS_CHECK;
+void store_rollback(store *s);
+
+/* Opens one that is there to read, of this version or an earlier one; nothing is changed in it but
+ * what a killed writer has left undone. Errors as of store_open. */
+eqs_status store_open_source(const char *path, store **out) EQS_CHECK;
+/* The rows, one after the other in the order of their ids; *found = 0 after the last, and then they
+ * begin again. */
+eqs_status store_next(store *s, screen_record *out, int *found) EQS_CHECK;
+/* The conditions that occur, one after the other, in bytes' order; as store_next. */
+eqs_status store_next_condition(store *s, char *out, size_t size, int *found) EQS_CHECK;
 
 /* The columns, for writers of other formats. */
 typedef enum store_kind { STORE_TEXT, STORE_INTEGER, STORE_REAL } store_kind;

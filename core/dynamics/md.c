@@ -14,9 +14,6 @@
 #include "core/dynamics/md_run.h"
 #include "core/units.h"
 
-/* Atoms that are evaluated together: systems beyond have enough to do for every thread. */
-enum { TOGETHER = 2048 };
-
 typedef struct member {
   md_run run;
   int active;
@@ -32,8 +29,8 @@ typedef struct group {
   eqs_md_watch watch;
   void *user;
   double begun;              /* clock */
-  int *first, *number, *pbc; /* of a batch: [n + 1], [TOGETHER], [n][3] */
-  double *x, *cell, *force;  /* [TOGETHER][3], [n][9], [TOGETHER][3] */
+  int *first, *number, *pbc; /* of a batch: [n + 1], [MD_TOGETHER], [n][3] */
+  double *x, *cell, *force;  /* [MD_TOGETHER][3], [n][9], [MD_TOGETHER][3] */
   double *energy, *stress;   /* [n], [n][9] */
   int *who;                  /* [n] members of the batch */
 } group;
@@ -86,14 +83,14 @@ static void evaluate(group *g, int n) {
   }
 }
 
-/* Every member whose positions are new, in as few batches as TOGETHER allows. */
+/* Every member whose positions are new, in as few batches as MD_TOGETHER allows. */
 static void evaluate_all(group *g) {
   int n = 0, atoms = 0;
   for (int i = 0; i < g->n; i++) {
     const member *b = &g->member[i];
     if (!b->active || b->forces != EQS_OK) continue;
     int size = b->run.now.n;
-    if (n > 0 && atoms + size > TOGETHER) {
+    if (n > 0 && atoms + size > MD_TOGETHER) {
       evaluate(g, n);
       n = atoms = 0;
     }
@@ -210,22 +207,21 @@ static eqs_status make_room(group *g) {
   EQS_TRY(alloc_array(&g->cell, 9 * n, sizeof *g->cell, "a batch"));
   EQS_TRY(alloc_array(&g->energy, n, sizeof *g->energy, "a batch"));
   EQS_TRY(alloc_array(&g->stress, 9 * n, sizeof *g->stress, "a batch"));
-  EQS_TRY(alloc_array(&g->number, TOGETHER, sizeof *g->number, "a batch"));
-  EQS_TRY(alloc_array(&g->x, 3 * TOGETHER, sizeof *g->x, "a batch"));
-  return alloc_array(&g->force, 3 * TOGETHER, sizeof *g->force, "a batch");
+  EQS_TRY(alloc_array(&g->number, MD_TOGETHER, sizeof *g->number, "a batch"));
+  EQS_TRY(alloc_array(&g->x, 3 * MD_TOGETHER, sizeof *g->x, "a batch"));
+  return alloc_array(&g->force, 3 * MD_TOGETHER, sizeof *g->force, "a batch");
 }
 
-/* The first failure, and how many there are; an interruption comes before all. */
-static eqs_status judge(const group *g) {
+eqs_status md_judge(int n, const eqs_md_job *jobs) {
   int bad = 0, worst = -1;
-  for (int i = 0; i < g->n; i++) {
-    if (g->job[i].status == EQS_OK) continue;
-    if (bad++ == 0 || g->job[i].status == EQS_ERR_INTERRUPTED) worst = i;
+  for (int i = 0; i < n; i++) {
+    if (jobs[i].status == EQS_OK) continue;
+    if (bad++ == 0 || jobs[i].status == EQS_ERR_INTERRUPTED) worst = i;
   }
   if (bad == 0) return EQS_OK;
-  if (g->n == 1) return status_fail(g->job[0].status, "%s", g->job[0].message);
-  EQS_FAIL(g->job[worst].status, "%d of %d runs are not at their end; run %d: %s", bad, g->n,
-           worst + 1, g->job[worst].message);
+  if (n == 1) return status_fail(jobs[0].status, "%s", jobs[0].message);
+  EQS_FAIL(jobs[worst].status, "%d of %d runs are not at their end; run %d: %s", bad, n, worst + 1,
+           jobs[worst].message);
 }
 
 eqs_status eqs_md_batch(eqs_context *c, const eqs_model *m, int n, eqs_md_job *jobs,
@@ -245,7 +241,7 @@ eqs_status eqs_md_batch(eqs_context *c, const eqs_model *m, int n, eqs_md_job *j
     jobs[i].status = md_run_close(&b->run, b->status);
     if (jobs[i].status != EQS_OK) snprintf(jobs[i].message, MD_MESSAGE, "%s", eqs_error());
   }
-  if (status == EQS_OK) status = judge(&g);
+  if (status == EQS_OK) status = md_judge(n, jobs);
   free(g.member), free(g.first), free(g.who), free(g.pbc), free(g.cell);
   free(g.energy), free(g.stress), free(g.number), free(g.x), free(g.force);
   return status;

@@ -7,7 +7,10 @@
 #include "core/dynamics/md_files.h"
 #include "core/dynamics/model_force.h"
 
-enum { MD_MESSAGE = 600 };
+/* MD_TOGETHER: atoms that are evaluated together; systems beyond have enough to do for every
+ * thread.
+ */
+enum { MD_MESSAGE = 600, MD_TOGETHER = 2048 };
 
 typedef struct md_run {
   eqs_md_options o; /* copied by the caller; completed by md_run_open */
@@ -32,6 +35,9 @@ eqs_status md_run_checkpoint(md_run *r) EQS_CHECK;
 eqs_status md_run_finish(md_run *r) EQS_CHECK;
 /* Before the end: checkpoint, last state, EQS_ERR_INTERRUPTED. */
 eqs_status md_run_stop(md_run *r) EQS_CHECK;
+/* Of runs that are over: the first failure, and how many there are; an interruption comes before
+ * all. */
+eqs_status md_judge(int n, const eqs_md_job *jobs) EQS_CHECK;
 void md_run_summarise(const md_run *r, eqs_md_summary *out);
 /* Frees and closes; the status given, or that of closing. */
 eqs_status md_run_close(md_run *r, eqs_status status) EQS_CHECK;

@@ -88,8 +88,11 @@ Test(store, same_key_replaces) {
   cr_assert(store_open(path, &s) == EQS_OK);
   fill(&a, 1);
   cr_assert(store_put(s, &a) == EQS_OK);
+  const int64_t id = a.id;
+  fill(&out, 2);
+  cr_assert(store_put(s, &out) == EQS_OK && out.id != id);
   a.henry = 7;
-  cr_assert(store_put(s, &a) == EQS_OK);
+  cr_assert(store_put(s, &a) == EQS_OK && a.id == id);
   cr_assert(store_find(s, a.file_sha256, a.frame, a.condition, &out, &found) == EQS_OK && found);
   cr_assert(out.henry == 7 && out.id == a.id);
   store_close(&s);
