@@ -80,6 +80,7 @@ eqs_status crew_ask(crew *w, const void *question, void *answer) {
   int later = 0;
   if (w->c) return ask_rank(w, question, answer);
   if (w->box) return ask_mailbox(w, question, answer);
+  memset(answer, 0, w->desk->answer);
   EQS_TRY(w->desk->reply(w->desk->user, 0, question, answer, &later));
   if (later) EQS_FAIL(EQS_ERR_ARGUMENT, "one rank waits for itself");
   return EQS_OK;

@@ -17,8 +17,8 @@ typedef struct crew crew;
 /* All ranks give the sizes, rank 0 the rest. */
 typedef struct crew_desk {
   size_t question, answer; /* bytes */
-  /* Answers a question of a rank. *later = 1: not yet; the question is put again when anything else
-   * has been answered. A failure ends the crew. */
+  /* Answers a question of a rank; the answer is zero before. *later = 1: not yet; the question is
+   * put again when anything else has been answered. A failure ends the crew. */
   eqs_status (*reply)(void *user, int rank, const void *question, void *answer, int *later);
   /* Of several ranks, ten times a second, in the thread of `reply`; may be NULL. */
   eqs_status (*idle)(void *user);
