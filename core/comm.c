@@ -15,12 +15,23 @@ static int swap_alone(comm *c, int n_out, const comm_message *out, int n_in,
   return 0;
 }
 
+static int hand_in_nothing(comm *c, const void *data, size_t bytes) {
+  (void)c, (void)data, (void)bytes;
+  return 1;
+}
+
+static int collect_nothing(comm *c, int rank, void *data, size_t bytes) {
+  (void)c, (void)rank, (void)data, (void)bytes;
+  return 1;
+}
+
 static void nothing(comm *c) { (void)c; }
 static int no_message(comm *c, int *from) { return (void)c, (void)from, 0; }
 static void close_alone(comm *c) { free(c); }
 
 eqs_status comm_open_self(comm **out) {
-  static const comm_ops ops = {"self", swap_alone, nothing, nothing, no_message, close_alone};
+  static const comm_ops ops = {"self",     swap_alone,      nothing,         nothing,
+                               no_message, hand_in_nothing, collect_nothing, close_alone};
   EQS_TRY(alloc_array(out, 1, sizeof **out, "a communicator"));
   **out = (comm){.ops = &ops, .size = 1};
   return EQS_OK;
@@ -40,6 +51,18 @@ eqs_status comm_fail(comm *c, eqs_status status) {
   comm_break(c, 1, (int)status, why);
   c->ops->fail(c);
   return status;
+}
+
+eqs_status comm_hand_in(comm *c, const void *data, size_t bytes) {
+  if (bytes && c->ops->hand_in(c, data, bytes))
+    EQS_FAIL(EQS_ERR_COMM, "rank %d could not hand in what it had", c->rank);
+  return EQS_OK;
+}
+
+eqs_status comm_collect(comm *c, int rank, void *data, size_t bytes) {
+  if (bytes && c->ops->collect(c, rank, data, bytes))
+    EQS_FAIL(EQS_ERR_COMM, "what rank %d had is lost", rank);
+  return EQS_OK;
 }
 
 int comm_lost(comm *c) {

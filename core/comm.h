@@ -35,6 +35,9 @@ typedef struct comm_ops {
   void (*listen)(comm *c); /* notes whether another rank has failed; never waits */
   /* 1 and a rank from which a message has come; 0: none has. Never waits. */
   int (*arrived)(comm *c, int *from);
+  /* After a failure; they break nothing further. */
+  int (*hand_in)(comm *c, const void *data, size_t bytes);
+  int (*collect)(comm *c, int rank, void *data, size_t bytes);
   void (*close)(comm *c);
 } comm_ops;
 
@@ -79,6 +82,13 @@ eqs_status comm_max(comm *c, double *x, int n) EQS_CHECK;
 /* A failure of this rank alone: the others are told eqs_error(). Returns the status, which may be
  * EQS_OK: then nothing happens. */
 eqs_status comm_fail(comm *c, eqs_status status);
+
+/* The last thing after a failure, on a way of its own: what the other ranks hand in to rank 0,
+ * which collects it from each rank in the order in which that rank handed it in, or leaves it. Rank
+ * 0 waits until it is there: collect only what is certain to be handed in. EQS_ERR_COMM: it is
+ * lost. */
+eqs_status comm_hand_in(comm *c, const void *data, size_t bytes) EQS_CHECK;
+eqs_status comm_collect(comm *c, int rank, void *data, size_t bytes) EQS_CHECK;
 
 /* EQS_OK, or the failure that ended these ranks, and its message. */
 eqs_status comm_broken(const comm *c) EQS_CHECK;

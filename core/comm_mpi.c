@@ -14,7 +14,7 @@
 
 #include "core/comm.h"
 
-enum { TAG_DATA = 1, TAG_FAILED, TAG_END, PIECE = 1 << 30 };
+enum { TAG_DATA = 1, TAG_FAILED, TAG_END, TAG_LAST, PIECE = 1 << 30 };
 
 typedef struct notice {
   int status;
@@ -151,6 +151,49 @@ static int arrived(comm *c, int *from) {
   return 1;
 }
 
+/* ---- after a failure */
+
+/* Whether rank 0 has said that others may go: it will receive nothing any more. */
+static int at_end(mpi_comm *m) {
+  int there = 0;
+  return MPI_Iprobe(0, TAG_END, m->news, &there, MPI_STATUS_IGNORE) || there;
+}
+
+static int hand_in(comm *c, const void *data, size_t bytes) {
+  mpi_comm *m = (mpi_comm *)c;
+  for (size_t at = 0; at < bytes; at += PIECE) {
+    int size = bytes - at < PIECE ? (int)(bytes - at) : PIECE, done = 0;
+    int64_t looks = 0;
+    MPI_Request request;
+    if (MPI_Isend((const char *)data + at, size, MPI_BYTE, 0, TAG_LAST, m->news, &request))
+      return 1;
+    while (!done) {
+      if (MPI_Test(&request, &done, MPI_STATUS_IGNORE)) return 1;
+      if (!done && at_end(m)) {
+        MPI_Request_free(&request);
+        return 1;
+      }
+      rest(&looks);
+    }
+  }
+  return 0;
+}
+
+static int collect(comm *c, int rank, void *data, size_t bytes) {
+  mpi_comm *m = (mpi_comm *)c;
+  for (size_t at = 0; at < bytes; at += PIECE) {
+    int size = bytes - at < PIECE ? (int)(bytes - at) : PIECE, done = 0;
+    int64_t looks = 0;
+    MPI_Request request;
+    if (MPI_Irecv((char *)data + at, size, MPI_BYTE, rank, TAG_LAST, m->news, &request)) return 1;
+    while (!done) {
+      if (MPI_Test(&request, &done, MPI_STATUS_IGNORE)) return 1;
+      rest(&looks);
+    }
+  }
+  return 0;
+}
+
 /* ---- the end */
 
 /* Rank 0 tells the others that they may go. */
@@ -206,7 +249,7 @@ static int begin(mpi_comm *m) {
 EQS_API comm_entry equisorb_comm_open;
 
 int equisorb_comm_open(size_t layout, comm **out, char *why, size_t n_why) {
-  static const comm_ops ops = {"mpi", swap, tell, listen, arrived, leave};
+  static const comm_ops ops = {"mpi", swap, tell, listen, arrived, hand_in, collect, leave};
   *out = NULL;
   if (layout != COMM_LAYOUT) {
     snprintf(why, n_why, "module and library are of different versions");

@@ -25,7 +25,8 @@ typedef struct hub {
   pthread_cond_t *arrived; /* [size] something for this rank */
   int size, broken, status;
   char why[COMM_WHY];
-  queue *box; /* [to][from] */
+  queue *box;  /* [to][from] */
+  queue *last; /* [from] handed in to rank 0 */
 } hub;
 
 typedef struct thread_comm {
@@ -66,26 +67,37 @@ static queue *box_of(hub *h, int to, int from) {
   return h->box + (size_t)to * (size_t)h->size + (size_t)from;
 }
 
-static int post(comm *c, hub *h, const comm_message *m) {
-  letter *l = malloc(sizeof *l + m->bytes);
-  if (!l) {
-    char why[COMM_WHY];
-    snprintf(why, sizeof why, "rank %d: no memory for a message of %zu bytes", c->rank, m->bytes);
-    comm_break(c, 1, EQS_ERR_MEMORY, why);
-    tell(c);
-    return 1;
-  }
+/* A copy into a queue that rank `to` looks at. 1: no memory. */
+static int put(hub *h, int to, queue *q, const void *data, size_t bytes) {
+  letter *l = malloc(sizeof *l + bytes);
+  if (!l) return 1;
   l->next = NULL;
-  l->bytes = m->bytes;
-  memcpy(l->data, m->data, m->bytes);
+  l->bytes = bytes;
+  memcpy(l->data, data, bytes);
   pthread_mutex_lock(&h->lock);
-  queue *q = box_of(h, m->rank, c->rank);
   if (q->last) q->last->next = l;
   else q->first = l;
   q->last = l;
-  pthread_cond_broadcast(h->arrived + m->rank);
+  pthread_cond_broadcast(h->arrived + to);
   pthread_mutex_unlock(&h->lock);
   return 0;
+}
+
+/* With the lock held. */
+static letter *pull(queue *q) {
+  letter *l = q->first;
+  q->first = l->next;
+  if (!q->first) q->last = NULL;
+  return l;
+}
+
+static int post(comm *c, hub *h, const comm_message *m) {
+  if (!put(h, m->rank, box_of(h, m->rank, c->rank), m->data, m->bytes)) return 0;
+  char why[COMM_WHY];
+  snprintf(why, sizeof why, "rank %d: no memory for a message of %zu bytes", c->rank, m->bytes);
+  comm_break(c, 1, EQS_ERR_MEMORY, why);
+  tell(c);
+  return 1;
 }
 
 static int fetch(comm *c, hub *h, const comm_message *m) {
@@ -101,10 +113,7 @@ static int fetch(comm *c, hub *h, const comm_message *m) {
   }
   int bad = h->broken;
   if (bad) comm_break(c, 2, h->status, h->why);
-  if (!bad) {
-    q->first = l->next;
-    if (!q->first) q->last = NULL;
-  }
+  if (!bad) pull(q);
   pthread_mutex_unlock(&h->lock);
   if (bad) return 1;
   memcpy(m->data, l->data, m->bytes);
@@ -131,6 +140,24 @@ static int arrived(comm *c, int *from) {
   return there;
 }
 
+static int hand_in(comm *c, const void *data, size_t bytes) {
+  hub *h = ((thread_comm *)c)->h;
+  return put(h, 0, h->last + c->rank, data, bytes);
+}
+
+static int collect(comm *c, int rank, void *data, size_t bytes) {
+  hub *h = ((thread_comm *)c)->h;
+  queue *q = h->last + rank;
+  pthread_mutex_lock(&h->lock);
+  while (!q->first) pthread_cond_wait(h->arrived, &h->lock);
+  letter *l = pull(q);
+  pthread_mutex_unlock(&h->lock);
+  int bad = l->bytes != bytes;
+  if (!bad) memcpy(data, l->data, bytes);
+  free(l);
+  return bad;
+}
+
 static void nothing(comm *c) { (void)c; }
 
 static void *start(void *argument) {
@@ -141,26 +168,28 @@ static void *start(void *argument) {
   return NULL;
 }
 
+static void empty(queue *q, size_t n) {
+  for (size_t k = 0; q && k < n; k++)
+    while (q[k].first) free(pull(q + k));
+  free(q);
+}
+
 static void hub_free(hub *h) {
   size_t n = (size_t)h->size;
-  for (size_t k = 0; h->box && k < n * n; k++)
-    while (h->box[k].first) {
-      letter *l = h->box[k].first;
-      h->box[k].first = l->next;
-      free(l);
-    }
+  empty(h->box, n * n);
+  empty(h->last, n);
   for (size_t r = 0; h->arrived && r < n; r++) pthread_cond_destroy(h->arrived + r);
   pthread_mutex_destroy(&h->lock);
-  free(h->box);
   free(h->arrived);
 }
 
 static eqs_status run(hub *h, thread_comm *t, comm_task *task, void *user) {
-  static const comm_ops ops = {"threads", swap, tell, listen, arrived, nothing};
+  static const comm_ops ops = {"threads", swap, tell, listen, arrived, hand_in, collect, nothing};
   int started = 0, worst = -1;
   EQS_TRY(alloc_array(&h->arrived, (size_t)h->size, sizeof *h->arrived, "ranks"));
   EQS_TRY(alloc_array(&h->box, mul_size((size_t)h->size, (size_t)h->size), sizeof *h->box,
                       "queues of ranks"));
+  EQS_TRY(alloc_array(&h->last, (size_t)h->size, sizeof *h->last, "queues of ranks"));
   for (int r = 0; r < h->size; r++) pthread_cond_init(h->arrived + r, NULL);
   for (; started < h->size; started++) {
     thread_comm *one = t + started;

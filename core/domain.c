@@ -122,16 +122,21 @@ static eqs_status add_up(int n, const int *count, int *first) {
   return EQS_OK;
 }
 
-/* Groups the atoms by owner; to[size + 1] are the groups. */
-static eqs_status group(placing *p, const int *owner, int *to, domain_atom **out) {
-  int size = p->c->size, *at;
+/* Groups the atoms by owner. */
+static eqs_status group(placing *p, const int *owner, domain_atom **out) {
+  int size = p->c->size, *at, *to = p->d->given_first;
   arena *m = &p->d->memory;
   EQS_TRY(arena_take_zero(m, (size_t)size, sizeof *at, &at));
   EQS_TRY(arena_take(m, (size_t)p->n, sizeof **out, out));
+  EQS_TRY(arena_take(m, (size_t)p->n, sizeof *p->d->given, &p->d->given));
   for (int i = 0; i < p->n; i++) at[owner[i]]++;
   EQS_TRY(add_up(size, at, to));
   for (int r = 0; r < size; r++) at[r] = to[r];
-  for (int i = 0; i < p->n; i++) (*out)[at[owner[i]]++] = p->atom[i];
+  for (int i = 0; i < p->n; i++) {
+    int place = at[owner[i]]++;
+    (*out)[place] = p->atom[i];
+    p->d->given[place] = i;
+  }
   return EQS_OK;
 }
 
@@ -142,9 +147,11 @@ static eqs_status migrate(placing *p, const int *owner) {
   domain_atom *out, *in;
   EQS_TRY(arena_take(memory, (size_t)size + 1, sizeof *to, &to));
   EQS_TRY(arena_take(memory, (size_t)size + 1, sizeof *from, &from));
+  p->d->given_first = to;
+  p->d->came_first = from;
   EQS_TRY(arena_take(memory, 2 * (size_t)size, sizeof *count, &count));
   EQS_TRY(arena_take(memory, 2 * (size_t)size, sizeof *m, &m));
-  EQS_TRY(group(p, owner, to, &out));
+  EQS_TRY(group(p, owner, &out));
   for (int r = 0; r < size; r++) count[r] = to[r + 1] - to[r];
   EQS_TRY(swap_counts(p, size, NULL, count, count + size));
   EQS_TRY(add_up(size, count + size, from));
@@ -157,6 +164,7 @@ static eqs_status migrate(placing *p, const int *owner) {
   }
   EQS_TRY(comm_swap(p->c, k, m, k, m + size));
   memcpy(in + from[me], out + to[me], (size_t)count[me] * sizeof *in);
+  for (int i = 0; i < from[size]; i++) in[i].came = i;
   p->atom = in;
   p->n = from[size];
   return EQS_OK;
@@ -315,6 +323,8 @@ static eqs_status fill(placing *p, const domain_atom *ghost) {
   EQS_TRY(arena_take(&d->memory, n, sizeof *d->id, &d->id));
   EQS_TRY(arena_take(&d->memory, n, sizeof *d->number, &d->number));
   EQS_TRY(arena_take(&d->memory, n, sizeof *d->x, &d->x));
+  EQS_TRY(arena_take(&d->memory, (size_t)p->n, sizeof *d->came, &d->came));
+  for (int i = 0; i < p->n; i++) d->came[i] = p->atom[i].came;
   for (size_t i = 0; i < n; i++) {
     const domain_atom *from = i < (size_t)p->n ? p->atom + i : ghost + (i - (size_t)p->n);
     d->id[i] = from->id;
@@ -356,6 +366,41 @@ eqs_status domain_place(domain *d, comm *c, const double *cell, const int *pbc, 
                         int n, const domain_atom *atoms) {
   placing p = {.d = d, .c = c};
   return comm_fail(c, place(&p, cell, pbc, cutoff, n, atoms));
+}
+
+/* `out` and `in` hold what goes and comes, in the order of the atoms' way here. */
+static eqs_status send_back(domain *d, comm *c, size_t bytes, const char *out, char *in) {
+  comm_message *m;
+  int k = 0, me = c->rank;
+  EQS_TRY(arena_take(&d->memory, 2 * (size_t)c->size, sizeof *m, &m));
+  for (int r = 0; r < c->size; r++) {
+    size_t to = (size_t)d->came_first[r], from = (size_t)d->given_first[r];
+    if (r == me) continue;
+    m[k] = (comm_message){r, (void *)(out + to * bytes),
+                          ((size_t)d->came_first[r + 1] - to) * bytes};
+    m[c->size + k++] =
+        (comm_message){r, in + from * bytes, ((size_t)d->given_first[r + 1] - from) * bytes};
+  }
+  EQS_TRY(comm_swap(c, k, m, k, m + c->size));
+  size_t own = (size_t)(d->given_first[me + 1] - d->given_first[me]);
+  memcpy(in + (size_t)d->given_first[me] * bytes, out + (size_t)d->came_first[me] * bytes,
+         own * bytes);
+  return EQS_OK;
+}
+
+eqs_status domain_return(domain *d, comm *c, const void *rows, size_t row_bytes, void *home) {
+  size_t n = (size_t)d->n_owned, given = (size_t)d->given_first[c->size];
+  arena_mark mark = arena_here(&d->memory);
+  char *out, *in;
+  EQS_TRY(arena_take(&d->memory, n, row_bytes, &out));
+  EQS_TRY(arena_take(&d->memory, given, row_bytes, &in));
+  for (size_t i = 0; i < n; i++)
+    memcpy(out + (size_t)d->came[i] * row_bytes, (const char *)rows + i * row_bytes, row_bytes);
+  EQS_TRY(send_back(d, c, row_bytes, out, in));
+  for (size_t k = 0; k < given; k++)
+    memcpy((char *)home + (size_t)d->given[k] * row_bytes, in + k * row_bytes, row_bytes);
+  arena_release(&d->memory, mark);
+  return EQS_OK;
 }
 
 void domain_free(domain *d) {

@@ -26,6 +26,9 @@ typedef struct domain {
   /* Its own: */
   int pbc[3];
   double cutoff, basis[9], inverse[9], reach[3]; /* reach: of the cutoff, in fractions of a width */
+  /* How the atoms came: those given, by where they went, and those owned, by whence. */
+  int *given_first, *given; /* [size + 1], and which of atoms[n] */
+  int *came_first, *came;   /* [size + 1], and [n_owned]: which of what came */
   arena memory;
 } domain;
 
@@ -33,7 +36,8 @@ typedef struct domain {
 typedef struct domain_atom {
   int64_t id; /* unique over all ranks */
   double x[3];
-  int number, unused;
+  int number;
+  int came; /* the domain's */
 } domain_atom;
 
 /* Gives all atoms to their owners and finds the ghosts, from atoms[n] of this rank, which are any
@@ -43,6 +47,10 @@ typedef struct domain_atom {
  * id, too many images. */
 eqs_status domain_place(domain *d, comm *c, const double *cell, const int *pbc, double cutoff,
                         int n, const domain_atom *atoms) EQS_CHECK;
+/* rows[n_owned][row_bytes] go back to the ranks that gave the atoms away, and lie there in the order
+ * of the atoms[n] that were given: home[n][row_bytes]. */
+eqs_status domain_return(domain *d, comm *c, const void *rows, size_t row_bytes,
+                         void *home) EQS_CHECK;
 void domain_free(domain *d);
 
 #endif

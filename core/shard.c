@@ -1,9 +1,10 @@
-/* shard.c -- one system over ranks: rank 0 deals out atoms in equal parts, whatever they are; the
- * ranks give them to their owners, find ghosts, evaluate what they own; rank 0 gathers the results.
+/* shard.c -- one system over ranks: the ranks give their atoms to the owners, find ghosts, evaluate
+ * what they own. Atoms come from rank 0, which deals them out in equal parts, whatever they are, and
+ * gathers the results (40 bytes per atom each way); or from the ranks that hold them, to which forces
+ * go back (40 and 24 bytes for each atom whose owner is another rank).
  *
- * Nothing is kept between evaluations, so results are a function of the positions and the number of
- * ranks alone: a run that is continued has the bits of one that never stopped. Per atom and
- * evaluation 40 bytes leave rank 0 and 40 come back.
+ * Nothing is kept between evaluations, so results are a function of the positions, of who held which
+ * atom and of the number of ranks: a run that is continued has the bits of one that never stopped.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/shard.h"
@@ -13,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/domain.h"
+#include "core/dynamics/md_ranks.h"
 #include "core/engine.h"
 #include "core/shard_link.h"
 
@@ -27,7 +28,7 @@ struct shard {
   size_t staged_size;
 };
 
-enum { ORDER_END, ORDER_EVALUATE };
+enum { ORDER_END, ORDER_EVALUATE, ORDER_DYNAMICS };
 
 /* What rank 0 tells the others, as bytes. */
 typedef struct order {
@@ -139,15 +140,57 @@ static eqs_status evaluate(shard *s, eqs_context *c, const eqs_model *m, const o
   return EQS_OK;
 }
 
-/* From this rank's share of the atoms to its rows of results. */
-static eqs_status work(shard *s, eqs_context *c, const eqs_model *m, const order *o,
+/* From atoms[n] of this rank to its rows of results. */
+static eqs_status work(shard *s, eqs_context *c, const eqs_model *m, const order *o, int n,
                        const domain_atom *atoms, part_head *head, row **rows) {
-  int size = s->c->size, n = part_begin(o->n, s->c->rank + 1, size);
-  n -= part_begin(o->n, s->c->rank, size);
   EQS_TRY(domain_place(&s->d, s->c, o->periodic ? o->cell : NULL, o->periodic ? o->pbc : NULL,
                        m->potential->info.cutoff, n, atoms));
   shard_link_forget(&s->link);
   return evaluate(s, c, m, o, head, rows);
+}
+
+/* ---- atoms that ranks hold */
+
+comm *shard_ranks(const eqs_context *c) { return c->shard ? c->shard->c : NULL; }
+
+static eqs_status take_atoms(shard *s, const shard_part *p, domain_atom **atoms) {
+  domain_atom *atom;
+  EQS_TRY(arena_take_zero(&s->memory, (size_t)p->n, sizeof *atom, atoms));
+  atom = *atoms;
+  for (int i = 0; i < p->n; i++) {
+    atom[i].id = p->id[i];
+    atom[i].number = p->number[i];
+    memcpy(atom[i].x, p->x[i], sizeof atom[i].x);
+  }
+  return EQS_OK;
+}
+
+eqs_status shard_compute_part(eqs_context *c, const eqs_model *m, const shard_part *p,
+                              double *energy, double (*force)[3], double stress[9]) {
+  shard *s = c->shard;
+  order o = {.n = p->total, .forces = 1, .virial = 1, .periodic = p->cell && p->pbc};
+  part_head head = {0};
+  domain_atom *atoms;
+  row *rows;
+  double sum[10] = {0}, virial[1][9], (*own)[3];
+  for (int k = 0; k < 3 && o.periodic; k++) o.pbc[k] = p->pbc[k] != 0;
+  if (o.periodic) memcpy(o.cell, p->cell, sizeof o.cell);
+  arena_reset(&s->memory);
+  EQS_TRY(take_atoms(s, p, &atoms));
+  EQS_TRY(work(s, c, m, &o, p->n, atoms, &head, &rows));
+  EQS_TRY(arena_take(&s->memory, (size_t)head.n, sizeof *own, &own));
+  for (int i = 0; i < head.n; i++) {
+    sum[9] += rows[i].energy;
+    memcpy(own[i], rows[i].force, sizeof *own);
+  }
+  memcpy(sum, head.virial, sizeof head.virial);
+  EQS_TRY(domain_return(&s->d, s->c, own, sizeof *own, force));
+  EQS_TRY(comm_sum(s->c, sum, 10));
+  memcpy(virial[0], sum, sizeof virial[0]);
+  const eqs_systems one = {.size = sizeof one, .n_system = 1, .cell = p->cell, .pbc = p->pbc};
+  engine_set_stress(&one, (const double(*)[9])virial, stress);
+  *energy = sum[9];
+  return EQS_OK;
 }
 
 /* ---- rank 0 */
@@ -169,6 +212,24 @@ static eqs_status deal(shard *s, const eqs_systems *one, domain_atom **mine) {
   }
   *mine = atom;
   return comm_swap(s->c, size - 1, m, 0, NULL);
+}
+
+static eqs_status take_share(shard *s, int n, domain_atom **mine) {
+  EQS_TRY(arena_take(&s->memory, (size_t)n, sizeof **mine, mine));
+  const comm_message in = {0, *mine, (size_t)n * sizeof **mine};
+  return comm_swap(s->c, 0, NULL, 1, &in);
+}
+
+static int share_of(const shard *s, int n) {
+  return part_begin(n, s->c->rank + 1, s->c->size) - part_begin(n, s->c->rank, s->c->size);
+}
+
+eqs_status shard_deal(eqs_context *c, const eqs_systems *one, int total, int *n,
+                      domain_atom **atoms) {
+  shard *s = c->shard;
+  arena_reset(&s->memory);
+  *n = share_of(s, total);
+  return one ? deal(s, one, atoms) : take_share(s, *n, atoms);
 }
 
 /* All ranks' heads, and rows one rank behind the other. */
@@ -231,7 +292,7 @@ static eqs_status compute_one(eqs_context *c, const eqs_model *m, const eqs_syst
   arena_reset(&s->memory);
   EQS_TRY(comm_broadcast(s->c, &o, sizeof o));
   EQS_TRY(deal(s, one, &mine));
-  EQS_TRY(work(s, c, m, &o, mine, &head, &rows));
+  EQS_TRY(work(s, c, m, &o, share_of(s, o.n), mine, &head, &rows));
   EQS_TRY(gather(s, o.n, &head, rows, &heads, &all));
   return give(s, one, heads, all, out);
 }
@@ -265,6 +326,13 @@ static eqs_status check(eqs_context *c, const eqs_model *m, const eqs_systems *s
   return EQS_OK;
 }
 
+eqs_status shard_call(eqs_context *c, const eqs_model *m, const eqs_systems *s) {
+  order o = {.what = ORDER_DYNAMICS};
+  EQS_TRY(check(c, m, s));
+  EQS_TRY(set_model(m, &o));
+  return comm_broadcast(c->shard->c, &o, sizeof o);
+}
+
 eqs_status shard_compute(eqs_context *c, const eqs_model *m, const eqs_systems *s,
                          const eqs_result *out) {
   EQS_TRY(check(c, m, s));
@@ -290,21 +358,25 @@ eqs_status shard_compute(eqs_context *c, const eqs_model *m, const eqs_systems *
 
 /* ---- the other ranks */
 
-static eqs_status serve_one(eqs_context *c, const eqs_model *m, const order *o) {
-  shard *s = c->shard;
+static eqs_status check_model(const eqs_model *m, const order *o) {
   order own = {0};
-  part_head head = {0};
-  domain_atom *atoms;
-  row *rows;
   EQS_TRY(set_model(m, &own));
   if (strcmp(own.model, o->model) || strcmp(own.head, o->head) || own.precision != o->precision)
     EQS_FAIL(EQS_ERR_ARGUMENT, "the model is not the one that rank 0 has loaded");
-  int n = part_begin(o->n, s->c->rank + 1, s->c->size) - part_begin(o->n, s->c->rank, s->c->size);
+  return EQS_OK;
+}
+
+static eqs_status serve_one(eqs_context *c, const eqs_model *m, const order *o) {
+  shard *s = c->shard;
+  part_head head = {0};
+  domain_atom *atoms;
+  row *rows;
+  EQS_TRY(check_model(m, o));
+  if (o->what == ORDER_DYNAMICS) return md_ranks_follow(c, m);
+  int n = share_of(s, o->n);
   arena_reset(&s->memory);
-  EQS_TRY(arena_take(&s->memory, (size_t)n, sizeof *atoms, &atoms));
-  const comm_message in = {0, atoms, (size_t)n * sizeof *atoms};
-  EQS_TRY(comm_swap(s->c, 0, NULL, 1, &in));
-  EQS_TRY(work(s, c, m, o, atoms, &head, &rows));
+  EQS_TRY(take_share(s, n, &atoms));
+  EQS_TRY(work(s, c, m, o, n, atoms, &head, &rows));
   const comm_message out[2] = {{0, &head, sizeof head}, {0, rows, (size_t)head.n * sizeof *rows}};
   return comm_swap(s->c, 2, out, 0, NULL);
 }

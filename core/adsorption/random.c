@@ -34,15 +34,20 @@ static double uniform(const uint32_t word[2]) {
   return (double)bits * 0x1p-53;
 }
 
-void random_uniform(uint64_t seed, uint32_t stream, uint64_t index, size_t n, double *out) {
+void random_uniform_from(uint64_t seed, uint32_t stream, uint64_t index, size_t first, size_t n,
+                         double *out) {
   const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
   for (size_t i = 0; i < n; i += 2) {
-    const uint32_t counter[4] = {(uint32_t)(i / 2), (uint32_t)index, (uint32_t)(index >> 32),
+    const uint32_t counter[4] = {(uint32_t)((first + i) / 2), (uint32_t)index, (uint32_t)(index >> 32),
                                  stream};
     uint32_t word[4];
     philox4x32(counter, key, word);
     for (size_t j = 0; j < 2 && i + j < n; j++) out[i + j] = uniform(word + 2 * j);
   }
+}
+
+void random_uniform(uint64_t seed, uint32_t stream, uint64_t index, size_t n, double *out) {
+  random_uniform_from(seed, stream, index, 0, n, out);
 }
 
 void random_make_normal(double *x, size_t n) {

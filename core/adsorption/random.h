@@ -15,6 +15,9 @@ void philox4x32(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4
 
 /* n uniform doubles in [0, 1), 53 bits each, for draw `index` of `stream` under `seed`. */
 void random_uniform(uint64_t seed, uint32_t stream, uint64_t index, size_t n, double *out);
+/* The same draw from its number `first` on, which is even. */
+void random_uniform_from(uint64_t seed, uint32_t stream, uint64_t index, size_t first, size_t n,
+                         double *out);
 /* Pairs of uniform numbers become pairs of normal ones (Box and Muller); n even. */
 void random_make_normal(double *x, size_t n);
 /* One number of the gamma distribution of this shape (at least 0) and scale 1, which takes a draw

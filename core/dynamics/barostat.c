@@ -15,6 +15,7 @@
 
 #include "core/adsorption/random.h"
 #include "core/dynamics/bodies.h"
+#include "core/dynamics/share.h"
 #include "core/dynamics/thermostat.h"
 #include "core/dynamics/verlet.h"
 #include "core/neighbors.h"
@@ -22,11 +23,16 @@
 
 #define LARGEST_STRAIN 0.1 /* of a step */
 
-void barostat_pressure(const dynamics *d, double out[9]) {
-  double volume = fabs(cell_volume(d->cell)), flow[9] = {0}, stress[9], lost = 0;
+void barostat_flow(const dynamics *d, double flow[9]) {
+  for (int k = 0; k < 9; k++) flow[k] = 0;
   for (int i = 0; i < d->n; i++)
     for (int a = 0; a < 3; a++)
       for (int b = 0; b < 3; b++) flow[3 * a + b] += d->mass[i] * d->v[i][a] * d->v[i][b];
+}
+
+void barostat_pressure(const dynamics *d, const double all[9], double out[9]) {
+  double volume = fabs(cell_volume(d->cell)), flow[9], stress[9], lost = 0;
+  memcpy(flow, all, sizeof flow);
   if (d->degrees > 0 && d->degrees < d->whole)
     lost = d->s.thermostat == THERMOSTAT_NONE
                ? KINETIC_EV * (flow[0] + flow[4] + flow[8]) / d->degrees
@@ -39,10 +45,12 @@ void barostat_pressure(const dynamics *d, double out[9]) {
 
 eqs_status barostat_draw(dynamics *d) {
   const dynamics_settings *s = &d->s;
-  double pressure[9], w[6], volume = fabs(cell_volume(d->cell)), *e = d->strain;
+  double flow[9], pressure[9], w[6], volume = fabs(cell_volume(d->cell)), *e = d->strain;
   double pull = s->compressibility / s->barostat_time * s->step / 3;
   double noise = sqrt(2 * thermostat_kt(d) * pull / volume);
-  barostat_pressure(d, pressure);
+  barostat_flow(d, flow);
+  EQS_TRY(share_sum(d, flow, 9));
+  barostat_pressure(d, flow, pressure);
   random_uniform(s->seed, DYNAMICS_BAROSTAT, (uint64_t)d->at, 6, w);
   random_make_normal(w, 6);
   if (s->barostat == BAROSTAT_ISOTROPIC) {
@@ -63,7 +71,7 @@ eqs_status barostat_draw(dynamics *d) {
                "the barostat asks for a strain of %.3g in one step; relax the cell first, or give "
                "the barostat more time or a lower compressibility",
                e[k]);
-  return EQS_OK;
+  return share_same(d, e, 9);
 }
 
 static void multiply(const double a[9], const double b[9], double out[9]) {
@@ -91,16 +99,19 @@ static void transform(int n, const double t[9], double (*row)[3]) {
   }
 }
 
-void barostat_scale(dynamics *d) {
-  double stretch[9], shrink[9], cell[9];
-  double before = verlet_kinetic(d->n, d->mass, (const double(*)[3])d->v);
+eqs_status barostat_scale(dynamics *d) {
+  double stretch[9], shrink[9], cell[9], energy[2]; /* before and after */
+  energy[0] = verlet_kinetic(d->n, d->mass, (const double(*)[3])d->v);
   exponential(d->strain, 1, stretch);
   exponential(d->strain, -1, shrink);
   multiply(d->cell, stretch, cell);
   memcpy(d->cell, cell, sizeof cell);
   transform(d->n, stretch, d->x);
   transform(d->n, shrink, d->v);
-  d->exchanged += KINETIC_EV * (verlet_kinetic(d->n, d->mass, (const double(*)[3])d->v) - before);
+  energy[1] = verlet_kinetic(d->n, d->mass, (const double(*)[3])d->v);
+  EQS_TRY(share_sum(d, energy, 2));
+  d->exchanged += KINETIC_EV * (energy[1] - energy[0]);
+  return EQS_OK;
 }
 
 void barostat_work(dynamics *d) {

@@ -7,9 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/adsorption/random.h"
 #include "core/dynamics/barostat.h"
 #include "core/dynamics/bodies.h"
+#include "core/dynamics/share.h"
 #include "core/dynamics/thermostat.h"
 #include "core/dynamics/verlet.h"
 #include "core/neighbors.h"
@@ -19,11 +19,6 @@ enum { IMAGE_MOST = 1000000000 };
 
 /* ---- pieces of a step */
 
-static eqs_status call_force(dynamics *d) {
-  return d->s.force(d->s.context, d->n, (const double(*)[3])d->x, d->cell, &d->energy, d->force,
-                    d->stress);
-}
-
 static eqs_status check_forces(const dynamics *d) {
   int finite = isfinite(d->energy) != 0;
   for (int k = 0; k < 9; k++) finite &= isfinite(d->stress[k]) != 0;
@@ -31,7 +26,7 @@ static eqs_status check_forces(const dynamics *d) {
   for (int i = 0; i < d->n; i++)
     for (int k = 0; k < 3; k++)
       if (!isfinite(d->force[i][k]))
-        EQS_FAIL(EQS_ERR_DIVERGED, "the force on atom %d is not finite", i + 1);
+        EQS_FAIL(EQS_ERR_DIVERGED, "the force on atom %d is not finite", share_atom(d, i));
   return EQS_OK;
 }
 
@@ -45,7 +40,7 @@ static eqs_status wrap(dynamics *d) {
     for (int k = 0; k < 3; k++) {
       whole[k] = floor(x[0] * inverse[k] + x[1] * inverse[3 + k] + x[2] * inverse[6 + k]);
       if (!(fabs(d->image[i][k] + whole[k]) < IMAGE_MOST))
-        EQS_FAIL(EQS_ERR_DIVERGED, "atom %d has left for infinity", i + 1);
+        EQS_FAIL(EQS_ERR_DIVERGED, "atom %d has left for infinity", share_atom(d, i));
     }
     for (int k = 0; k < 3; k++) {
       if (whole[k] == 0) continue;
@@ -56,16 +51,18 @@ static eqs_status wrap(dynamics *d) {
   return EQS_OK;
 }
 
-static void remove_drift(dynamics *d) {
-  double sum[3] = {0, 0, 0}, mass = 0;
+static eqs_status remove_drift(dynamics *d) {
+  double sum[4] = {0, 0, 0, 0}; /* the last one: mass */
   for (int i = 0; i < d->n; i++) {
-    mass += d->mass[i];
+    sum[3] += d->mass[i];
     for (int k = 0; k < 3; k++) sum[k] += d->mass[i] * d->v[i][k];
   }
-  for (int k = 0; k < 3; k++) sum[k] /= -mass;
+  EQS_TRY(share_sum(d, sum, 4));
+  for (int k = 0; k < 3; k++) sum[k] /= -sum[3];
   for (int i = 0; i < d->n; i++)
     for (int k = 0; k < 3; k++) d->v[i][k] += sum[k];
   bodies_shift(d, sum);
+  return EQS_OK;
 }
 
 /* Rounding, and forces that do not quite cancel, would feed a drift that a thermostat turns into
@@ -84,45 +81,54 @@ static void drift_for(dynamics *d, double dt) {
   bodies_drift(d, dt);
 }
 
-static void drift(dynamics *d) {
+static eqs_status drift(dynamics *d) {
   double dt = d->s.step;
   if (d->s.thermostat != THERMOSTAT_LANGEVIN) {
     drift_for(d, dt);
-    return;
+    return EQS_OK;
   }
   drift_for(d, dt / 2);
-  thermostat_friction(d);
+  EQS_TRY(thermostat_friction(d));
   drift_for(d, dt / 2);
+  return EQS_OK;
 }
 
-eqs_status dynamics_advance(dynamics *d) {
+static eqs_status advance(dynamics *d) {
   const dynamics_settings *s = &d->s;
   d->at++;
-  if (s->thermostat == THERMOSTAT_NOSE_HOOVER) thermostat_chain(d);
+  if (s->thermostat == THERMOSTAT_NOSE_HOOVER) EQS_TRY(thermostat_chain(d));
   if (s->barostat != BAROSTAT_NONE) {
     EQS_TRY(barostat_draw(d));
     barostat_work(d);
   }
   kick(d);
-  if (s->barostat != BAROSTAT_NONE) barostat_scale(d);
-  drift(d);
+  if (s->barostat != BAROSTAT_NONE) EQS_TRY(barostat_scale(d));
+  EQS_TRY(drift(d));
   return wrap(d);
 }
 
-eqs_status dynamics_complete(dynamics *d) {
+static eqs_status complete(dynamics *d) {
   const dynamics_settings *s = &d->s;
   EQS_TRY(check_forces(d));
   if (s->barostat != BAROSTAT_NONE) barostat_work(d);
   kick(d);
-  if (s->thermostat == THERMOSTAT_NOSE_HOOVER) thermostat_chain(d);
-  if (holds_drift(d)) remove_drift(d);
-  if (s->thermostat == THERMOSTAT_CSVR) thermostat_rescale(d);
+  if (s->thermostat == THERMOSTAT_NOSE_HOOVER) EQS_TRY(thermostat_chain(d));
+  if (holds_drift(d)) EQS_TRY(remove_drift(d));
+  if (s->thermostat == THERMOSTAT_CSVR) EQS_TRY(thermostat_rescale(d));
   return EQS_OK;
+}
+
+eqs_status dynamics_advance(dynamics *d) { return share_tell(d, advance(d)); }
+eqs_status dynamics_complete(dynamics *d) { return share_tell(d, complete(d)); }
+
+eqs_status dynamics_evaluate(dynamics *d) {
+  return share_tell(d, d->s.force(d->s.context, d->n, (const double(*)[3])d->x, d->cell, &d->energy,
+                                  d->force, d->stress));
 }
 
 eqs_status dynamics_step(dynamics *d) {
   EQS_TRY(dynamics_advance(d));
-  EQS_TRY(call_force(d));
+  EQS_TRY(dynamics_evaluate(d));
   return dynamics_complete(d);
 }
 
@@ -168,58 +174,69 @@ static eqs_status take(dynamics *d, const double *mass, const double (*x)[3]) {
   for (size_t i = 0; i < n; i++) {
     d->mass[i] = mass[i];
     if (!(mass[i] > 0) || !isfinite(mass[i]))
-      EQS_FAIL(EQS_ERR_ARGUMENT, "atom %zu has no mass", i + 1);
+      EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d has no mass", share_atom(d, (int)i));
     for (int k = 0; k < 3; k++) d->x[i][k] = x[i][k];
   }
   return EQS_OK;
 }
 
-static void set_velocities(dynamics *d, const double (*velocity)[3]) {
-  size_t n = 3 * (size_t)d->n;
+static eqs_status set_velocities(dynamics *d, const double (*velocity)[3]) {
   if (velocity) {
-    memcpy(d->v, velocity, n * sizeof(double));
+    memcpy(d->v, velocity, 3 * (size_t)d->n * sizeof(double));
   } else {
-    n += n % 2;
-    random_uniform(d->s.seed, DYNAMICS_START, 0, n, d->number);
-    random_make_normal(d->number, n);
+    share_normal(d, DYNAMICS_START, 0);
     verlet_maxwell(d->n, d->mass, d->s.temperature, d->number, d->v);
   }
   bodies_start(d);
-  if (d->degrees < d->whole && (!velocity || holds_drift(d))) remove_drift(d);
+  if (d->degrees < d->whole && (!velocity || holds_drift(d))) return remove_drift(d);
+  return EQS_OK;
 }
 
-eqs_status dynamics_open(dynamics *d, const dynamics_settings *s, int n, const double *mass,
-                         const double (*x)[3], const double (*velocity)[3], const double *cell,
-                         const int *pbc) {
-  *d = (dynamics){.s = *s, .n = n};
-  if (n < 1) EQS_FAIL(EQS_ERR_ARGUMENT, "there are no atoms");
+static eqs_status start(dynamics *d, const double *mass, const double (*x)[3],
+                        const double (*velocity)[3], const double *cell, const int *pbc) {
+  const dynamics_settings *s = &d->s;
+  double lost = bodies_lost(s->bodies);
+  if (d->total < 1) EQS_FAIL(EQS_ERR_ARGUMENT, "there are no atoms");
+  EQS_TRY(share_sum(d, &lost, 1));
   /* Langevin's noise moves the centre of mass as well */
-  d->whole = 3.0 * n - bodies_lost(s->bodies);
+  d->whole = 3.0 * d->total - lost;
   d->degrees = d->whole - (s->held || s->thermostat == THERMOSTAT_LANGEVIN ? 0 : 3);
   if (cell) memcpy(d->cell, cell, sizeof d->cell);
   if (pbc) memcpy(d->pbc, pbc, sizeof d->pbc);
   EQS_TRY(check(d));
   EQS_TRY(take(d, mass, x));
-  set_velocities(d, velocity);
+  EQS_TRY(set_velocities(d, velocity));
   EQS_TRY(wrap(d));
-  EQS_TRY(call_force(d));
+  EQS_TRY(dynamics_evaluate(d));
   return check_forces(d);
+}
+
+eqs_status dynamics_open(dynamics *d, const dynamics_settings *s, int n, const double *mass,
+                         const double (*x)[3], const double (*velocity)[3], const double *cell,
+                         const int *pbc) {
+  *d = (dynamics){.s = *s, .n = n, .total = s->ranks ? s->total : n};
+  return share_tell(d, start(d, mass, x, velocity, cell, pbc));
 }
 
 /* ---- what can be asked of a state */
 
-void dynamics_measure(const dynamics *d, dynamics_figures *out) {
+eqs_status dynamics_measure(const dynamics *d, dynamics_figures *out) {
   int whole = d->pbc[0] && d->pbc[1] && d->pbc[2];
+  double sum[10] = {0}; /* the flow of momentum, and the kinetic energy */
   *out = (dynamics_figures){.potential = d->energy, .pressure = NAN};
-  out->kinetic = KINETIC_EV * verlet_kinetic(d->n, d->mass, (const double(*)[3])d->v);
+  if (whole) barostat_flow(d, sum);
+  sum[9] = verlet_kinetic(d->n, d->mass, (const double(*)[3])d->v);
+  EQS_TRY(share_sum(d, sum, 10));
+  out->kinetic = KINETIC_EV * sum[9];
   out->conserved = out->kinetic + out->potential - d->exchanged;
   if (d->s.thermostat == THERMOSTAT_NOSE_HOOVER) out->conserved += thermostat_chain_energy(d);
   if (d->degrees > 0) out->temperature = 2 * out->kinetic / (d->degrees * BOLTZMANN_EV);
   for (int k = 0; k < 9; k++) out->tensor[k] = NAN;
-  if (!whole) return;
+  if (!whole) return EQS_OK;
   out->volume = fabs(cell_volume(d->cell));
-  barostat_pressure(d, out->tensor);
+  barostat_pressure(d, sum, out->tensor);
   out->pressure = (out->tensor[0] + out->tensor[4] + out->tensor[8]) / 3;
+  return EQS_OK;
 }
 
 void dynamics_unwrapped(const dynamics *d, int i, double out[3]) {

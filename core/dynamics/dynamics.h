@@ -5,6 +5,11 @@
  * read again goes on with the same bits. All sums run over the atoms in order, whatever the number
  * of threads. Units: u, angstrom, fs, eV.
  *
+ * The atoms of a state may be shared out over ranks: each rank has some, and all that is said of
+ * the whole (energy, cell, thermostat). Then all ranks make the same calls, sums go over ranks, and
+ * random numbers belong to atoms, so that a trajectory is that of one rank but for rounding. What
+ * fails on one rank is told to the others.
+ *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_DYNAMICS_H
 #define EQS_DYNAMICS_H
@@ -12,13 +17,15 @@
 #include <stdint.h>
 
 #include "core/adsorption/checkpoint.h"
+#include "core/comm.h"
 #include "core/dynamics/rigid.h"
 
 struct body_set; /* core/dynamics/bodies.h */
 
 /* Energy (eV), forces (eV/angstrom) and stress (eV/angstrom^3, positive under tension; zero without
  * a volume) of n atoms in a cell. Positions lie inside a cell that is
- * periodic in three directions. */
+ * periodic in three directions. With ranks: energy and stress of the whole, positions and forces of
+ * the atoms that are here. */
 typedef eqs_status dynamics_force(void *context, int n, const double (*x)[3], const double cell[9],
                                   double *energy, double (*force)[3], double stress[9]);
 
@@ -48,6 +55,10 @@ typedef struct dynamics_settings {
   uint64_t seed;
   const struct body_set *bodies; /* atoms that are rigid bodies; NULL = none. Never owned */
   int held; /* 1: forces from outside act, so that the total momentum is no constant of motion */
+  comm *ranks;   /* the atoms are shared out over these; NULL = all are here. Never owned */
+  int total;     /* with ranks: atoms of them all */
+  const int *id; /* with ranks: [n] which atoms are here, ascending from 0. Never owned. Rigid bodies
+                    have all atoms on one rank */
   void *context;
   dynamics_force *force;
 } dynamics_settings;
@@ -56,8 +67,8 @@ enum { DYNAMICS_CHAIN = 3 };
 
 typedef struct dynamics {
   dynamics_settings s;
-  int n, pbc[3];
-  double whole;    /* degrees of freedom: 3 n, less what rigid bodies lose */
+  int n, total, pbc[3]; /* n: atoms here */
+  double whole;    /* degrees of freedom: 3 total, less what rigid bodies lose */
   double degrees;  /* the same, or three fewer where the total momentum is held at zero */
   double *mass;    /* [n] u */
   double (*x)[3];  /* [n] angstrom; inside the cell if it is periodic in three directions */
@@ -96,8 +107,10 @@ eqs_status dynamics_step(dynamics *d) EQS_CHECK;
 /* The same in two parts, for who evaluates several states together: up to the new positions, and
  * from energy, force and stress that have been put into the state. */
 eqs_status dynamics_advance(dynamics *d) EQS_CHECK;
+eqs_status dynamics_evaluate(dynamics *d) EQS_CHECK; /* energy, force and stress */
 eqs_status dynamics_complete(dynamics *d) EQS_CHECK;
-void dynamics_measure(const dynamics *d, dynamics_figures *out);
+/* Without ranks it cannot fail. */
+eqs_status dynamics_measure(const dynamics *d, dynamics_figures *out) EQS_CHECK;
 /* Position of atom i, continuous in time. */
 void dynamics_unwrapped(const dynamics *d, int i, double out[3]);
 /* All that changes, to or from an archive. */

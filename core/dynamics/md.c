@@ -2,7 +2,7 @@
  *
  * A system's forces have the same bits alone and in a batch, so which runs share an evaluation is
  * of no consequence to any of them: one that explodes, ends or is continued leaves the others as
- * they are.
+ * they are. With ranks one run is integrated where its atoms are; of several, rank 0 integrates all.
  *
  * SPDX-License-Identifier: MIT */
 #include <inttypes.h>
@@ -36,12 +36,6 @@ typedef struct group {
 } group;
 
 /* ---- forces */
-
-static eqs_status alone(member *b) {
-  dynamics *d = &b->run.now;
-  return model_force_evaluate(&b->run.force, d->n, (const double(*)[3])d->x, d->cell, &d->energy,
-                              d->force, d->stress);
-}
 
 static void gather(group *g, int k, const md_run *r) {
   const dynamics *d = &r->now;
@@ -78,7 +72,7 @@ static void evaluate(group *g, int n) {
   for (int k = 0; k < n; k++) {
     member *b = &g->member[g->who[k]];
     if (status == EQS_OK) scatter(g, k, &b->run);
-    b->forces = status == EQS_OK ? EQS_OK : alone(b);
+    b->forces = status == EQS_OK ? EQS_OK : dynamics_evaluate(&b->run.now);
     if (b->forces != EQS_OK) snprintf(g->job[g->who[k]].message, MD_MESSAGE, "%s", eqs_error());
   }
 }
@@ -120,7 +114,7 @@ static void advance(group *g) {
   for (int i = 0; i < g->n; i++) {
     member *b = &g->member[i];
     if (!b->active) continue;
-    b->forces = dynamics_advance(&b->run.now);
+    b->forces = md_run_advance(&b->run);
     if (b->forces != EQS_OK) snprintf(g->job[i].message, MD_MESSAGE, "%s", eqs_error());
   }
 }
@@ -190,6 +184,7 @@ static void start(group *g, int i) {
   eqs_status status = EQS_OK;
   job->message[0] = 0;
   b->run.force.c = g->c, b->run.force.m = g->m;
+  b->run.shared = g->n == 1 && shard_ranks(g->c);
   if (!o) status = status_fail(EQS_ERR_ARGUMENT, "no options");
   else memcpy(&b->run.o, o, o->size < sizeof b->run.o ? o->size : sizeof b->run.o);
   if (status == EQS_OK) status = md_run_open(&b->run, job->frames, job->frame);

@@ -29,19 +29,17 @@ static eqs_status flushed(FILE *f, const char *path) {
   return EQS_OK;
 }
 
-eqs_status md_files_log(md_files *f, const dynamics *d) {
+eqs_status md_files_log(md_files *f, const dynamics *d, const dynamics_figures *v) {
   if (!f->log) return EQS_OK;
   LOCALE_C();
-  dynamics_figures v;
   double cell[6], time = 1e-3 * d->s.step * (double)d->at, gpa = 1e-9 / PASCAL_EV;
   static const int order[6] = {0, 4, 8, 5, 2, 1};
-  dynamics_measure(d, &v);
   structure_cell_parameters(d->cell, cell);
-  fprintf(f->log, "%" PRId64 ",%.10g,%.15g,%.15g,%.15g,%.15g", d->at, time, v.temperature,
-          v.kinetic, v.potential, v.conserved);
-  if (v.volume > 0) {
-    fprintf(f->log, ",%.15g,%.15g", v.volume, v.pressure * gpa);
-    for (int k = 0; k < 6; k++) fprintf(f->log, ",%.15g", v.tensor[order[k]] * gpa);
+  fprintf(f->log, "%" PRId64 ",%.10g,%.15g,%.15g,%.15g,%.15g", d->at, time, v->temperature,
+          v->kinetic, v->potential, v->conserved);
+  if (v->volume > 0) {
+    fprintf(f->log, ",%.15g,%.15g", v->volume, v->pressure * gpa);
+    for (int k = 0; k < 6; k++) fprintf(f->log, ",%.15g", v->tensor[order[k]] * gpa);
     for (int k = 0; k < 6; k++) fprintf(f->log, ",%.15g", cell[k]);
   } else {
     fputs(",,,,,,,,,,,,,,", f->log);
@@ -80,13 +78,11 @@ static int is_h5md(const char *path) {
   return end && (!strcmp(end, ".h5") || !strcmp(end, ".h5md"));
 }
 
-static eqs_status append_h5md(md_files *f, const dynamics *d) {
-  dynamics_figures v;
-  dynamics_measure(d, &v);
+static eqs_status append_h5md(md_files *f, const dynamics *d, const dynamics_figures *v) {
   h5md_frame frame = {.step = d->at,
                       .time = 1e-3 * d->s.step * (double)d->at,
-                      .potential = v.potential,
-                      .kinetic = v.kinetic,
+                      .potential = v->potential,
+                      .kinetic = v->kinetic,
                       .x = d->x,
                       .image = d->image,
                       .v = d->v};
@@ -94,8 +90,8 @@ static eqs_status append_h5md(md_files *f, const dynamics *d) {
   return h5md_append(f->h5, &frame);
 }
 
-eqs_status md_files_frame(md_files *f, const dynamics *d) {
-  if (f->h5) return append_h5md(f, d);
+eqs_status md_files_frame(md_files *f, const dynamics *d, const dynamics_figures *v) {
+  if (f->h5) return append_h5md(f, d, v);
   if (!f->trajectory) return EQS_OK;
   LOCALE_C();
   write_frame(f, d, f->trajectory, f->o->unwrapped);

@@ -31,8 +31,9 @@ typedef struct md_files {
  * they go on. first: the conserved energy of the start. */
 eqs_status md_files_open(md_files *f, dynamics *d, md_sums *sums, double *first,
                          int *found) EQS_CHECK;
-eqs_status md_files_log(md_files *f, const dynamics *d) EQS_CHECK;
-eqs_status md_files_frame(md_files *f, const dynamics *d) EQS_CHECK;
+/* v is what d is like; the log needs no atoms. */
+eqs_status md_files_log(md_files *f, const dynamics *d, const dynamics_figures *v) EQS_CHECK;
+eqs_status md_files_frame(md_files *f, const dynamics *d, const dynamics_figures *v) EQS_CHECK;
 eqs_status md_files_checkpoint(md_files *f, dynamics *d, md_sums *sums, double *first) EQS_CHECK;
 /* The last good state. */
 eqs_status md_files_final(md_files *f, const dynamics *d) EQS_CHECK;

@@ -144,17 +144,16 @@ static void add(md_run *r, const dynamics_figures *v) {
 }
 
 /* Whether the new state is one to go on from. */
-static eqs_status inspect(const md_run *r, const dynamics_figures *v) {
+static eqs_status inspect(md_run *r, const dynamics_figures *v) {
   const dynamics *d = &r->now;
   const eqs_md_options *o = &r->o;
-  double worst = -1, off = fabs(v->conserved - r->first) / d->n;
-  int at = 0;
-  for (int i = 0; i < d->n; i++) {
-    const double *f = d->force[i];
-    double f2 = f[0] * f[0] + f[1] * f[1] + f[2] * f[2];
-    if (f2 > worst) worst = f2, at = i;
-  }
-  worst = sqrt(worst);
+  double square, worst, off = fabs(v->conserved - r->first) / d->total;
+  int at;
+  EQS_TRY(md_ranks_largest(d, &square));
+  worst = sqrt(square);
+  if (worst <= o->limit_force && v->temperature <= o->limit_temperature && off <= o->limit_energy)
+    return EQS_OK;
+  EQS_TRY(md_ranks_where(&r->ranks, d, square, &at));
   const char *symbol = element_symbol(r->force.systems.number[at]);
   if (!(worst <= o->limit_force))
     EQS_FAIL(EQS_ERR_DIVERGED,
@@ -165,55 +164,90 @@ static eqs_status inspect(const md_run *r, const dynamics_figures *v) {
              "the temperature is %.4g K, beyond the limit of %g; atom %d (%s) feels the largest "
              "force, %.4g eV/angstrom",
              v->temperature, o->limit_temperature, at + 1, symbol, worst);
-  if (!(off <= o->limit_energy))
-    EQS_FAIL(EQS_ERR_DIVERGED,
-             "the conserved energy is off by %.4g eV per atom, beyond the limit of %g; atom %d "
-             "(%s) feels the largest force, %.4g eV/angstrom",
-             off, o->limit_energy, at + 1, symbol, worst);
-  return EQS_OK;
+  EQS_FAIL(EQS_ERR_DIVERGED,
+           "the conserved energy is off by %.4g eV per atom, beyond the limit of %g; atom %d "
+           "(%s) feels the largest force, %.4g eV/angstrom",
+           off, o->limit_energy, at + 1, symbol, worst);
+}
+
+/* ---- files */
+
+/* The state `d` of this run with all its atoms: itself, or gathered; files of one step share that.
+ */
+static eqs_status whole(md_run *r, dynamics *d, dynamics **out) {
+  *out = d;
+  if (d->n == d->total) return EQS_OK;
+  *out = &r->room;
+  if (r->room.n && r->room.at == d->at) return EQS_OK;
+  return md_ranks_gather(&r->ranks, d, d == &r->good, r->mass, &r->room);
 }
 
 eqs_status md_run_checkpoint(md_run *r) {
-  return md_files_checkpoint(&r->files, &r->now, &r->sums, &r->first);
+  dynamics *d;
+  if (!r->o.checkpoint) return EQS_OK;
+  EQS_TRY(whole(r, &r->now, &d));
+  return md_files_checkpoint(&r->files, d, &r->sums, &r->first);
+}
+
+static eqs_status write_final(md_run *r, dynamics *state) {
+  dynamics *d;
+  if (!r->o.final_state) return EQS_OK;
+  EQS_TRY(whole(r, state, &d));
+  return md_files_final(&r->files, d);
+}
+
+static eqs_status write_frame(md_run *r, const dynamics_figures *v) {
+  dynamics *d;
+  if (!r->o.trajectory) return EQS_OK;
+  EQS_TRY(whole(r, &r->now, &d));
+  return md_files_frame(&r->files, d, v);
 }
 
 /* The last good state goes to its file; the message says where everything is. */
 static eqs_status exploded(md_run *r, eqs_status status) {
-  char why[512];
+  char why[512], loss[512];
   snprintf(why, sizeof why, "%s", eqs_error());
-  EQS_TRY(md_files_final(&r->files, &r->good));
   const char *final = r->o.final_state, *file = r->o.checkpoint;
+  int lost = write_final(r, &r->good) != EQS_OK;
+  snprintf(loss, sizeof loss, "%s", eqs_error());
+  if (lost) final = loss;
   EQS_FAIL(status == EQS_ERR_ARGUMENT ? EQS_ERR_DIVERGED : status, "step %" PRId64 ": %s%s%s%s%s",
-           r->now.at, why, final ? "; the state before that step is in " : "", final ? final : "",
-           file ? "; the last checkpoint is " : "", file ? file : "");
+           r->now.at, why,
+           lost    ? "; the state before that step is lost: "
+           : final ? "; the state before that step is in "
+                   : "",
+           final ? final : "", file ? "; the last checkpoint is " : "", file ? file : "");
+}
+
+eqs_status md_run_advance(md_run *r) {
+  dynamics_free(&r->room);
+  return r->shared ? md_ranks_advance(&r->ranks, &r->now) : dynamics_advance(&r->now);
 }
 
 eqs_status md_run_step(md_run *r, eqs_status forces) {
   const eqs_md_options *o = &r->o;
   dynamics *d = &r->now;
   eqs_status status = forces == EQS_OK ? dynamics_complete(d) : forces;
-  if (status == EQS_OK) {
-    dynamics_measure(d, &r->v);
-    status = inspect(r, &r->v);
-  }
+  if (status == EQS_OK) status = dynamics_measure(d, &r->v);
+  if (status == EQS_OK) status = inspect(r, &r->v);
   if (status == EQS_ERR_DIVERGED || status == EQS_ERR_ARGUMENT) return exploded(r, status);
   EQS_TRY(status);
   EQS_TRY(dynamics_copy(d, &r->good));
   add(r, &r->v);
-  if (d->at % o->log_every == 0) EQS_TRY(md_files_log(&r->files, d));
-  if (d->at % o->trajectory_every == 0) EQS_TRY(md_files_frame(&r->files, d));
+  if (d->at % o->log_every == 0) EQS_TRY(md_files_log(&r->files, d, &r->v));
+  if (d->at % o->trajectory_every == 0) EQS_TRY(write_frame(r, &r->v));
   if (d->at < o->steps) return d->at % o->checkpoint_every == 0 ? md_run_checkpoint(r) : EQS_OK;
   return EQS_OK;
 }
 
 eqs_status md_run_finish(md_run *r) {
   EQS_TRY(md_run_checkpoint(r));
-  return md_files_final(&r->files, &r->now);
+  return write_final(r, &r->now);
 }
 
 eqs_status md_run_stop(md_run *r) {
   EQS_TRY(md_run_checkpoint(r));
-  EQS_TRY(md_files_final(&r->files, &r->now));
+  EQS_TRY(write_final(r, &r->now));
   EQS_FAIL(EQS_ERR_INTERRUPTED, "stopped after %" PRId64 " of %" PRId64 " steps%s%s", r->now.at,
            r->o.steps, r->o.checkpoint ? "; continue with the checkpoint " : "",
            r->o.checkpoint ? r->o.checkpoint : "");
@@ -231,14 +265,32 @@ void md_run_summarise(const md_run *r, eqs_md_summary *out) {
     full.volume = s->volume / s->n;
   }
   double spread = s->n * s->t2 - s->t * s->t;
-  if (s->n > 1 && spread > 0) full.drift = (s->n * s->te - s->t * s->e) / spread / r->now.n;
+  if (s->n > 1 && spread > 0) full.drift = (s->n * s->te - s->t * s->e) / spread / r->now.total;
   memcpy(out, &full, size);
+}
+
+/* The state of the start; of all atoms, *all. */
+static eqs_status open_state(md_run *r, dynamics_settings *s, const double (*velocity)[3],
+                             dynamics **all, dynamics_figures *v) {
+  const eqs_systems *y = &r->force.systems;
+  *all = &r->now;
+  if (!r->shared) {
+    EQS_TRY(dynamics_open(&r->now, s, y->first[1], r->mass, (const double(*)[3])y->position,
+                          velocity, y->cell, y->pbc));
+    return dynamics_measure(&r->now, v);
+  }
+  r->ranks.c = r->force.c, r->ranks.m = r->force.m;
+  EQS_TRY(md_ranks_open(&r->ranks, s, y, r->mass, velocity, r->o.final_state != NULL, &r->room,
+                        &r->now, v));
+  r->room.at = -1; /* of the structure as it was read */
+  return whole(r, &r->now, all);
 }
 
 eqs_status md_run_open(md_run *r, const eqs_structures *frames, int i) {
   dynamics_settings s;
   dynamics_figures v;
   const double(*velocity)[3];
+  dynamics *all;
   int found;
   const eqs_systems *y = &r->force.systems;
   fill_in(&r->o);
@@ -251,25 +303,26 @@ eqs_status md_run_open(md_run *r, const eqs_structures *frames, int i) {
   EQS_TRY(make_bodies(r, structures_frame(frames, i)));
   if (r->bodies.n) s.bodies = &r->bodies;
   EQS_TRY(fingerprint(r, r->mass, velocity));
-  EQS_TRY(dynamics_open(&r->now, &s, y->first[1], r->mass, (const double(*)[3])y->position,
-                        velocity, y->cell, y->pbc));
-  dynamics_measure(&r->now, &v);
+  EQS_TRY(open_state(r, &s, velocity, &all, &v));
   r->first = v.conserved;
-  EQS_TRY(md_files_open(&r->files, &r->now, &r->sums, &r->first, &found));
+  EQS_TRY(md_files_open(&r->files, all, &r->sums, &r->first, &found));
+  if (found && all != &r->now) EQS_TRY(md_ranks_load(&r->ranks, all, &r->now));
   EQS_TRY(dynamics_copy(&r->now, &r->good));
   r->from = r->now.at;
   if (!found) {
-    EQS_TRY(md_files_log(&r->files, &r->now));
-    EQS_TRY(md_files_frame(&r->files, &r->now));
+    EQS_TRY(md_files_log(&r->files, &r->now, &v));
+    EQS_TRY(write_frame(r, &v));
   }
   /* a path that cannot be written is known before the first step, not after the last */
-  EQS_TRY(md_files_final(&r->files, &r->now));
+  EQS_TRY(write_final(r, &r->now));
   return found ? EQS_OK : md_run_checkpoint(r);
 }
 
 eqs_status md_run_close(md_run *r, eqs_status status) {
   char why[MD_MESSAGE];
   snprintf(why, sizeof why, "%s", eqs_error());
+  if (r->shared) md_ranks_close(&r->ranks);
+  dynamics_free(&r->room);
   dynamics_free(&r->now);
   dynamics_free(&r->good);
   body_set_free(&r->bodies);

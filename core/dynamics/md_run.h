@@ -5,6 +5,7 @@
 
 #include "core/dynamics/bodies.h"
 #include "core/dynamics/md_files.h"
+#include "core/dynamics/md_ranks.h"
 #include "core/dynamics/model_force.h"
 
 /* MD_TOGETHER: atoms that are evaluated together; systems beyond have enough to do for every
@@ -15,19 +16,24 @@ enum { MD_MESSAGE = 600, MD_TOGETHER = 2048 };
 typedef struct md_run {
   eqs_md_options o; /* copied by the caller; completed by md_run_open */
   model_force force;
+  int shared;     /* 1: over the ranks of force.c, of which this is rank 0 */
+  md_ranks ranks; /* then */
+  dynamics room;  /* and where all atoms are gathered for a file; empty in between */
   md_files files;
   md_sums sums;
   dynamics now, good;
   dynamics_figures v; /* of `now` */
-  double *mass;       /* [n] u */
+  double *mass;       /* [total] u */
   body_set bodies;
   double first; /* conserved energy of the start, eV */
   int64_t from; /* step that this process began at */
 } md_run;
 
-/* Up to the first step; force.c and force.m are set. Whatever is returned, md_run_close is due. */
+/* Up to the first step; force.c, force.m and shared are set. Whatever is returned, md_run_close is due. */
 eqs_status md_run_open(md_run *r, const eqs_structures *frames, int i) EQS_CHECK;
-/* After dynamics_advance and the forces, with the status of these: the rest of the step, its checks
+/* The first part of a step: dynamics_advance. */
+eqs_status md_run_advance(md_run *r) EQS_CHECK;
+/* After that and the forces, with the status of these: the rest of the step, its checks
  * and its files. EQS_ERR_DIVERGED: the run has exploded, and its last good state is written. */
 eqs_status md_run_step(md_run *r, eqs_status forces) EQS_CHECK;
 eqs_status md_run_checkpoint(md_run *r) EQS_CHECK;

@@ -10,11 +10,13 @@
 
 #include "core/adsorption/random.h"
 #include "core/dynamics/bodies.h"
+#include "core/dynamics/share.h"
 #include "core/dynamics/verlet.h"
 #include "core/units.h"
 
 double thermostat_kt(const dynamics *d) { return BOLTZMANN_EV * d->s.temperature; }
 
+/* Of the atoms here, eV. */
 static double kinetic(const dynamics *d) {
   return KINETIC_EV * verlet_kinetic(d->n, d->mass, (const double(*)[3])d->v);
 }
@@ -25,26 +27,27 @@ static void scale_velocities(dynamics *d, double factor) {
   bodies_scale(d, factor);
 }
 
-void thermostat_friction(dynamics *d) {
-  size_t n = 3 * (size_t)d->n;
+eqs_status thermostat_friction(dynamics *d) {
   double keep = exp(-d->s.step / d->s.thermostat_time), kt = thermostat_kt(d) / KINETIC_EV;
-  double before = kinetic(d);
-  n += n % 2;
-  random_uniform(d->s.seed, DYNAMICS_THERMOSTAT, (uint64_t)d->at, n, d->number);
-  random_make_normal(d->number, n);
+  double energy[2] = {kinetic(d), 0}; /* before and after */
+  share_normal(d, DYNAMICS_THERMOSTAT, (uint64_t)d->at);
   for (int i = 0; i < d->n; i++) {
     double noise = sqrt((1 - keep * keep) * kt / d->mass[i]);
     for (int k = 0; k < 3; k++)
       d->v[i][k] = keep * d->v[i][k] + noise * d->number[3 * (size_t)i + (size_t)k];
   }
   bodies_friction(d, keep, kt);
-  d->exchanged += kinetic(d) - before;
+  energy[1] = kinetic(d);
+  EQS_TRY(share_sum(d, energy, 2));
+  d->exchanged += energy[1] - energy[0];
+  return EQS_OK;
 }
 
-void thermostat_rescale(dynamics *d) {
+eqs_status thermostat_rescale(dynamics *d) {
   double before = kinetic(d), keep = exp(-d->s.step / d->s.thermostat_time);
   double share = (1 - keep) * thermostat_kt(d) / 2, one[2]; /* of a degree of freedom */
-  if (!(before > 0)) return;
+  EQS_TRY(share_sum(d, &before, 1));
+  if (!(before > 0)) return EQS_OK;
   random_uniform(d->s.seed, DYNAMICS_THERMOSTAT, (uint64_t)d->at, 2, one);
   random_make_normal(one, 2);
   double others =
@@ -54,6 +57,7 @@ void thermostat_rescale(dynamics *d) {
   double after = along * along + share * others;
   scale_velocities(d, (along < 0 ? -1 : 1) * sqrt(after / before));
   d->exchanged += after - before;
+  return EQS_OK;
 }
 
 /* Masses, eV fs^2. */
@@ -75,9 +79,10 @@ static void turn_link(dynamics *d, int k, double twice, double h) {
   d->chain_v[k] = (d->chain_v[k] * damp + h * chain_pull(d, k, twice)) * damp;
 }
 
-void thermostat_chain(dynamics *d) {
+eqs_status thermostat_chain(dynamics *d) {
   static const double weight[3] = {1.3512071919596578, -1.7024143839193153, 1.3512071919596578};
-  double start = 2 * kinetic(d), twice = start, factor = 1;
+  double twice = 2 * kinetic(d), factor = 1;
+  EQS_TRY(share_sum(d, &twice, 1));
   for (int round = 0; round < 6; round++) {
     double h = weight[round % 3] * d->s.step / 4; /* half a step in two rounds */
     for (int k = DYNAMICS_CHAIN - 1; k >= 0; k--) turn_link(d, k, twice, h / 2);
@@ -88,6 +93,7 @@ void thermostat_chain(dynamics *d) {
     for (int k = 0; k < DYNAMICS_CHAIN; k++) turn_link(d, k, twice, h / 2);
   }
   scale_velocities(d, factor);
+  return EQS_OK;
 }
 
 double thermostat_chain_energy(const dynamics *d) {

@@ -8,11 +8,11 @@
 /* kT, eV. */
 double thermostat_kt(const dynamics *d);
 /* Friction and noise for a whole step, between two halves of the drift (Langevin). */
-void thermostat_friction(dynamics *d);
+eqs_status thermostat_friction(dynamics *d) EQS_CHECK;
 /* Rescales to a kinetic energy drawn for a whole step (CSVR). */
-void thermostat_rescale(dynamics *d);
+eqs_status thermostat_rescale(dynamics *d) EQS_CHECK;
 /* Half a step of the chain (Nose and Hoover), and what the chain holds, eV. */
-void thermostat_chain(dynamics *d);
+eqs_status thermostat_chain(dynamics *d) EQS_CHECK;
 double thermostat_chain_energy(const dynamics *d);
 
 #endif

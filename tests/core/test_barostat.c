@@ -39,7 +39,7 @@ static void ideal_gas(thermostat_kind thermostat, barostat_kind barostat, uint64
   for (int i = -2000; i < STEPS; i++) {
     dynamics_figures f;
     cr_assert_eq(dynamics_step(&d), EQS_OK, "%s", eqs_error());
-    dynamics_measure(&d, &f);
+    cr_assert_eq(dynamics_measure(&d, &f), EQS_OK);
     if (barostat == BAROSTAT_FULL && i % 200 == 0)
       for (int k = 0; k < 9; k++) d.cell[k] = k % 4 ? 0 : cbrt(f.volume);
     if (i < 0) continue;
@@ -87,7 +87,7 @@ Test(barostat, harmonic_crystal) {
   for (int i = -2000; i < STEPS; i++) {
     dynamics_figures f;
     cr_assert_eq(dynamics_step(&d), EQS_OK, "%s", eqs_error());
-    dynamics_measure(&d, &f);
+    cr_assert_eq(dynamics_measure(&d, &f), EQS_OK);
     if (i < 0) continue;
     mean_add(&v1, i, STEPS, f.volume);
     mean_add(&v2, i, STEPS, pow(f.volume - first, 2));
@@ -128,7 +128,7 @@ static void argon(barostat_kind barostat, int steps, double pressure, double dp,
   for (int i = -2000; i < steps; i++) {
     dynamics_figures f;
     cr_assert_eq(dynamics_step(&d), EQS_OK, "%s", eqs_error());
-    dynamics_measure(&d, &f);
+    cr_assert_eq(dynamics_measure(&d, &f), EQS_OK);
     if (i < 0) continue;
     double w = exp(-dp * (f.volume - 1160) / kt), energy = f.kinetic + f.potential;
     mean_add(&r->volume, i, steps, f.volume);

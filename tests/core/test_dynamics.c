@@ -25,10 +25,10 @@ static double worst_energy(double step, int steps) {
   for (int i = 0; i < 108; i++) mass[i] = 39.948;
   toy_fcc(3, 5.3, cell, x);
   cr_assert_eq(dynamics_open(&d, &s, 108, mass, (const double(*)[3])x, NULL, cell, pbc), EQS_OK);
-  dynamics_measure(&d, &start);
+  cr_assert_eq(dynamics_measure(&d, &start), EQS_OK);
   for (int i = 0; i < steps; i++) {
     cr_assert_eq(dynamics_step(&d), EQS_OK, "%s", eqs_error());
-    dynamics_measure(&d, &f);
+    cr_assert_eq(dynamics_measure(&d, &f), EQS_OK);
     worst = fmax(worst, fabs(f.conserved - start.conserved));
   }
   double p[3] = {0, 0, 0};
@@ -104,7 +104,7 @@ static void canonical(dynamics_settings s, int power, int64_t steps, double shar
   for (int64_t i = -2000; i < steps; i++) {
     dynamics_figures f;
     cr_assert_eq(dynamics_step(&d), EQS_OK, "%s", eqs_error());
-    dynamics_measure(&d, &f);
+    cr_assert_eq(dynamics_measure(&d, &f), EQS_OK);
     if (i < 0) continue;
     mean_add(&k1, i, steps, f.kinetic / k);
     mean_add(&k2, i, steps, pow(f.kinetic - k, 2) / (k * KT));
@@ -182,7 +182,7 @@ Test(dynamics, langevin_with_a_long_step) {
   for (int i = -500; i < STEPS; i++) {
     dynamics_figures f;
     cr_assert_eq(dynamics_step(&d), EQS_OK);
-    dynamics_measure(&d, &f);
+    cr_assert_eq(dynamics_measure(&d, &f), EQS_OK);
     if (i < 0) continue;
     mean_add(&u, i, STEPS, f.potential / (15 * KT));
     mean_add(&u2, i, STEPS, pow(f.potential / KT - 15, 2) / 15);
