@@ -376,8 +376,8 @@ static eqs_status send_back(domain *d, comm *c, size_t bytes, const char *out, c
   for (int r = 0; r < c->size; r++) {
     size_t to = (size_t)d->came_first[r], from = (size_t)d->given_first[r];
     if (r == me) continue;
-    m[k] = (comm_message){r, (void *)(out + to * bytes),
-                          ((size_t)d->came_first[r + 1] - to) * bytes};
+    m[k] =
+        (comm_message){r, (void *)(out + to * bytes), ((size_t)d->came_first[r + 1] - to) * bytes};
     m[c->size + k++] =
         (comm_message){r, in + from * bytes, ((size_t)d->given_first[r + 1] - from) * bytes};
   }

@@ -47,8 +47,8 @@ typedef struct domain_atom {
  * id, too many images. */
 eqs_status domain_place(domain *d, comm *c, const double *cell, const int *pbc, double cutoff,
                         int n, const domain_atom *atoms) EQS_CHECK;
-/* rows[n_owned][row_bytes] go back to the ranks that gave the atoms away, and lie there in the order
- * of the atoms[n] that were given: home[n][row_bytes]. */
+/* rows[n_owned][row_bytes] go back to the ranks that gave the atoms away, and lie there in the
+ * order of the atoms[n] that were given: home[n][row_bytes]. */
 eqs_status domain_return(domain *d, comm *c, const void *rows, size_t row_bytes,
                          void *home) EQS_CHECK;
 void domain_free(domain *d);

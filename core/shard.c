@@ -1,10 +1,11 @@
 /* shard.c -- one system over ranks: the ranks give their atoms to the owners, find ghosts, evaluate
- * what they own. Atoms come from rank 0, which deals them out in equal parts, whatever they are, and
- * gathers the results (40 bytes per atom each way); or from the ranks that hold them, to which forces
- * go back (40 and 24 bytes for each atom whose owner is another rank).
+ * what they own. Atoms come from rank 0, which deals them out in equal parts, whatever they are,
+ * and gathers the results (40 bytes per atom each way); or from the ranks that hold them, to which
+ * forces go back (40 and 24 bytes for each atom whose owner is another rank).
  *
- * Nothing is kept between evaluations, so results are a function of the positions, of who held which
- * atom and of the number of ranks: a run that is continued has the bits of one that never stopped.
+ * Nothing is kept between evaluations, so results are a function of the positions, of who held
+ * which atom and of the number of ranks: a run that is continued has the bits of one that never
+ * stopped.
  *
  * SPDX-License-Identifier: MIT */
 #include "core/shard.h"

@@ -38,8 +38,8 @@ void random_uniform_from(uint64_t seed, uint32_t stream, uint64_t index, size_t 
                          double *out) {
   const uint32_t key[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
   for (size_t i = 0; i < n; i += 2) {
-    const uint32_t counter[4] = {(uint32_t)((first + i) / 2), (uint32_t)index, (uint32_t)(index >> 32),
-                                 stream};
+    const uint32_t counter[4] = {(uint32_t)((first + i) / 2), (uint32_t)index,
+                                 (uint32_t)(index >> 32), stream};
     uint32_t word[4];
     philox4x32(counter, key, word);
     for (size_t j = 0; j < 2 && i + j < n; j++) out[i + j] = uniform(word + 2 * j);

@@ -54,11 +54,11 @@ typedef struct dynamics_settings {
   double compressibility; /* angstrom^3/eV: an estimate; it only scales the time */
   uint64_t seed;
   const struct body_set *bodies; /* atoms that are rigid bodies; NULL = none. Never owned */
-  int held; /* 1: forces from outside act, so that the total momentum is no constant of motion */
-  comm *ranks;   /* the atoms are shared out over these; NULL = all are here. Never owned */
-  int total;     /* with ranks: atoms of them all */
-  const int *id; /* with ranks: [n] which atoms are here, ascending from 0. Never owned. Rigid bodies
-                    have all atoms on one rank */
+  int held;    /* 1: forces from outside act, so that the total momentum is no constant of motion */
+  comm *ranks; /* the atoms are shared out over these; NULL = all are here. Never owned */
+  int total;   /* with ranks: atoms of them all */
+  const int *id; /* with ranks: [n] which atoms are here, ascending from 0. Never owned. Rigid
+                    bodies have all atoms on one rank */
   void *context;
   dynamics_force *force;
 } dynamics_settings;
@@ -68,12 +68,12 @@ enum { DYNAMICS_CHAIN = 3 };
 typedef struct dynamics {
   dynamics_settings s;
   int n, total, pbc[3]; /* n: atoms here */
-  double whole;    /* degrees of freedom: 3 total, less what rigid bodies lose */
-  double degrees;  /* the same, or three fewer where the total momentum is held at zero */
-  double *mass;    /* [n] u */
-  double (*x)[3];  /* [n] angstrom; inside the cell if it is periodic in three directions */
-  int (*image)[3]; /* [n] x + image . cell is continuous in time */
-  double (*v)[3];  /* [n] angstrom/fs */
+  double whole;         /* degrees of freedom: 3 total, less what rigid bodies lose */
+  double degrees;       /* the same, or three fewer where the total momentum is held at zero */
+  double *mass;         /* [n] u */
+  double (*x)[3];       /* [n] angstrom; inside the cell if it is periodic in three directions */
+  int (*image)[3];      /* [n] x + image . cell is continuous in time */
+  double (*v)[3];       /* [n] angstrom/fs */
   double (*force)[3];
   double cell[9], energy, stress[9];
   int64_t at;       /* steps made */

@@ -2,7 +2,8 @@
  *
  * A system's forces have the same bits alone and in a batch, so which runs share an evaluation is
  * of no consequence to any of them: one that explodes, ends or is continued leaves the others as
- * they are. With ranks one run is integrated where its atoms are; of several, rank 0 integrates all.
+ * they are. With ranks one run is integrated where its atoms are; of several, rank 0 integrates
+ * all.
  *
  * SPDX-License-Identifier: MIT */
 #include <inttypes.h>

@@ -35,14 +35,14 @@ typedef struct md_ranks {
 
 /* What follows is rank 0's. */
 
-/* Shares out a system and opens its state. `room` is for the state of all atoms. s->bodies, mass [n]
- * and velocity (NULL = drawn) are of all. keep: the last good state can be gathered after a failure.
- * Whatever is returned, md_ranks_close is due. */
+/* Shares out a system and opens its state. `room` is for the state of all atoms. s->bodies, mass
+ * [n] and velocity (NULL = drawn) are of all. keep: the last good state can be gathered after a
+ * failure. Whatever is returned, md_ranks_close is due. */
 eqs_status md_ranks_open(md_ranks *k, const dynamics_settings *s, const eqs_systems *y,
                          const double *mass, const double (*velocity)[3], int keep, dynamics *room,
                          dynamics *d, dynamics_figures *v) EQS_CHECK;
-/* The first part of a step; evaluation and completion follow as for any state, then dynamics_measure
- * and md_ranks_largest. d was good: it is what is kept on all ranks. */
+/* The first part of a step; evaluation and completion follow as for any state, then
+ * dynamics_measure and md_ranks_largest. d was good: it is what is kept on all ranks. */
 eqs_status md_ranks_advance(md_ranks *k, dynamics *d) EQS_CHECK;
 /* The square of the largest force, (eV/angstrom)^2. Every rank calls it, also without ranks. */
 eqs_status md_ranks_largest(const dynamics *d, double *square) EQS_CHECK;

@@ -29,7 +29,8 @@ typedef struct md_run {
   int64_t from; /* step that this process began at */
 } md_run;
 
-/* Up to the first step; force.c, force.m and shared are set. Whatever is returned, md_run_close is due. */
+/* Up to the first step; force.c, force.m and shared are set. Whatever is returned, md_run_close is
+ * due. */
 eqs_status md_run_open(md_run *r, const eqs_structures *frames, int i) EQS_CHECK;
 /* The first part of a step: dynamics_advance. */
 eqs_status md_run_advance(md_run *r) EQS_CHECK;

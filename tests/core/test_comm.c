@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/comm_plan.h"
 
@@ -136,6 +137,56 @@ static eqs_status told(comm *c, void *user) {
   eqs_status status = comm_sum(c, &x, 1);
   if (c->rank == 0) snprintf(text, 100, "%d %s", (int)status, eqs_error());
   return status;
+}
+
+/* Ranks that fail one after the other, with messages under way, hand in what they have. */
+static eqs_status hand_in(comm *c, void *user) {
+  int *got = user, both[2] = {c->rank, 0}, all[MANY];
+  double x = 1;
+  eqs_status status = EQS_OK;
+  for (int k = 0; status == EQS_OK; k++) {
+    if (c->rank == 2 && k == 50) {
+      status_fail(EQS_ERR_DIVERGED, "far away");
+      status = comm_fail(c, EQS_ERR_DIVERGED);
+    } else {
+      status = comm_gather_all(c, both, sizeof *both, all);
+      if (status == EQS_OK) status = comm_sum(c, &x, 1);
+    }
+  }
+  for (int r = 0; r < c->size && !c->rank; r++)
+    for (int k = 0; r && k < 2; k++) {
+      EQS_TRY(comm_collect(c, r, both, (size_t)(k + 1) * sizeof *both));
+      *got += both[0] == 10 * r + k;
+    }
+  for (int k = 0; k < 2 && c->rank; k++) {
+    both[0] = 10 * c->rank + k;
+    EQS_TRY(comm_hand_in(c, both, (size_t)(k + 1) * sizeof *both));
+  }
+  return status;
+}
+
+static eqs_status hand_in_less(comm *c, void *user) {
+  char data[4] = {0};
+  (void)user;
+  if (c->rank) {
+    status_fail(EQS_ERR_DIVERGED, "less");
+    (void)comm_fail(c, EQS_ERR_DIVERGED);
+    EQS_TRY(comm_hand_in(c, data, 3));
+    return comm_hand_in(c, data, 2); /* never collected */
+  }
+  return comm_collect(c, 1, data, 4);
+}
+
+Test(comm, what_is_left_after_a_failure) {
+  int got = 0;
+  for (int size = 3; size <= RANKS; size += 3) {
+    cr_expect_eq(comm_threads_run(size, hand_in, &got), EQS_ERR_DIVERGED);
+    cr_expect_str_eq(eqs_error(), "far away");
+    cr_expect_eq(got, 2 * (size - 1), "%d", size);
+    got = 0;
+  }
+  cr_expect_eq(comm_threads_run(2, hand_in_less, NULL), EQS_ERR_COMM);
+  cr_expect(strstr(eqs_error(), "what rank 1 had is lost") != NULL, "%s", eqs_error());
 }
 
 static eqs_status wrong_length(comm *c, void *user) {

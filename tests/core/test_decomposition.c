@@ -30,6 +30,7 @@ typedef struct problem {
   /* Results, by id: */
   double energy[MOST], force[MOST][3], virial[MOST][9]; /* virial [rank] */
   int owner[MOST], owned[MOST], ghosts[MOST];           /* owned and ghosts [rank] */
+  int back[MOST];                                       /* rows that came home, by id */
 } problem;
 
 static void scatter(problem *p, uint64_t seed) {
@@ -52,6 +53,18 @@ static int starts_with(const problem *p, const comm *c, int i) {
   if (p->deal == 0) return i * c->size / p->n == c->rank;
   if (p->deal == 1) return (i * 7 + 3) % c->size == c->rank;
   return c->rank == c->size - 1;
+}
+
+/* Every owner sends home what tells atom and owner, twice. */
+static eqs_status send_home(domain *d, comm *c, int n, const domain_atom *mine, problem *p) {
+  int64_t row[MOST][2], home[MOST][2];
+  for (int pass = 0; pass < 2; pass++) {
+    for (int i = 0; i < d->n_owned; i++) row[i][0] = d->id[i] + pass, row[i][1] = c->rank;
+    EQS_TRY(domain_return(d, c, row, sizeof *row, home));
+    for (int k = 0; k < n; k++)
+      p->back[mine[k].id] += home[k][0] == mine[k].id + pass && home[k][1] == p->owner[mine[k].id];
+  }
+  return EQS_OK;
 }
 
 static eqs_status evaluate(comm *c, void *user) {
@@ -82,8 +95,11 @@ static eqs_status evaluate(comm *c, void *user) {
   }
   free(part.energy);
   free(part.force);
+  double nothing = 0; /* until all have noted what they own */
+  status = comm_sum(c, &nothing, 1);
+  if (status == EQS_OK) status = send_home(&d, c, n, mine, p);
   domain_free(&d);
-  return EQS_OK;
+  return status;
 }
 
 static const setting settings[] = {
@@ -159,6 +175,17 @@ Test(decomposition, same_bits_wherever_atoms_were) {
         cr_expect_eq(p.energy[i], q.energy[i], "%s", p.name);
         for (int a = 0; a < 3; a++) cr_expect_eq(p.force[i][a], q.force[i][a], "%s", p.name);
       }
+    }
+}
+
+Test(decomposition, rows_come_home) {
+  static problem p;
+  for (int k = 0; k < SETTINGS; k++)
+    for (int deal = 0; deal < 3; deal++) {
+      start(&p, k, 3);
+      p.deal = deal;
+      cr_assert_eq(comm_threads_run(deal ? 5 : 3, evaluate, &p), EQS_OK);
+      for (int i = 0; i < p.n; i++) cr_expect_eq(p.back[i], 2, "%s: atom %d", p.name, i);
     }
 }
 

@@ -44,6 +44,8 @@ Test(random, draws_are_functions_of_their_index) {
   cr_assert(memcmp(a, b, sizeof a) != 0, "another stream");
   random_uniform(7, 3, 123456789012345, 3, b);
   cr_assert(memcmp(a, b, 3 * sizeof *a) == 0, "a shorter request is a prefix");
+  random_uniform_from(7, 3, 123456789012345, 2, 4, b);
+  cr_assert(memcmp(a + 2, b, 4 * sizeof *a) == 0, "a later one is the rest");
 }
 
 Test(random, uniform_moments) {
