@@ -121,6 +121,34 @@ eqs_status comm_gather_all(comm *c, const void *mine, size_t bytes, void *all) {
   return comm_broadcast(c, all, (size_t)c->size * bytes);
 }
 
+/* J. Bruck et al., IEEE Trans. Parallel Distrib. Syst. 8, 1143 (1997): a number for the rank k
+ * places on goes there by the bits of k, together with others. work: [2 size]. */
+static eqs_status pass_on(comm *c, int *number, int *work) {
+  int size = c->size;
+  for (int bit = 1; bit < size; bit <<= 1) {
+    int n = 0, *got = work + size;
+    for (int k = 0; k < size; k++)
+      if (k & bit) work[n++] = number[k];
+    const comm_message to = {(c->rank + bit) % size, work, (size_t)n * sizeof *work};
+    const comm_message from = {(c->rank + size - bit) % size, got, (size_t)n * sizeof *work};
+    EQS_TRY(comm_swap(c, 1, &to, 1, &from));
+    n = 0;
+    for (int k = 0; k < size; k++)
+      if (k & bit) number[k] = got[n++];
+  }
+  return EQS_OK;
+}
+
+eqs_status comm_all_to_all(comm *c, const int *out, int *in) {
+  int size = c->size, *number;
+  EQS_TRY(alloc_array(&number, 3 * (size_t)size, sizeof *number, "numbers of ranks"));
+  for (int k = 0; k < size; k++) number[k] = out[(c->rank + k) % size];
+  eqs_status status = pass_on(c, number, number + size);
+  for (int k = 0; k < size; k++) in[(c->rank + size - k) % size] = number[k];
+  free(number);
+  return status;
+}
+
 static eqs_status reduce(comm *c, double *x, int n, int largest) {
   size_t bytes = (size_t)n * sizeof *x;
   eqs_status status = EQS_OK;

@@ -76,6 +76,8 @@ int comm_arrived(comm *c, int *from);
 eqs_status comm_broadcast(comm *c, void *data, size_t bytes) EQS_CHECK;
 /* all[size][bytes] on every rank. */
 eqs_status comm_gather_all(comm *c, const void *mine, size_t bytes, void *all) EQS_CHECK;
+/* One number for every rank: in[r] is what rank r has in its out[] for this one. */
+eqs_status comm_all_to_all(comm *c, const int *out, int *in) EQS_CHECK;
 /* x[n] becomes its sum, or largest value, over ranks. */
 eqs_status comm_sum(comm *c, double *x, int n) EQS_CHECK;
 eqs_status comm_max(comm *c, double *x, int n) EQS_CHECK;

@@ -95,17 +95,16 @@ static eqs_status take(placing *p, int n, const domain_atom *atoms) {
 
 /* ---- migration */
 
-/* One number to every other rank, and one from each. */
+/* One number to each of these ranks, and one from each. */
 static eqs_status swap_counts(placing *p, int n, const int *rank, int *out, int *in) {
   comm_message *m;
   int k = 0;
   EQS_TRY(arena_take(&p->d->memory, 2 * (size_t)n, sizeof *m, &m));
   for (int i = 0; i < n; i++) {
-    int r = rank ? rank[i] : i;
     in[i] = out[i];
-    if (r == p->c->rank) continue;
-    m[k] = (comm_message){r, out + i, sizeof *out};
-    m[n + k++] = (comm_message){r, in + i, sizeof *in};
+    if (rank[i] == p->c->rank) continue;
+    m[k] = (comm_message){rank[i], out + i, sizeof *out};
+    m[n + k++] = (comm_message){rank[i], in + i, sizeof *in};
   }
   return comm_swap(p->c, k, m, k, m + n);
 }
@@ -153,7 +152,7 @@ static eqs_status migrate(placing *p, const int *owner) {
   EQS_TRY(arena_take(memory, 2 * (size_t)size, sizeof *m, &m));
   EQS_TRY(group(p, owner, &out));
   for (int r = 0; r < size; r++) count[r] = to[r + 1] - to[r];
-  EQS_TRY(swap_counts(p, size, NULL, count, count + size));
+  EQS_TRY(comm_all_to_all(p->c, count, count + size));
   EQS_TRY(add_up(size, count + size, from));
   EQS_TRY(arena_take(memory, (size_t)from[size], sizeof *in, &in));
   int k = 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 enum { BINS = 64, ROUNDS = 4 };
+#define MUCH_LONGER 1.05
 
 /* Ranks lo .. hi-1, and where they are cut. */
 typedef struct group {
@@ -28,7 +29,8 @@ typedef struct splitting {
 
 static int middle(const group *g) { return g->lo + (g->hi - g->lo) / 2; }
 
-/* Along the longer side of the box around a group's atoms. */
+/* Along the longer side of the box around a group's atoms. Of sides that are nearly as long, the
+ * first: or the cuts of a cube would turn with every motion, and all its atoms change hands. */
 static eqs_status choose_axes(splitting *s, const double width[3], double *extent) {
   int m = s->end - s->begin;
   for (int k = 0; k < 6 * m; k++) extent[k] = -INFINITY;
@@ -48,7 +50,7 @@ static eqs_status choose_axes(splitting *s, const double width[3], double *exten
     g->axis = 0, g->from = 0, g->step = 1;
     for (int k = 0; k < 3; k++) {
       double side = (e[k] + e[3 + k]) * width[k];
-      if (!(side > longest)) continue;
+      if (!(side > longest * MUCH_LONGER)) continue;
       longest = side;
       g->axis = k;
       g->from = -e[3 + k];

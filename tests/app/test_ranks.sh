@@ -68,6 +68,15 @@ check 0 "relaxation" ranks 2 relax "${arguments[@]}" host.xyz --max-steps 300 --
   --output relaxed.xyz
 says err "largest force"
 
+# A run that explodes leaves all atoms of the step before: its last frame.
+check 1 "an explosion" ranks 2 "${md[@]}" --steps 1000 --barostat full --barostat-time 10 \
+  --compressibility 6e-9 --trajectory boom.extxyz --trajectory-every 1 --final boom.xyz
+says err "the state before that step is in boom.xyz"
+tail -n 6 boom.extxyz > last.xyz
+same last.xyz boom.xyz "what is left of a run that exploded"
+checks=$((checks + 1))
+[ "$(wc -l < boom.extxyz)" -gt 18 ] || fail "it exploded at once"
+
 # Every failure ends all ranks, and is told once.
 once() { # TEXT
   checks=$((checks + 1))
@@ -90,9 +99,11 @@ once "rank 1: none.model"
 check 1 "dispersion" ranks 2 "${md[@]}" --steps 3 --dispersion d3bj:pbe
 once "dispersion is not shared out"
 
-# A rank that is killed takes the others with it; SIGUSR1 writes a checkpoint.
-timeout 120 mpirun -n 2 "$equisorb" "${md[@]}" --steps 100000000 --checkpoint long.state \
-  --checkpoint-every 100000000 > out 2> err < /dev/null &
+# A rank that is killed takes the others with it; SIGUSR1 writes a checkpoint. Continued, the run has
+# the bits of one that was left alone.
+long=("${md[@]}" --barostat full --log-every 1 --trajectory-every 7)
+timeout 120 mpirun -n 2 "$equisorb" "${long[@]}" --steps 100000000 --checkpoint long.state \
+  --checkpoint-every 100000000 --log long.csv --trajectory long.extxyz > out 2> err < /dev/null &
 job=$!
 for _ in $(seq 100); do
   [ -e long.state ] && break
@@ -113,6 +124,12 @@ code=0
 wait "$job" || code=$?
 checks=$((checks + 2))
 [ "$code" = 137 ] || fail "after the end of a rank: exit code $code"
-check 0 "to go on after that" ranks 2 "${md[@]}" --steps 50 --checkpoint long.state --continue
+steps=$(($(grep -c '^[0-9]' long.csv) + 20))
+check 0 "to go on after that" ranks 2 "${long[@]}" --steps $steps --checkpoint long.state --continue \
+  --log long.csv --trajectory long.extxyz
+check 0 "a run that is left alone" ranks 2 "${long[@]}" --steps $steps --log calm.csv \
+  --trajectory calm.extxyz
+same calm.csv long.csv "the log of a run that was killed"
+same calm.extxyz long.extxyz "the trajectory of a run that was killed"
 
 echo "ranks: $checks checks"

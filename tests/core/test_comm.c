@@ -16,14 +16,16 @@ enum { RANKS = 9, MANY = 64 };
 
 typedef struct answers {
   double sum[MANY], most[MANY], message[MANY];
-  int all[MANY][MANY];
+  int all[MANY][MANY], each[MANY][MANY];
 } answers;
 
 static eqs_status ask(comm *c, void *user) {
   answers *a = user;
   double x[2] = {1.0 / (1 + c->rank), -c->rank}, y[2] = {c->rank, -c->rank};
   double text = c->rank ? 0 : 42;
-  int mine = 100 + c->rank;
+  int mine = 100 + c->rank, out[MANY];
+  for (int r = 0; r < c->size; r++) out[r] = 1000 * c->rank + r;
+  EQS_TRY(comm_all_to_all(c, out, a->each[c->rank]));
   EQS_TRY(comm_sum(c, x, 2));
   EQS_TRY(comm_max(c, y, 2));
   EQS_TRY(comm_broadcast(c, &text, sizeof text));
@@ -45,6 +47,7 @@ static void check_answers(int size) {
     cr_expect_eq(a.most[r], (double)(size - 1));
     cr_expect_eq(a.message[r], 42.0);
     for (int s = 0; s < size; s++) cr_expect_eq(a.all[r][s], 100 + s);
+    for (int s = 0; s < size; s++) cr_expect_eq(a.each[r][s], 1000 * s + r, "of %d", size);
   }
 }
 
