@@ -30,9 +30,25 @@ typedef struct placing {
   domain_atom *atom; /* [n] wrapped; those of this rank as they came, then as it owns them */
   double (*f)[3];    /* [n] their fractional coordinates */
   bounds *box;       /* [size] */
+  int distinct;      /* atoms of other ranks, each once, not their images */
+  const unsigned char *upward; /* [n] 1: for higher ranks alone; NULL: all for all */
 } placing;
 
 /* ---- the cell */
+
+static eqs_status set_reach(domain *d, double cutoff) {
+  double width[3];
+  cell_widths(d->basis, width);
+  d->cutoff = cutoff;
+  for (int k = 0; k < 3; k++) {
+    /* a little more than the cutoff: no pair is lost to rounding */
+    d->reach[k] = cutoff / width[k] * (1 + 1e-9) + 1e-12;
+    if (d->pbc[k] && !(d->reach[k] < 1e4))
+      EQS_FAIL(EQS_ERR_ARGUMENT, "the cell is %.3g angstrom thin, too thin for a cutoff of %g",
+               width[k], cutoff);
+  }
+  return EQS_OK;
+}
 
 static eqs_status set_cell(domain *d, const double *cell, const int *pbc, double cutoff) {
   static const int first[2] = {0, 0};
@@ -40,18 +56,10 @@ static eqs_status set_cell(domain *d, const double *cell, const int *pbc, double
   search_box box;
   EQS_TRY(neighbors_check(&s, cutoff));
   EQS_TRY(neighbors_boxes(&s, cutoff, &box));
-  d->cutoff = cutoff;
   memcpy(d->pbc, box.pbc, sizeof d->pbc);
   memcpy(d->basis, box.basis, sizeof d->basis);
   memcpy(d->inverse, box.inverse, sizeof d->inverse);
-  for (int k = 0; k < 3; k++) {
-    /* a little more than the cutoff: no pair is lost to rounding */
-    d->reach[k] = cutoff / box.width[k] * (1 + 1e-9) + 1e-12;
-    if (d->pbc[k] && !(d->reach[k] < 1e4))
-      EQS_FAIL(EQS_ERR_ARGUMENT, "the cell is %.3g angstrom thin, too thin for a cutoff of %g",
-               box.width[k], cutoff);
-  }
-  return EQS_OK;
+  return set_reach(d, cutoff);
 }
 
 static void fraction(const domain *d, const double x[3], double f[3]) {
@@ -221,10 +229,31 @@ static int within(const domain *d, const bounds *to, const double f[3], const do
   return 1;
 }
 
+/* Whether some image of a position is near. */
+static int any_within(const domain *d, const shifts *s, const bounds *to, const double f[3]) {
+  for (int k = 0; k < 3; k++) {
+    double low = to->low[k] - d->reach[k] - f[k], high = to->high[k] + d->reach[k] - f[k];
+    if (fmax(ceil(low), s->first[k]) > fmin(floor(high), s->last[k])) return 0;
+  }
+  return 1;
+}
+
+static int itself(const placing *p, const shifts *s, int r, int i, int room, int *send,
+                  domain_atom *out) {
+  if (p->upward && p->upward[i] && r < p->c->rank) return 0;
+  if (!any_within(p->d, s, p->box + r, p->f[i])) return 0;
+  if (room) {
+    *send = i;
+    *out = p->atom[i];
+  }
+  return 1;
+}
+
 /* Images of owned atom i that rank r wants; the first `room` are put down. Returns how many. */
 static int images(const placing *p, const shifts *s, int r, int i, int room, int *send,
                   domain_atom *out) {
   int n = 0, own = r == p->c->rank;
+  if (p->distinct) return itself(p, s, r, i, room, send, out);
   for (int a = s->first[0]; a <= s->last[0]; a++)
     for (int b = s->first[1]; b <= s->last[1]; b++)
       for (int c = s->first[2]; c <= s->last[2]; c++) {
@@ -252,6 +281,7 @@ static eqs_status find_peers(placing *p, shifts **out) {
   for (int r = 0; r < p->c->size; r++) {
     shifts to, from, none = {{1, 1, 1}, {0, 0, 0}};
     int own = r == p->c->rank, given = near(p->d, mine, p->box + r, own, &to);
+    if (own && p->distinct) continue;
     if (!given && !near(p->d, p->box + r, mine, own, &from)) continue;
     (*out)[plan->n_peer] = given ? to : none;
     plan->peer[plan->n_peer++] = r;
@@ -400,6 +430,30 @@ eqs_status domain_return(domain *d, comm *c, const void *rows, size_t row_bytes,
     memcpy((char *)home + (size_t)d->given[k] * row_bytes, in + k * row_bytes, row_bytes);
   arena_release(&d->memory, mark);
   return EQS_OK;
+}
+
+static eqs_status place_near(placing *p, const domain *from, double cutoff) {
+  bounds mine;
+  domain *d = p->d;
+  arena_reset(&d->memory);
+  memcpy(d->pbc, from->pbc, sizeof d->pbc);
+  memcpy(d->basis, from->basis, sizeof d->basis);
+  memcpy(d->inverse, from->inverse, sizeof d->inverse);
+  EQS_TRY(set_reach(d, cutoff));
+  p->n = from->n_owned;
+  EQS_TRY(arena_take(&d->memory, (size_t)p->n, sizeof *p->atom, &p->atom));
+  for (int i = 0; i < p->n; i++) {
+    p->atom[i] = (domain_atom){.id = from->id[i], .number = from->number[i]};
+    memcpy(p->atom[i].x, from->x[i], sizeof p->atom[i].x);
+  }
+  EQS_TRY(settle(p, &mine));
+  return find_ghosts(p, &mine);
+}
+
+eqs_status domain_place_near(domain *d, comm *c, const domain *from, double cutoff,
+                             const unsigned char *upward) {
+  placing p = {.d = d, .c = c, .distinct = 1, .upward = upward};
+  return comm_fail(c, place_near(&p, from, cutoff));
 }
 
 void domain_free(domain *d) {

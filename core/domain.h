@@ -51,6 +51,11 @@ eqs_status domain_place(domain *d, comm *c, const double *cell, const int *pbc, 
  * order of the atoms[n] that were given: home[n][row_bytes]. */
 eqs_status domain_return(domain *d, comm *c, const void *rows, size_t row_bytes,
                          void *home) EQS_CHECK;
+/* The same owned atoms, and as ghosts the atoms of other ranks of which an image is within this
+ * cutoff, each once and where its owner has it: for sums that find images by themselves. Atoms with
+ * upward[n_owned] set are ghosts of higher ranks alone; NULL: of all. Called by all ranks. */
+eqs_status domain_place_near(domain *d, comm *c, const domain *from, double cutoff,
+                             const unsigned char *upward) EQS_CHECK;
 void domain_free(domain *d);
 
 #endif

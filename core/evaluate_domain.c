@@ -25,9 +25,6 @@ static eqs_status check(const eqs_model *m, const eqs_domain *d) {
     EQS_FAIL(EQS_ERR_ARGUMENT,
              "ghosts without an exchange: layer 2 of the model reads features of theirs that are "
              "computed elsewhere");
-  if (m->has_dispersion)
-    EQS_FAIL(EQS_ERR_UNSUPPORTED,
-             "dispersion reaches further than the ghosts of a domain: load the model without it");
   if (m->potential->refusal[0]) EQS_FAIL(EQS_ERR_ARGUMENT, "%s", m->potential->refusal);
   return EQS_OK;
 }
@@ -116,12 +113,10 @@ eqs_status eqs_domain_row_bytes(const eqs_model *m, int layer, int reverse, size
   return EQS_OK;
 }
 
-eqs_status eqs_compute_domain(eqs_context *c, const eqs_model *m, const eqs_domain *domain,
-                              eqs_domain_result *out) {
+eqs_status engine_compute_domain(eqs_context *c, const eqs_model *m, const eqs_domain *domain,
+                                 const eqs_domain_result *out) {
   eqs_domain d = {0};
   eqs_domain_result r = {0};
-  if (!c || !m || !domain || !out)
-    EQS_FAIL(EQS_ERR_ARGUMENT, "eqs_compute_domain: an argument is NULL");
   memcpy(&d, domain, domain->size < sizeof d ? domain->size : sizeof d);
   memcpy(&r, out, out->size < sizeof r ? out->size : sizeof r);
   EQS_TRY(check(m, &d));
@@ -141,4 +136,14 @@ eqs_status eqs_compute_domain(eqs_context *c, const eqs_model *m, const eqs_doma
   EQS_TRY(check_finite(&k));
   give_results(&k, &r);
   return EQS_OK;
+}
+
+eqs_status eqs_compute_domain(eqs_context *c, const eqs_model *m, const eqs_domain *domain,
+                              eqs_domain_result *out) {
+  if (!c || !m || !domain || !out)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "eqs_compute_domain: an argument is NULL");
+  if (m->has_dispersion)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED,
+             "dispersion reaches further than the ghosts of a domain: load the model without it");
+  return engine_compute_domain(c, m, domain, out);
 }

@@ -17,6 +17,7 @@
 
 #include "core/dynamics/md_ranks.h"
 #include "core/engine.h"
+#include "core/shard_dispersion.h"
 #include "core/shard_link.h"
 
 struct shard {
@@ -25,6 +26,7 @@ struct shard {
   domain d;
   arena memory; /* of one evaluation */
   shard_link link;
+  shard_dispersion dispersion;
   char *staged; /* rows of a device on their way through the host, where there is no link */
   size_t staged_size;
 };
@@ -38,7 +40,7 @@ typedef struct order {
   int forces, virial;   /* wanted */
   int precision;
   double cell[9];
-  char model[68], head[68];
+  char model[68], head[68 + DISPERSION_NAME]; /* head: and the name of the dispersion */
 } order;
 
 typedef struct row {
@@ -56,7 +58,8 @@ static eqs_status set_model(const eqs_model *m, order *o) {
   EQS_TRY(eqs_model_info_get(m, &info));
   o->precision = (int)info.precision;
   snprintf(o->model, sizeof o->model, "%s", info.sha256);
-  snprintf(o->head, sizeof o->head, "%s", info.head ? info.head : "");
+  snprintf(o->head, sizeof o->head, "%.67s %s", info.head ? info.head : "",
+           info.dispersion ? info.dispersion : "");
   return EQS_OK;
 }
 
@@ -128,10 +131,17 @@ static eqs_status evaluate(shard *s, eqs_context *c, const eqs_model *m, const o
   eqs_domain_result out = {.size = sizeof out, .energies = energies};
   if (o->forces) out.forces = forces[0];
   if (o->virial) out.virial = head->virial;
-  eqs_status status = eqs_compute_domain(c, m, &in, &out);
+  eqs_status status = engine_compute_domain(c, m, &in, &out);
   if (status != EQS_OK) return s->c->broken ? comm_broken(s->c) : explain(s, status);
   if (o->forces)
     EQS_TRY(comm_plan_reverse(s->c, &d->plan, forces, sizeof *forces, (int)sizeof **forces));
+  if (m->has_dispersion) {
+    arena_reset(&c->work.shared);
+    EQS_TRY(shard_dispersion_add(&s->dispersion, s->c, &m->dispersion, &c->work, d,
+                                 o->periodic ? o->cell : NULL, o->periodic ? o->pbc : NULL,
+                                 energies, o->forces ? forces[0] : NULL,
+                                 o->virial ? head->virial : NULL));
+  }
   head->n = d->n_owned;
   for (int i = 0; i < d->n_owned; i++) {
     (*rows)[i].id = d->id[i];
@@ -309,10 +319,7 @@ static eqs_status check(eqs_context *c, const eqs_model *m, const eqs_systems *s
              "rank %d evaluates its share: call eqs_context_serve, and this on "
              "rank 0",
              c->shard->c->rank);
-  if (m->has_dispersion)
-    EQS_FAIL(EQS_ERR_UNSUPPORTED,
-             "added dispersion is not shared out over ranks: use one rank, or load the model "
-             "without it");
+  if (m->has_dispersion) EQS_TRY(dispersion_check(&m->dispersion, s));
   EQS_TRY(neighbors_check(s, m->potential->info.cutoff));
   arena_reset(memory);
   EQS_TRY(arena_take(memory, n, sizeof *species, &species));
@@ -414,6 +421,7 @@ void shard_free(shard *s) {
     /* they have failed, and know it */
   }
   shard_link_close(&s->link);
+  shard_dispersion_free(&s->dispersion);
   domain_free(&s->d);
   arena_free(&s->memory);
   free(s->staged);

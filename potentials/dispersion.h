@@ -35,4 +35,37 @@ eqs_status dispersion_parse(const char *text, const char *functional, dispersion
 eqs_status dispersion_evaluate(const dispersion *d, workspace *w, const eqs_systems *in,
                                double *energies, double *forces, double *virial) EQS_CHECK;
 
+/* What dispersion_evaluate refuses of a batch before it computes anything. */
+eqs_status dispersion_check(const dispersion *d, const eqs_systems *in) EQS_CHECK;
+
+/* ---- one system shared out over ranks */
+
+/* Atoms of other ranks, each once, whatever images of it are near; they lie in memory of whoever
+ * found them. */
+typedef struct dispersion_copies {
+  int n, n_low; /* the first n_low are those of lower ranks */
+  const int *number;
+  const double (*position)[3]; /* angstrom, any image */
+} dispersion_copies;
+
+enum { DISPERSION_PAIRS, DISPERSION_TRIPLES, DISPERSION_SETS };
+
+/* How a rank knows of the others' atoms; all ranks make the same calls. */
+typedef struct dispersion_share {
+  void *user;
+  /* The others' atoms with an image within `reach` angstrom of an own atom: without those that are
+   * odd[own atoms] on a higher rank, unless odd is NULL. */
+  eqs_status (*find)(void *user, int set, double reach, const unsigned char *odd,
+                     dispersion_copies *out);
+  /* rows[own atoms, copies][width] of a set that was found: copies' become those of their atoms, or
+   * (reverse) are added to theirs. */
+  eqs_status (*exchange)(void *user, int set, double *rows, int width, int reverse);
+} dispersion_share;
+
+/* As dispersion_evaluate for the atoms in hand of a batch of one system: energies and forces are
+ * complete for these, virials of all ranks add up to the system's. */
+eqs_status dispersion_evaluate_share(const dispersion *d, workspace *w, const eqs_systems *in,
+                                     const dispersion_share *share, double *energies,
+                                     double *forces, double *virial) EQS_CHECK;
+
 #endif

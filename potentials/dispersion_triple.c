@@ -206,6 +206,7 @@ static eqs_status one_atom(void *argument, int slot, arena *scratch) {
   const dispersion_triples *t = argument;
   neighborhood h = {.t = t, .center = slot};
   double energy = 0, bar = 0, force[3] = {0}, w[6] = {0};
+  if (t->l->atom[slot] >= t->n_center) return EQS_OK;
   EQS_TRY(list_neighbors(&h, scratch));
   pair_with_center(&h);
   meet_all(&h);
@@ -232,7 +233,7 @@ static eqs_status one_atom(void *argument, int slot, arena *scratch) {
 
 eqs_status dispersion_triples_add(dispersion_triples *t, workspace *w) {
   if (t->count_bar)
-    EQS_TRY(arena_take(&w->shared, (size_t)t->l->n, sizeof *t->atom_virial, &t->atom_virial));
+    EQS_TRY(arena_take_zero(&w->shared, (size_t)t->l->n, sizeof *t->atom_virial, &t->atom_virial));
   EQS_TRY(workspace_run(w, t->l->n, one_atom, t));
   for (int i = 0; t->virial && i < t->l->n; i++)
     for (int c = 0; c < 6; c++) t->virial[c] += t->atom_virial[i][c];

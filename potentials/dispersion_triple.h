@@ -18,6 +18,7 @@ typedef struct dispersion_triples {
   const dispersion *d;
   const dispersion_species *species;
   const lattice *l;
+  int n_center; /* of its atoms that many, the first, are given results */
   const int *of_slot;
   const reference_weights *weight;
   double *energy;           /* added to, as the next two; NULL there = energies only */
@@ -30,5 +31,23 @@ typedef struct dispersion_triples {
 /* Adds the term on the workspace's threads, the same bits for any number of them.
  * EQS_ERR_UNSUPPORTED: more neighbours than fit the memory that a list may take. */
 eqs_status dispersion_triples_add(dispersion_triples *t, workspace *w) EQS_CHECK;
+
+enum { DISPERSION_TRIPLE_SUMS = 5 };
+
+/* The same for a rank's atoms of one system; arrays of these, in their order. */
+typedef struct dispersion_triple_share {
+  const dispersion *d;
+  const kernel_ops *k;
+  dispersion_species *species; /* those of others' atoms join it */
+  const eqs_systems *in;
+  const dispersion_share *share;
+  int forces;                            /* wanted; otherwise energies alone */
+  double *count;                         /* coordination numbers */
+  double (*sum)[DISPERSION_TRIPLE_SUMS]; /* out: energy, dE/dCN, force */
+  double *virial;                        /* [6], added to; or NULL */
+} dispersion_triple_share;
+
+/* Errors as dispersion_triples_add's, and the share's. */
+eqs_status dispersion_triples_share(const dispersion_triple_share *s, workspace *w) EQS_CHECK;
 
 #endif

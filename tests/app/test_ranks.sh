@@ -45,6 +45,11 @@ for n in 2 3; do
   check 0 "$n ranks" ranks $n evaluate "${arguments[@]}" host.xyz --output "of$n.xyz"
   close one.xyz "of$n.xyz" "forces of $n ranks"
 done
+check 0 "dispersion" "$equisorb" evaluate "${arguments[@]}" --dispersion d3bj:pbe host.xyz \
+  --output one.xyz
+check 0 "dispersion, 3 ranks" ranks 3 evaluate "${arguments[@]}" --dispersion d3bj:pbe host.xyz \
+  --output of3.xyz
+close one.xyz of3.xyz "forces of 3 ranks with dispersion"
 check 0 "help of two ranks" ranks 2 md --help
 checks=$((checks + 1))
 [ "$(grep -c '^usage' out)" = 1 ] || fail "every rank gives help"
@@ -96,8 +101,9 @@ once "rank 1: the model is not the one that rank 0 has loaded"
 check 1 "a model missing on one rank" timeout 120 mpirun -n 1 "$equisorb" "${md[@]}" --steps 3 : \
   -n 1 "$equisorb" "${md[@]}" --steps 3 --model none.model
 once "rank 1: none.model"
-check 1 "dispersion" ranks 2 "${md[@]}" --steps 3 --dispersion d3bj:pbe
-once "dispersion is not shared out"
+check 1 "dispersion on one rank alone" timeout 120 mpirun -n 1 "$equisorb" "${md[@]}" --steps 3 : \
+  -n 1 "$equisorb" "${md[@]}" --steps 3 --dispersion d3bj:pbe
+once "rank 1: the model is not the one that rank 0 has loaded"
 
 # A rank that is killed takes the others with it; SIGUSR1 writes a checkpoint. Continued, the run has
 # the bits of one that was left alone.
