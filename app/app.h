@@ -16,6 +16,7 @@
 enum { EXIT_OK = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
 int info_main(int argc, char **argv);
+int convert_main(int argc, char **argv);
 int evaluate_main(int argc, char **argv);
 int screen_main(int argc, char **argv);
 int merge_main(int argc, char **argv);

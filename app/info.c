@@ -1,22 +1,26 @@
 /* info.c -- `equisorb info`: what a model file or a structure file holds.
  *
- * The first bytes decide: a ZIP archive or a pickle is a model, everything else a structure.
- * The text is made from the same values as the JSON.
+ * The first bytes decide: a ZIP archive, a pickle or a safetensors file is a model, everything else
+ * a structure; a name that is no file is a model's. The text is made from the same values as the
+ * JSON.
  *
  * SPDX-License-Identifier: MIT */
 #include "app/options.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
 
 static const char name[] = "info";
+enum { SHOWN = 72 }; /* characters of a value of the metadata */
 
 static void help(void) {
   puts("usage: equisorb info FILE [--json] [--head NAME] [--modal NAME] [--dispersion D]\n"
        "                     [--disorder refuse|major] [--frame N]\n\n"
-       "Says what a file holds: a model (MACE .model, SevenNet .pth) or a structure (CIF, XYZ,\n"
-       "extended XYZ). A file that cannot be used is refused with the reason on standard error.\n\n"
+       "Says what a file holds: a model (MACE .model, SevenNet .pth, .safetensors) or a structure\n"
+       "(CIF, XYZ, extended XYZ). A file that cannot be used is refused with the reason on "
+       "standard error.\n\n"
        "  --json            JSON on standard output\n"
        "  --head NAME       MACE models with several heads: the one in question\n"
        "  --modal NAME      SevenNet multi-fidelity models: the channel, for instance PBE\n"
@@ -27,19 +31,35 @@ static void help(void) {
        "exit codes: 0 done, 1 the file was refused, 2 wrong usage");
 }
 
-/* 1 a model, 0 a structure, -1 unreadable. */
+/* 1 a model, or no file at all, so that it can only be a model's name; 0 a structure; -1
+ * unreadable. */
 static int is_model(const char *path) {
-  unsigned char head[4] = {0};
+  unsigned char head[9] = {0};
+  static const unsigned char zeros[4] = {0};
   FILE *f = fopen(path, "rb");
-  if (!f) return -1;
+  if (!f) return errno == ENOENT ? 1 : -1;
   size_t n = fread(head, 1, sizeof head, f);
   int broken = ferror(f);
   fclose(f);
   if (broken) return -1;
-  return n == 4 && (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4) || head[0] == 0x80);
+  if (n == 9 && !memcmp(head + 4, zeros, 4) && head[8] == '{') return 1; /* a header's length */
+  return n >= 4 && (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4) || head[0] == 0x80);
 }
 
-static void model_json(const char *path, const eqs_model_info *m) {
+/* The file's metadata, without the configuration and what is said elsewhere. */
+static int next_metadata(const eqs_model *model, int *i, const char **key, const char **value) {
+  static const char *const elsewhere[] = {"family",     "elements", "functional",
+                                          "parameters", "config",   "format"};
+  for (;; ++*i) {
+    int known = 0;
+    if (eqs_model_metadata(model, *i, key, value) || !*key) return 0;
+    for (size_t k = 0; k < sizeof elsewhere / sizeof *elsewhere; k++)
+      known |= !strcmp(*key, elsewhere[k]);
+    if (!known) return 1;
+  }
+}
+
+static void model_json(const char *path, const eqs_model *model, const eqs_model_info *m) {
   printf("{\"kind\": \"model\", \"file\": ");
   json_string(stdout, path);
   printf(", \"family\": ");
@@ -65,10 +85,18 @@ static void model_json(const char *path, const eqs_model_info *m) {
   json_string(stdout, m->dispersion);
   printf(", \"sha256\": ");
   json_string(stdout, m->sha256);
-  printf("}\n");
+  printf(", \"metadata\": {");
+  const char *key, *value;
+  for (int i = 0, count = 0; next_metadata(model, &i, &key, &value); i++) {
+    if (count++) printf(", ");
+    json_string(stdout, key);
+    printf(": ");
+    json_string(stdout, value);
+  }
+  printf("}}\n");
 }
 
-static void model_text(const char *path, const eqs_model_info *m) {
+static void model_text(const char *path, const eqs_model *model, const eqs_model_info *m) {
   printf("file          %s\nfamily        %s\narchitecture  %s\nelements      ", path, m->family,
          m->architecture);
   /* Runs of neighbours in the periodic table: "H-Bi, Ac-Pu". */
@@ -93,6 +121,13 @@ static void model_text(const char *path, const eqs_model_info *m) {
   printf("parameters    %" PRId64 "\nfunctional    %s\ndispersion    %s\nsha256        %s\n",
          m->n_parameter, m->functional ? m->functional : "unknown",
          m->dispersion ? m->dispersion : "none", m->sha256 ? m->sha256 : "unknown");
+  const char *key, *value;
+  for (int i = 0, count = 0; next_metadata(model, &i, &key, &value); i++) {
+    if (!count++) printf("metadata of the file (--json has them in full)\n");
+    int length = (int)strcspn(value, "\r\n");
+    printf("  %-16s%.*s%s\n", key, length < SHOWN ? length : SHOWN, value,
+           length > SHOWN || value[length] ? " ..." : "");
+  }
 }
 
 static int model_info(const model_arguments *arguments, int json) {
@@ -101,7 +136,7 @@ static int model_info(const model_arguments *arguments, int json) {
   eqs_model_info info = {.size = sizeof info};
   int code = model_open(name, arguments, &context, &model);
   if (code == EXIT_OK && eqs_model_info_get(model, &info)) code = app_fail(name, "%s", eqs_error());
-  if (code == EXIT_OK) (json ? model_json : model_text)(arguments->model, &info);
+  if (code == EXIT_OK) (json ? model_json : model_text)(arguments->model, model, &info);
   eqs_model_free(&model);
   eqs_context_free(&context);
   return code;

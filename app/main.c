@@ -20,6 +20,7 @@ typedef struct entry {
 
 static const entry commands[] = {
     {"info", "what a model or structure file holds", info_main},
+    {"convert", "a model as one safetensors file", convert_main},
     {"evaluate", "energies, forces and stress of structures", evaluate_main},
     {"screen", "rank frameworks by gas uptake", screen_main},
     {"merge", "the results of a screening's shards in one file", merge_main},

@@ -9,6 +9,8 @@
 
 #include "core/clock.h"
 #include "core/engine.h"
+#include "core/model_metadata.h"
+#include "core/model_path.h"
 #include "core/shard.h"
 #include "io/torch_archive.h"
 #include "kernels/backend.h"
@@ -70,6 +72,7 @@ static eqs_status load_potential(eqs_model *m, const eqs_model_options *o) {
 }
 
 static eqs_status add_dispersion(eqs_model *m, const char *text) {
+  if (text && !strcmp(text, "auto")) text = model_metadata_get(m, "dispersion");
   if (!text || !strcmp(text, "none")) return EQS_OK;
   EQS_TRY(dispersion_parse(text, m->potential->info.functional, &m->dispersion));
   m->has_dispersion = 1;
@@ -89,9 +92,22 @@ static eqs_status add_wall(eqs_model *m, const char *text) {
   return status;
 }
 
+/* Everything behind the archive, which is open. */
+static eqs_status build_model(eqs_model *m, const eqs_model_options *o) {
+  eqs_status status = load_potential(m, o);
+  if (status == EQS_ERR_FORMAT && torch_archive_metadata(m->archive))
+    status = status_prefix(status, "the tensors do not make the model that the configuration "
+                                   "describes (write the file again from the original)");
+  if (status == EQS_OK) status = model_metadata_apply(m);
+  if (status == EQS_OK) status = add_dispersion(m, o->dispersion);
+  if (status == EQS_OK) status = add_wall(m, o->wall);
+  return status;
+}
+
 eqs_status eqs_model_load(eqs_context *c, const char *path, const eqs_model_options *options,
                           eqs_model **out) {
   eqs_model_options o = {.size = sizeof o};
+  char *file = NULL;
   *out = NULL;
   if (!c || !path) EQS_FAIL(EQS_ERR_ARGUMENT, "no context or no path");
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
@@ -101,13 +117,13 @@ eqs_status eqs_model_load(eqs_context *c, const char *path, const eqs_model_opti
   if (!m) EQS_FAIL(EQS_ERR_MEMORY, "out of memory: model");
   eqs_status status = backend_same(c->device, &m->device);
   if (status == EQS_OK) status = m->device->ops->enter(m->device);
-  if (status == EQS_OK) status = torch_archive_open(path, &m->archive);
+  if (status == EQS_OK) status = model_path_find(path, &file);
+  if (status == EQS_OK) status = torch_archive_open(file, &m->archive);
   if (status == EQS_OK) {
-    status = load_potential(m, &o);
-    if (status == EQS_OK) status = add_dispersion(m, o.dispersion);
-    if (status == EQS_OK) status = add_wall(m, o.wall);
-    if (status != EQS_OK) status_prefix(status, "%s", path);
+    status = build_model(m, &o);
+    if (status != EQS_OK) status_prefix(status, "%s", file);
   }
+  free(file);
   if (status != EQS_OK) {
     eqs_model_free(&m);
     return status;
@@ -164,8 +180,9 @@ eqs_status engine_species(const eqs_model *m, const eqs_systems *s, int *species
       int z = s->number[a];
       species[a] = z > 0 && z < 120 ? m->species[z] : -1;
       if (species[a] < 0)
-        EQS_FAIL(EQS_ERR_ARGUMENT, "system %d, atom %d: the model does not know element Z = %d",
-                 i + 1, a - s->first[i] + 1, z);
+        EQS_FAIL(EQS_ERR_ARGUMENT,
+                 "system %d, atom %d: the model does not know element Z = %d (%s)", i + 1,
+                 a - s->first[i] + 1, z, *eqs_element_symbol(z) ? eqs_element_symbol(z) : "none");
       present[species[a]] = 1;
     }
   return EQS_OK;

@@ -80,7 +80,8 @@ typedef struct eqs_model_options {
   /* Added to the model: NULL or "none"; "d3bj" for D3 with Becke-Johnson damping, two-body, with
    * the parameters of the labels' functional; "d3bj:pbe" names it; "d3bj-atm", "d3bj-atm:pbe" with
    * the three-body term, slow and without local changes. Refused where the labels are known to hold
-   * dispersion. */
+   * dispersion. "auto": what the model's file says is to be added, which only files of this
+   * program's own format do. */
   const char *dispersion;
   /* Repulsion below the distances that a model was trained on, for dynamics and insertions: NULL or
    * "off": the model as published; "auto": where it has none of its own (ZBL); "on". Nothing
@@ -112,7 +113,10 @@ typedef struct eqs_model_info {
   const char *wall;        /* functional of the added short-range repulsion; NULL = none */
 } eqs_model_info;
 
-/* Reads a published model file (MACE `.model`, SevenNet `.pth`); executes nothing from it.
+/* Reads a published model file (MACE `.model`, SevenNet `.pth`) or one of this program's own
+ * (`.safetensors`); executes nothing from it. A bare name that is no file here is looked for as
+ * NAME.safetensors in the folders of EQUISORB_MODELS (separated by colons), in models/ beside the
+ * library and in the installation's share/equisorb/models.
  * EQS_ERR_FILE, EQS_ERR_FORMAT, EQS_ERR_UNSUPPORTED (names what is missing). options may be NULL.
  */
 EQS_API eqs_status eqs_model_load(eqs_context *c, const char *path,
@@ -238,6 +242,7 @@ EQS_API eqs_status eqs_extxyz_write(const char *path, int append, const eqs_syst
 #include "equisorb_domain.h"
 #include "equisorb_dynamics.h"
 #include "equisorb_holes.h"
+#include "equisorb_models.h"
 #include "equisorb_ranks.h"
 
 #ifdef __cplusplus

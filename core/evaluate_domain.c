@@ -36,8 +36,8 @@ static eqs_status check_atoms(const eqs_model *m, const eqs_domain *d, int *spec
     int z = d->number[i];
     species[i] = z > 0 && z < 120 ? m->species[z] : -1;
     if (species[i] < 0)
-      EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d%s: the model does not know element Z = %d", i + 1, kind,
-               z);
+      EQS_FAIL(EQS_ERR_ARGUMENT, "atom %d%s: the model does not know element Z = %d (%s)", i + 1,
+               kind, z, *eqs_element_symbol(z) ? eqs_element_symbol(z) : "none");
     present[species[i]] = 1;
     for (int k = 0; k < 3; k++)
       if (!(fabs(d->position[3 * (size_t)i + (size_t)k]) <= largest))

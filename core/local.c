@@ -315,7 +315,8 @@ static eqs_status check_change(const eqs_local *l, int i, const eqs_change *c, i
     int z = c->number[a];
     species[a] = z > 0 && z < 120 ? l->model->species[z] : -1;
     if (species[a] < 0)
-      EQS_FAIL(EQS_ERR_ARGUMENT, "change %d: the model does not know element Z = %d", i + 1, z);
+      EQS_FAIL(EQS_ERR_ARGUMENT, "change %d: the model does not know element Z = %d (%s)", i + 1, z,
+               *eqs_element_symbol(z) ? eqs_element_symbol(z) : "none");
     for (int k = 0; k < 3; k++)
       if (!(fabs(c->position[3 * (size_t)a + (size_t)k]) <= farthest))
         EQS_FAIL(EQS_ERR_ARGUMENT,

@@ -1,4 +1,5 @@
-/* torch_archive.c -- opens a torch.save file: the ZIP around it, its pickle, its storages.
+/* torch_archive.c -- opens a torch.save file: the ZIP around it, its pickle, its storages; or a
+ * model file of this program's own.
  *
  * The file is mapped, not read: a tensor's bytes are touched when the tensor is, and checked
  * against the member's CRC-32 the first time. Layout: `<root>/data.pkl`, `<root>/data/<key>`,
@@ -16,7 +17,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "io/model_file.h"
 #include "io/pickle.h"
+#include "io/safetensors.h"
 #include "io/sha256.h"
 #include "io/zip.h"
 
@@ -30,6 +33,7 @@ struct torch_archive {
   size_t n_root;          /* length of "<root>/" */
   torch_storage *storage; /* [zip.n_member], data NULL until the pickle names it */
   pickle_tree tree;
+  const torch_value *metadata; /* of a model file of our own, else NULL */
   struct digest *digest;
 };
 
@@ -149,6 +153,8 @@ static eqs_status decode(torch_archive *a) {
   const zip_member *m = NULL;
   if (a->n >= sizeof legacy && memcmp(a->bytes, legacy, sizeof legacy) == 0)
     EQS_FAIL(EQS_ERR_FORMAT, "written by torch older than 1.6: load and save it with a newer one");
+  if (safetensors_is(a->bytes, a->n))
+    return model_file_decode(a->bytes, a->n, &a->tree.arena, &a->tree.root, &a->metadata);
   EQS_TRY(zip_open(a->bytes, a->n, &a->zip));
   EQS_TRY(find_pickle(a, &m));
   EQS_TRY(check_kind(a));
@@ -218,6 +224,8 @@ void torch_archive_free(torch_archive **out) {
 }
 
 const torch_value *torch_archive_root(const torch_archive *a) { return a->tree.root; }
+
+const torch_value *torch_archive_metadata(const torch_archive *a) { return a->metadata; }
 
 const char *torch_archive_sha256(const torch_archive *a) {
   struct digest *d = a->digest;

@@ -1,4 +1,5 @@
-/* torch_archive.h -- reads files written by torch.save without executing anything from them.
+/* torch_archive.h -- reads files written by torch.save without executing anything from them, and
+ * the model files of this program (io/model_file.h), which become the same tree of values.
  *
  * A file is a ZIP of stored members; `data.pkl` in it is a pickle that describes a tree of values,
  * `data/<k>` are raw tensor storages. The reader is a pickle machine with an allow list: classes it
@@ -36,6 +37,8 @@ eqs_status torch_archive_open_memory(const void *bytes, size_t n, const char *na
                                      torch_archive **out) EQS_CHECK;
 void torch_archive_free(torch_archive **a);
 const torch_value *torch_archive_root(const torch_archive *a);
+/* DICT of strings of a model file of this program's own; NULL for one of torch.save. */
+const torch_value *torch_archive_metadata(const torch_archive *a);
 /* SHA-256 of the whole file as 64 hex digits; computed at the first call (safe from any thread). */
 const char *torch_archive_sha256(const torch_archive *a);
 

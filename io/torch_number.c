@@ -82,25 +82,49 @@ static int is_contiguous(const torch_tensor *t) {
   return 1;
 }
 
+/* Where runs of the last dimension begin, in elements, in row-major order; a contiguous tensor is
+ * one run. */
+typedef struct runs {
+  const torch_tensor *t;
+  int64_t index[PICKLE_RANK_MAX];
+  size_t at, length, step;
+} runs;
+
+static runs first_run(const torch_tensor *t) {
+  if (is_contiguous(t)) return (runs){.t = t, .length = t->count, .step = 1};
+  int last = t->rank - 1; /* a tensor of rank 0 is contiguous */
+  return (runs){.t = t, .length = (size_t)t->shape[last], .step = (size_t)t->stride[last]};
+}
+
+static void next_run(runs *r) {
+  const torch_tensor *t = r->t;
+  for (int k = t->rank - 2; k >= 0; k--) {
+    r->at += (size_t)t->stride[k];
+    if (++r->index[k] < t->shape[k]) break;
+    r->at -= (size_t)(t->shape[k] * t->stride[k]);
+    r->index[k] = 0;
+  }
+}
+
 void tensor_widen(const torch_tensor *t, double *out) {
   size_t size = dtype_size(t->dtype);
-  const unsigned char *from = t->storage->data + t->offset * size;
-  int64_t index[PICKLE_RANK_MAX] = {0};
   if (t->count == 0) return;
-  if (is_contiguous(t)) {
-    widen_run(t->dtype, from, size, t->count, out);
-    return;
-  }
-  int last = t->rank - 1; /* a tensor of rank 0 is contiguous */
-  size_t run = (size_t)t->shape[last], at = 0;
-  for (size_t done = 0; done < t->count; done += run) {
-    widen_run(t->dtype, from + at * size, (size_t)t->stride[last] * size, run, out + done);
-    for (int k = last - 1; k >= 0; k--) {
-      at += (size_t)t->stride[k];
-      if (++index[k] < t->shape[k]) break;
-      at -= (size_t)(t->shape[k] * t->stride[k]);
-      index[k] = 0;
-    }
+  const unsigned char *from = t->storage->data + t->offset * size;
+  runs r = first_run(t);
+  for (size_t done = 0; done < t->count; done += r.length, next_run(&r))
+    widen_run(t->dtype, from + r.at * size, r.step * size, r.length, out + done);
+}
+
+void tensor_pack(const torch_tensor *t, unsigned char *out) {
+  size_t size = dtype_size(t->dtype);
+  if (t->count == 0) return;
+  const unsigned char *from = t->storage->data + t->offset * size;
+  runs r = first_run(t);
+  for (size_t done = 0; done < t->count; done += r.length, next_run(&r)) {
+    if (r.step == 1) memcpy(out + done * size, from + r.at * size, r.length * size);
+    else
+      for (size_t i = 0; i < r.length; i++)
+        memcpy(out + (done + i) * size, from + (r.at + i * r.step) * size, size);
   }
 }
 

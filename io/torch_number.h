@@ -17,5 +17,7 @@ torch_number number_decode(torch_dtype type, const unsigned char *p);
 eqs_status tensor_verify(const torch_tensor *t) EQS_CHECK;
 /* All t->count elements in row-major order; not of a complex type. */
 void tensor_widen(const torch_tensor *t, double *out);
+/* The same bytes as they are stored: t->count elements of dtype_size. */
+void tensor_pack(const torch_tensor *t, unsigned char *out);
 
 #endif

@@ -4,7 +4,9 @@
 #include "potentials/linear_map.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "kernels/upload.h"
 
@@ -17,6 +19,20 @@ layout layout_make(const int mul[N_L]) {
     a.size += (2 * l + 1) * a.pitch[l];
   }
   return a;
+}
+
+int irreps_term(const char **at, int *mul, int *l, char *parity) {
+  int n = 0;
+  if (sscanf(*at, " %7dx%1d%c%n", mul, l, parity, &n) != 3 || !n) return 0;
+  const char *s = *at + n + strspn(*at + n, " ");
+  if (*s == '+') {
+    s += 1 + strspn(s + 1, " ");
+    if (!*s) return 0;
+  } else if (*s) {
+    return 0;
+  }
+  *at = s;
+  return 1;
 }
 
 irreps irreps_of(const layout *a) {

@@ -287,10 +287,10 @@ static eqs_status refuse_unknown_parts(const torch_value *root) {
     if (torch_value_kind(torch_get(root, parts[i])) != TORCH_NONE)
       EQS_FAIL(EQS_ERR_UNSUPPORTED, "the model has '%s', which is not implemented", parts[i]);
   if (mace_flag(root, "use_so3", 0)) EQS_FAIL(EQS_ERR_UNSUPPORTED, "models with use_so3");
-  const torch_value *blocks = torch_get(root, "interactions._modules");
-  for (size_t i = 0; i < torch_length(blocks); i++) {
+  size_t n = torch_length(mace_modules(root, "interactions"));
+  for (size_t i = 0; i < n; i++) {
     const interaction_kind *kind;
-    EQS_TRY(mace_interaction_kind(torch_value_at(blocks, i), &kind));
+    EQS_TRY(mace_interaction_kind(mace_find(root, "interactions.%zu", i), &kind));
   }
   return EQS_OK;
 }
@@ -348,12 +348,11 @@ static eqs_status build(mace_reader *r, const char *head) {
     EQS_TRY(mace_read_layer(r, t, features, &basis));
     features = &m->layer[t].product.out;
   }
-  const torch_value *readouts = torch_get(r->root, "readouts._modules");
-  size_t n = torch_length(readouts);
+  size_t n = torch_length(mace_modules(r->root, "readouts"));
   if (n != 1 && n != (size_t)m->n_layer)
     EQS_FAIL(EQS_ERR_UNSUPPORTED, "%zu readouts for %d layers", n, m->n_layer);
   for (size_t i = 0; i < n; i++)
-    EQS_TRY(mace_read_readout(r, torch_value_at(readouts, i),
+    EQS_TRY(mace_read_readout(r, mace_find(r->root, "readouts.%zu", i),
                               m->layer + (n == 1 ? m->n_layer - 1 : (int)i)));
   EQS_TRY(upload_doubles(r, m->e0, &m->device_e0));
   EQS_TRY(embed_elements(r));

@@ -117,8 +117,7 @@ static eqs_status read_skip(mace_reader *r, int t, const interaction_kind *kind,
     return mace_read_linear(r, torch_get(block, name), name, &from, features, &hidden, 1, &l->skip);
   }
   l->skip_weight = torch_get(block, "skip_tp.weight");
-  if (torch_tensor_rank(l->skip_weight) < 0)
-    EQS_FAIL(EQS_ERR_FORMAT, "interactions.%d.skip_tp.weight is missing", t);
+  if (torch_tensor_rank(l->skip_weight) < 0) EQS_FAIL(EQS_ERR_FORMAT, "skip_tp.weight is missing");
   return alloc_array(&l->by_element, (size_t)r->m->n_element, sizeof *l->by_element,
                      "skip connections");
 }
@@ -202,8 +201,7 @@ static eqs_status read_contraction(mace_reader *r, int t, int mul, int l_out) {
     }
   }
   if (l->n_weight_element != 1 && l->n_weight_element != r->m->n_element) {
-    status =
-        status_fail(EQS_ERR_FORMAT, "products.%d: weights of %d elements", t, l->n_weight_element);
+    status = status_fail(EQS_ERR_FORMAT, "contraction weights of %d elements", l->n_weight_element);
     goto done;
   }
   EQS_TRY_DONE(contraction_build(&l->contraction, r->k, dimension, mul, l_out, tensor));
@@ -240,6 +238,8 @@ static eqs_status read_product(mace_reader *r, int t) {
 }
 
 eqs_status mace_read_layer(mace_reader *r, int t, const layout *features, const radial_basis *b) {
-  EQS_TRY(read_interaction(r, t, features, b));
-  return read_product(r, t);
+  eqs_status status = read_interaction(r, t, features, b);
+  if (status != EQS_OK) return status_prefix(status, "interactions.%d", t);
+  status = read_product(r, t);
+  return status == EQS_OK ? EQS_OK : status_prefix(status, "products.%d", t);
 }

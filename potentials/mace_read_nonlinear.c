@@ -92,7 +92,6 @@ eqs_status mace_read_nonlinear(mace_reader *r, int t) {
   EQS_TRY(mace_read_number(block, "alpha", &l->density_offset));
   EQS_TRY(mace_read_number(block, "beta", &l->density_slope));
   if (!isfinite(l->density_slope) || !isfinite(l->density_offset) || l->density_offset == 0)
-    EQS_FAIL(EQS_ERR_FORMAT, "interactions.%d: alpha = %g, beta = %g", t, l->density_offset,
-             l->density_slope);
+    EQS_FAIL(EQS_ERR_FORMAT, "alpha = %g, beta = %g", l->density_offset, l->density_slope);
   return EQS_OK;
 }

@@ -17,6 +17,11 @@ const torch_value *mace_find(const torch_value *from, const char *format, ...) {
   return torch_get(from, name);
 }
 
+const torch_value *mace_modules(const torch_value *root, const char *name) {
+  const torch_value *v = torch_get(root, name);
+  return torch_value_kind(v) == TORCH_LIST ? v : torch_get(v, "_modules");
+}
+
 /* A tensor as a new array of double; n = its number of elements. */
 eqs_status mace_read_array(const torch_value *v, const char *what, double **out, size_t *n) {
   *out = NULL;
@@ -37,24 +42,45 @@ int mace_flag(const torch_value *from, const char *name, int otherwise) {
   return out;
 }
 
+static eqs_status add_irrep(const char *what, int64_t mul, int64_t l, int64_t parity, irreps *to) {
+  if (to->n == IRREPS_MAX) EQS_FAIL(EQS_ERR_FORMAT, "%s: more than %d irreps", what, IRREPS_MAX);
+  if (mul < 1 || mul > 4096 || l < 0 || l > L_MAX)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s: irrep %lldx%lld (l up to %d, up to 4096 channels)", what,
+             (long long)mul, (long long)l, L_MAX);
+  if (parity != (l % 2 ? -1 : 1))
+    EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s: irreps of unnatural parity", what);
+  to->block[to->n++] = (struct irrep_block){(int)mul, (int)l, 0};
+  return EQS_OK;
+}
+
+/* "128x0e+128x1o", as a configuration in JSON has them. */
+static eqs_status read_irreps_text(const torch_value *v, const char *what, irreps *out) {
+  const char *at;
+  int mul, l;
+  char parity;
+  EQS_TRY(torch_to_string(v, what, &at));
+  while (*at) {
+    if (!irreps_term(&at, &mul, &l, &parity) || (parity != 'e' && parity != 'o'))
+      EQS_FAIL(EQS_ERR_FORMAT, "%s: '%.60s' are no irreps", what, at);
+    EQS_TRY(add_irrep(what, mul, l, parity == 'o' ? -1 : 1, out));
+  }
+  return EQS_OK;
+}
+
 /* e3nn Irreps ((mul, (l, parity)), ...), natural parity, at most L_MAX. */
 eqs_status mace_read_irreps(const torch_value *v, const char *what, irreps *out) {
   size_t n = torch_length(v);
   out->n = 0;
-  if (torch_value_kind(v) != TORCH_OBJECT || !torch_is_class(v, "Irreps") || n > IRREPS_MAX)
-    EQS_FAIL(EQS_ERR_FORMAT, "%s: no irreps, or more than %d", what, IRREPS_MAX);
+  if (torch_value_kind(v) == TORCH_STRING) return read_irreps_text(v, what, out);
+  if (torch_value_kind(v) != TORCH_OBJECT || !torch_is_class(v, "Irreps"))
+    EQS_FAIL(EQS_ERR_FORMAT, "%s: no irreps", what);
   for (size_t i = 0; i < n; i++) {
     const torch_value *term = torch_item(v, i), *ir = torch_item(term, 1);
     int64_t mul, l, parity;
     EQS_TRY(torch_to_int(torch_item(term, 0), what, &mul));
     EQS_TRY(torch_to_int(torch_item(ir, 0), what, &l));
     EQS_TRY(torch_to_int(torch_item(ir, 1), what, &parity));
-    if (mul < 1 || mul > 4096 || l < 0 || l > L_MAX)
-      EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s: irrep %lldx%lld (l up to %d, up to 4096 channels)", what,
-               (long long)mul, (long long)l, L_MAX);
-    if (parity != (l % 2 ? -1 : 1))
-      EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s: irreps of unnatural parity", what);
-    out->block[out->n++] = (struct irrep_block){(int)mul, (int)l, 0};
+    EQS_TRY(add_irrep(what, mul, l, parity, out));
   }
   return EQS_OK;
 }
@@ -75,6 +101,7 @@ eqs_status mace_read_layout(const torch_value *v, const char *what, layout *out)
 
 eqs_status mace_read_flat(const torch_value *v, const char *what, double **out, size_t *n) {
   *out = NULL;
+  if (torch_value_kind(v) == TORCH_NONE) EQS_FAIL(EQS_ERR_FORMAT, "%s is missing", what);
   if (strncmp(torch_class(v), "e3nn.", 5))
     EQS_FAIL(EQS_ERR_UNSUPPORTED,
              "%s is a '%s'; only e3nn's layout is supported (convert models "
@@ -82,6 +109,8 @@ eqs_status mace_read_flat(const torch_value *v, const char *what, double **out, 
              what, torch_class(v));
   if (torch_tensor_count(torch_get(v, "bias")))
     EQS_FAIL(EQS_ERR_UNSUPPORTED, "%s has a bias", what);
+  if (torch_tensor_rank(torch_get(v, "weight")) < 0)
+    EQS_FAIL(EQS_ERR_FORMAT, "%s.weight is missing", what);
   return mace_read_array(torch_get(v, "weight"), what, out, n);
 }
 

@@ -19,6 +19,9 @@ typedef struct mace_reader {
 /* Below `from`, by a printf-style dotted name; NULL if absent. */
 const torch_value *mace_find(const torch_value *from, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The modules of a ModuleList: a list in a configuration in JSON, else its dict. Ask it for the
+ * length, and for one by mace_find. */
+const torch_value *mace_modules(const torch_value *root, const char *name);
 /* A tensor as a new array of double; n = its number of elements. *out is NULL on failure. */
 eqs_status mace_read_array(const torch_value *v, const char *what, double **out,
                            size_t *n) EQS_CHECK;

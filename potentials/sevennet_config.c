@@ -102,9 +102,9 @@ static eqs_status read_irreps(const char *s, layout *out) {
   int mul[N_L] = {0}, before = -1;
   const char *at = s;
   do {
-    int m, l, n = 0;
+    int m, l;
     char parity;
-    if (sscanf(at, " %7dx%1d%c%n", &m, &l, &parity, &n) != 3 || !n)
+    if (!irreps_term(&at, &m, &l, &parity))
       EQS_FAIL(EQS_ERR_FORMAT, "irreps '%.100s' cannot be read", s);
     if (parity != 'e' || l > L_MAX || l <= before || (before < 0 && l))
       EQS_FAIL(EQS_ERR_UNSUPPORTED,
@@ -116,10 +116,7 @@ static eqs_status read_irreps(const char *s, layout *out) {
                KERNEL_ROW_PAD, MUL_MAX);
     mul[l] = m;
     before = l;
-    at += n;
-    while (*at == ' ') at++;
-  } while (*at++ == '+');
-  if (at[-1]) EQS_FAIL(EQS_ERR_FORMAT, "irreps '%.100s' cannot be read", s);
+  } while (*at);
   *out = layout_make(mul);
   return EQS_OK;
 }
@@ -190,6 +187,18 @@ static eqs_status read_basis(const torch_value *c, radial_basis *b) {
   return EQS_OK;
 }
 
+/* A number as a key: where the configuration is JSON, its decimal digits. */
+static eqs_status key_number(const torch_value *key, int64_t *out) {
+  const char *s;
+  char *end;
+  if (torch_value_kind(key) != TORCH_STRING) return torch_to_int(key, "_type_map", out);
+  EQS_TRY(torch_to_string(key, "_type_map", &s));
+  *out = strtoll(s, &end, 10);
+  if (*s < '0' || *s > '9' || *end)
+    EQS_FAIL(EQS_ERR_FORMAT, "configuration: _type_map has '%.40s' among its atomic numbers", s);
+  return EQS_OK;
+}
+
 static eqs_status read_elements(const torch_value *c, sevennet_config *out) {
   const torch_value *map = torch_get(c, "_type_map");
   size_t n = torch_length(map);
@@ -199,7 +208,7 @@ static eqs_status read_elements(const torch_value *c, sevennet_config *out) {
   for (int z = 0; z <= ELEMENT_MAX; z++) type_of[z] = -1;
   for (size_t i = 0; i < n; i++) {
     int64_t z = 0, t = 0;
-    EQS_TRY(torch_to_int(torch_key_at(map, i), "_type_map", &z));
+    EQS_TRY(key_number(torch_key_at(map, i), &z));
     EQS_TRY(torch_to_int(torch_value_at(map, i), "_type_map", &t));
     if (z < 1 || z > ELEMENT_MAX || t < 0 || t >= (int64_t)n || seen[t]++ || type_of[z] >= 0)
       EQS_FAIL(EQS_ERR_FORMAT, "configuration: _type_map has %lld: %lld among %zu elements",
