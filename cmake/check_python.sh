@@ -10,7 +10,7 @@ folder=build/python
 rm -rf "$folder"
 python3 -m venv "$folder"
 pip=("$folder/bin/pip" install -q --no-compile --disable-pip-version-check)
-"${pip[@]}" ./bindings/python scipy ipi nbclient ipykernel matplotlib
+"${pip[@]}" ./bindings/python scipy ipi nbclient ipykernel matplotlib safetensors
 "${pip[@]}" --no-deps ase
 "$folder/bin/pip" list --disable-pip-version-check 2> /dev/null | grep -qi '^torch' && {
   echo "torch was installed"

@@ -16,16 +16,13 @@
 
 #include "io/zip.h"
 #include "potentials/mace.h"
+#include "potentials/sevennet.h"
 
 enum { MODEL_EDIT = 5, MODEL_MAX_EDITS = 64, MODEL_FILES = 5 };
 
-static inline uint8_t *model_bytes(unsigned which, size_t *n) {
-  static const char *const names[MODEL_FILES] = {"tiny_L1_soft_gauss", "tiny_L0_MACEcls_cheb_f32",
-                                                 "tiny_L1_dens_agnesi_zbl", "tiny_att_3layer",
-                                                 "tiny_nonlinear_3layer"};
+static inline uint8_t *model_named(const char *name, size_t *n) {
   char path[1024];
-  snprintf(path, sizeof path, EQS_SOURCE_DIR "/tests/data/models/%s.model",
-           names[which % MODEL_FILES]);
+  snprintf(path, sizeof path, EQS_SOURCE_DIR "/tests/data/models/%s.model", name);
   FILE *f = fopen(path, "rb");
   if (!f || fseek(f, 0, SEEK_END)) abort();
   *n = (size_t)ftell(f);
@@ -34,6 +31,13 @@ static inline uint8_t *model_bytes(unsigned which, size_t *n) {
   if (!bytes || fread(bytes, 1, *n, f) != *n) abort();
   fclose(f);
   return bytes;
+}
+
+static inline uint8_t *model_bytes(unsigned which, size_t *n) {
+  static const char *const names[MODEL_FILES] = {"tiny_L1_soft_gauss", "tiny_L0_MACEcls_cheb_f32",
+                                                 "tiny_L1_dens_agnesi_zbl", "tiny_att_3layer",
+                                                 "tiny_nonlinear_3layer"};
+  return model_named(names[which % MODEL_FILES], n);
 }
 
 /* Values that sizes, counts and shapes go wrong at. */
@@ -73,8 +77,10 @@ static inline eqs_status model_load(const uint8_t *bytes, size_t n) {
   potential *p = NULL;
   eqs_model_options o = {.size = sizeof o};
   eqs_status status = torch_archive_open_memory(bytes, n, "fuzz.model", &a);
-  if (status == EQS_OK && mace_is(torch_archive_root(a))) {
-    status = mace_load(a, &o, kernels_host_named("baseline", 1), &p);
+  const torch_value *root = status == EQS_OK ? torch_archive_root(a) : NULL;
+  if (root && (mace_is(root) || sevennet_is(root))) {
+    status =
+        (mace_is(root) ? mace_load : sevennet_load)(a, &o, kernels_host_named("baseline", 1), &p);
     if (status == EQS_OK) {
       unsigned char *present = calloc((size_t)p->info.n_element, 1);
       if (!present) abort();

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "tests/fuzz/model.h"
+#include "tests/fuzz/own_model.h"
 #include "tests/fuzz/structures.h"
 #include "tests/fuzz/walk.h"
 
@@ -43,6 +44,16 @@ Test(fuzz_corpus, cif_files) { cr_assert_gt(replay("data/cif", structures_cif), 
 Test(fuzz_corpus, xyz_files) { cr_assert_gt(replay("fuzz/corpus/xyz", structures_xyz), 3); }
 
 Test(fuzz_corpus, models) { cr_assert_gt(replay("fuzz/corpus/model", model_edited), 5); }
+
+Test(fuzz_corpus, own_models) { cr_assert_gt(replay("fuzz/corpus/safetensors", own_model), 3); }
+
+Test(fuzz_corpus, own_models_without_edits_load) {
+  for (unsigned which = 0; which < OWN_FILES; which++) {
+    size_t n;
+    const uint8_t *bytes = own_bytes(which, &n);
+    cr_assert_eq(model_load(bytes, n), EQS_OK, "%s", eqs_error());
+  }
+}
 
 Test(fuzz_corpus, models_without_edits_load) {
   for (unsigned which = 0; which < MODEL_FILES; which++) {

@@ -51,6 +51,11 @@ class eqs_model_info(Sized):
                 ("precision", c_int), ("dispersion", c_char_p), ("wall", c_char_p)]
 
 
+class eqs_model_write_options(Sized):
+    _fields_ = [("size", c_size_t), ("overwrite", c_int), ("n", c_int),
+                ("keys", POINTER(c_char_p)), ("values", POINTER(c_char_p))]
+
+
 class eqs_systems(Sized):
     _fields_ = [("size", c_size_t), ("n_system", c_int), ("first", ints), ("number", ints),
                 ("position", doubles), ("cell", doubles), ("pbc", ints), ("memory", c_int)]
@@ -116,7 +121,7 @@ class eqs_pores_summary(Sized):
                 ("n_pocket", c_int), ("n_sphere", c_int)]
 
 
-STRUCTS = [eqs_model_options, eqs_model_info, eqs_systems, eqs_result, eqs_read_options,
+STRUCTS = [eqs_model_options, eqs_model_info, eqs_model_write_options, eqs_systems, eqs_result, eqs_read_options,
            eqs_widom_options, eqs_widom_progress, eqs_gcmc_options, eqs_gcmc_progress,
            eqs_tmmc_conditions, eqs_pores_options, eqs_pores_summary]
 
@@ -131,6 +136,8 @@ _CHECKED = {
     "eqs_context_set_threads": [c_void_p, c_int],
     "eqs_model_load": [c_void_p, c_char_p, POINTER(eqs_model_options), _handles],
     "eqs_model_info_get": [c_void_p, POINTER(eqs_model_info)],
+    "eqs_model_metadata": [c_void_p, c_int, _texts, _texts],
+    "eqs_model_write": [c_void_p, c_char_p, POINTER(eqs_model_write_options)],
     "eqs_compute": [c_void_p, c_void_p, POINTER(eqs_systems), POINTER(eqs_result)],
     "eqs_structures_read": [c_char_p, POINTER(eqs_read_options), _handles],
     "eqs_structures_view": [c_void_p, c_int, POINTER(eqs_systems)],

@@ -2,12 +2,12 @@
 import dataclasses
 import threading
 import typing
-from ctypes import POINTER, byref, c_double, c_int
+from ctypes import POINTER, byref, c_char_p, c_double, c_int
 
 import numpy as np
 
-from ._library import (Handle, eqs_model_info, eqs_model_options, eqs_read_options, eqs_result,
-                       eqs_systems, lib, text_or_none)
+from ._library import (Handle, eqs_model_info, eqs_model_options, eqs_model_write_options,
+                       eqs_read_options, eqs_result, eqs_systems, lib, text_or_none)
 
 PRECISIONS = {"single": 0, "double": 1}
 
@@ -70,7 +70,8 @@ def open_context(device, threads):
 
 
 class Model:
-    """A published model file: MACE `.model`, SevenNet `.pth`; nothing in it is executed.
+    """A published model file (MACE `.model`, SevenNet `.pth`; nothing in it is executed), one of
+    Equisorb's own (`.safetensors`), or the name of one of those in a folder of EQUISORB_MODELS.
 
     precision "single" or "double"; head: of a MACE model with several; modal: channel of a SevenNet
     multi-fidelity model; dispersion "d3bj" or "d3bj:FUNCTIONAL" adds D3; wall "off", "auto" or "on":
@@ -104,6 +105,27 @@ class Model:
         for name in ("n_element", "n_head"):
             del values[name]
         return values
+
+    @property
+    def metadata(self):
+        """Of a file of Equisorb's own format: a dict of strings, the configuration included; empty
+        for other files."""
+        found, key, value = {}, c_char_p(), c_char_p()
+        while True:
+            lib.eqs_model_metadata(self.handle.pointer, len(found), byref(key), byref(value))
+            if key.value is None:
+                return found
+            found[key.value.decode()] = value.value.decode()
+
+    def write(self, path, *, overwrite=False, **metadata):
+        """The model, all its heads or channels, as one safetensors file of Equisorb's own format,
+        with metadata such as licence="MIT", functional="PBE", dispersion="d3bj:pbe"; None takes one
+        away. Precision, dispersion and wall of this object do not matter."""
+        n = len(metadata)
+        keys = (c_char_p * n)(*(k.encode() for k in metadata))
+        values = (c_char_p * n)(*((v or "").encode() for v in metadata.values()))
+        options = eqs_model_write_options(overwrite=overwrite, n=n, keys=keys, values=values)
+        lib.eqs_model_write(self.handle.pointer, text_or_none(path), byref(options))
 
     def evaluate(self, structures, *, energies=True, forces=True, stress=True):
         """Energies, forces and stress of a structure or a list of them, in one call. What is not
