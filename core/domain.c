@@ -3,7 +3,6 @@
 #include "core/domain.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/domain_split.h"
@@ -177,16 +176,39 @@ static eqs_status migrate(placing *p, const int *owner) {
   return EQS_OK;
 }
 
-static int by_id(const void *a, const void *b) {
-  int64_t x = ((const domain_atom *)a)->id, y = ((const domain_atom *)b)->id;
-  return x < y ? -1 : x > y;
+/* Atoms from `at` on whose ids ascend end here. */
+static int run_end(const domain_atom *a, int at, int n) {
+  while (at < n && (at + 1 == n || a[at].id <= a[at + 1].id)) at++;
+  return at < n ? at + 1 : n;
+}
+
+/* a[0 .. mid) and a[mid .. end), both in order. */
+static void merge(const domain_atom *a, int mid, int end, domain_atom *out) {
+  int i = 0, j = mid;
+  for (int k = 0; k < end; k++)
+    out[k] = j >= end || (i < mid && a[i].id <= a[j].id) ? a[i++] : a[j++];
+}
+
+/* By id: runs that ascend are merged two by two, since what comes from one rank mostly does. */
+static eqs_status sort_atoms(placing *p) {
+  domain_atom *from = p->atom, *to = NULL, *last;
+  int n = p->n;
+  while (run_end(from, 0, n) < n) {
+    if (!to) EQS_TRY(arena_take(&p->d->memory, (size_t)n, sizeof *to, &to));
+    for (int at = 0; at < n;) {
+      int mid = run_end(from, at, n), end = run_end(from, mid, n);
+      merge(from + at, mid - at, end - at, to + at);
+      at = end;
+    }
+    last = from, from = to, to = last;
+  }
+  p->atom = from;
+  return EQS_OK;
 }
 
 /* Owned atoms in the order of their ids, and the box around them. */
 static eqs_status settle(placing *p, bounds *mine) {
-  int sorted = 1;
-  for (int i = 1; i < p->n; i++) sorted &= p->atom[i - 1].id < p->atom[i].id;
-  if (!sorted) qsort(p->atom, (size_t)p->n, sizeof *p->atom, by_id);
+  EQS_TRY(sort_atoms(p));
   EQS_TRY(arena_take(&p->d->memory, (size_t)p->n, sizeof *p->f, &p->f));
   for (int k = 0; k < 3; k++) mine->low[k] = INFINITY, mine->high[k] = -INFINITY;
   for (int i = 0; i < p->n; i++) {
