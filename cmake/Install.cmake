@@ -32,6 +32,21 @@ file(RELATIVE_PATH from_pc_to_prefix /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
 configure_file(${PROJECT_SOURCE_DIR}/cmake/equisorb.pc.in ${PROJECT_BINARY_DIR}/equisorb.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/equisorb.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 
+# Models that ship are found by name: from the library's place in an installation, beside it in a
+# build tree and in the Python package (core/model_path.c).
+set(models ${PROJECT_SOURCE_DIR}/models)
+file(GLOB shipped CONFIGURE_DEPENDS ${models}/*.safetensors)
+if(shipped)
+  set(kinds FILES_MATCHING PATTERN "*.safetensors" PATTERN "README.md" PATTERN "train" EXCLUDE)
+  install(DIRECTORY ${models}/ DESTINATION ${CMAKE_INSTALL_DATADIR}/equisorb/models ${kinds})
+  if(SKBUILD)
+    install(DIRECTORY ${models}/ DESTINATION equisorb/models COMPONENT python ${kinds})
+  endif()
+  if(NOT EXISTS ${PROJECT_BINARY_DIR}/models)
+    file(CREATE_LINK ${models} ${PROJECT_BINARY_DIR}/models SYMBOLIC)
+  endif()
+endif()
+
 # The Python package holds the library itself; a wheel has no links.
 if(SKBUILD)
   set_target_properties(equisorb PROPERTIES VERSION 0)

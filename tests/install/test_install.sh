@@ -28,6 +28,12 @@ library=$(dirname "$(find "$work/moved" -name 'libequisorb.so')")
 LD_LIBRARY_PATH="$library" "$work/plain" "$model" "$expect"
 
 "$work/moved/bin/equisorb" --version
+# A model of the installation, by its name.
+if [ -f "$model" ]; then
+  mkdir -p "$work/moved/share/equisorb/models"
+  (cd "$work" && moved/bin/equisorb convert "$model" moved/share/equisorb/models/own.safetensors &&
+    moved/bin/equisorb info own | grep -q '^family')
+fi
 foreign=$(nm -D --defined-only "$library/libequisorb.so" | awk '$2 ~ /^[A-Z]$/ && $3 !~ /^eqs_/')
 if [ -n "$foreign" ]; then
   echo "exported, but not part of the interface:"
