@@ -46,8 +46,10 @@ static int is_model(const char *path) {
   return n >= 4 && (!memcmp(head, "PK\3\4", 4) || !memcmp(head, "PK\5\6", 4) || head[0] == 0x80);
 }
 
-/* The file's metadata, without the configuration and what is said elsewhere. */
-static int next_metadata(const eqs_model *model, int *i, const char **key, const char **value) {
+/* The file's metadata from *i on; unless all are wanted without the configuration and what the text
+ * says elsewhere. 0 at the end. */
+static int next_metadata(const eqs_model *model, int all, int *i, const char **key,
+                         const char **value) {
   static const char *const elsewhere[] = {"family",     "elements", "functional",
                                           "parameters", "config",   "format"};
   for (;; ++*i) {
@@ -55,7 +57,7 @@ static int next_metadata(const eqs_model *model, int *i, const char **key, const
     if (eqs_model_metadata(model, *i, key, value) || !*key) return 0;
     for (size_t k = 0; k < sizeof elsewhere / sizeof *elsewhere; k++)
       known |= !strcmp(*key, elsewhere[k]);
-    if (!known) return 1;
+    if (all || !known) return 1;
   }
 }
 
@@ -87,7 +89,7 @@ static void model_json(const char *path, const eqs_model *model, const eqs_model
   json_string(stdout, m->sha256);
   printf(", \"metadata\": {");
   const char *key, *value;
-  for (int i = 0, count = 0; next_metadata(model, &i, &key, &value); i++) {
+  for (int i = 0, count = 0; next_metadata(model, 1, &i, &key, &value); i++) {
     if (count++) printf(", ");
     json_string(stdout, key);
     printf(": ");
@@ -122,7 +124,7 @@ static void model_text(const char *path, const eqs_model *model, const eqs_model
          m->n_parameter, m->functional ? m->functional : "unknown",
          m->dispersion ? m->dispersion : "none", m->sha256 ? m->sha256 : "unknown");
   const char *key, *value;
-  for (int i = 0, count = 0; next_metadata(model, &i, &key, &value); i++) {
+  for (int i = 0, count = 0; next_metadata(model, 0, &i, &key, &value); i++) {
     if (!count++) printf("metadata of the file (--json has them in full)\n");
     int length = (int)strcspn(value, "\r\n");
     printf("  %-16s%.*s%s\n", key, length < SHOWN ? length : SHOWN, value,
