@@ -8,6 +8,7 @@ file(GLOB readers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/io/torch_*.c
      ${PROJECT_SOURCE_DIR}/io/zip*.c ${PROJECT_SOURCE_DIR}/io/pickle*.c
      ${PROJECT_SOURCE_DIR}/io/safetensors*.c ${PROJECT_SOURCE_DIR}/io/json.c
      ${PROJECT_SOURCE_DIR}/io/model_*.c ${PROJECT_SOURCE_DIR}/io/fields.c
+     ${PROJECT_SOURCE_DIR}/io/whole_file.c
      ${PROJECT_SOURCE_DIR}/io/sha256*.c ${PROJECT_SOURCE_DIR}/io/cif*.c
      ${PROJECT_SOURCE_DIR}/io/cif*.cpp ${PROJECT_SOURCE_DIR}/io/xyz.c
      ${PROJECT_SOURCE_DIR}/io/structure.c ${PROJECT_SOURCE_DIR}/io/structure_*.c

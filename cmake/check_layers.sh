@@ -13,7 +13,7 @@ floor() {
     core/system.* | core/cell.*) echo 1 ;;
     core/device.* | core/comm.* | core/comm_*) echo 1 ;;
     io/torch_*.* | io/zip.* | io/pickle*.* | io/sha256.* | io/crc32.* | io/elements.*) echo 1 ;;
-    io/json.* | io/safetensors* | io/model_file* | io/model_keys.* | io/fields.*) echo 1 ;;
+    io/json.* | io/safetensors* | io/model_file* | io/model_keys.* | io/fields.* | io/whole_file.*) echo 1 ;;
     kernels/* | core/neighbors.* | core/domain.* | core/domain_*) echo 2 ;;
     potentials/*) echo 3 ;;
     core/* | io/*) echo 4 ;;

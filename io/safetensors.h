@@ -44,9 +44,8 @@ typedef struct safetensors_item {
 eqs_status safetensors_pack(safetensors_item *item, size_t n, unsigned char **data,
                             size_t *n_data) EQS_CHECK;
 
-/* Writes beside `path` and puts the file in place when it is whole and on the disk. `metadata` is
- * the JSON text of the object under `__metadata__`. EQS_ERR_FILE: cannot be written, or there is a
- * file and `overwrite` is 0. */
+/* Writes a whole file or none (io/whole_file.h). `metadata` is the JSON text of the object under
+ * `__metadata__`. EQS_ERR_FILE: cannot be written, or there is a file and `overwrite` is 0. */
 eqs_status safetensors_write(const char *path, int overwrite, const char *metadata,
                              const safetensors_item *item, size_t n, const unsigned char *data,
                              size_t n_data) EQS_CHECK;

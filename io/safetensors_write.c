@@ -1,18 +1,16 @@
 /* safetensors_write.c -- writes the container, deterministically: the same tensors and metadata
  * give the same bytes. Wide types come first and the header is padded with spaces to a multiple of
  * 8, so that every tensor is aligned to its type in a mapped file. SPDX-License-Identifier: MIT */
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "io/fields.h"
 #include "io/safetensors.h"
 #include "io/torch_number.h"
+#include "io/whole_file.h"
 
 static size_t element_size(const safetensors_item *i) {
   return dtype_size(i->tensor->u.tensor->dtype);
@@ -97,68 +95,25 @@ static eqs_status make_header(const char *metadata, const safetensors_item *item
            SAFETENSORS_HEADER_MAX);
 }
 
-static int put(int file, const void *bytes, size_t n) {
-  const char *p = bytes;
-  while (n) {
-    ssize_t done = write(file, p, n);
-    if (done < 0 && errno != EINTR) return 0;
-    if (done > 0) p += done, n -= (size_t)done;
-  }
-  return 1;
-}
-
-/* Gives the finished file its name. A link, unlike a rename, refuses a name that is taken. */
-static eqs_status name_file(const char *temporary, const char *path, int overwrite) {
-  if (overwrite ? rename(temporary, path) == 0 : link(temporary, path) == 0) {
-    if (!overwrite) unlink(temporary);
-    return EQS_OK;
-  }
-  int why = errno;
-  unlink(temporary);
-  if (why == EEXIST && !overwrite)
-    EQS_FAIL(EQS_ERR_FILE, "%s exists already; nothing was written", path);
-  EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(why));
-}
-
-/* A new file beside `path`, which others of this name are in the way of only after a kill. */
-static eqs_status open_beside(const char *path, char **temporary, int *file) {
-  size_t room = strlen(path) + 48;
-  EQS_TRY(alloc_array(temporary, room, 1, "a file name"));
-  for (int k = 0; k < 100; k++) {
-    snprintf(*temporary, room, "%s.part-%ld-%d", path, (long)getpid(), k);
-    *file = open(*temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (*file >= 0) return EQS_OK;
-    if (errno != EEXIST) break;
-  }
-  EQS_FAIL(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(errno));
-}
-
 eqs_status safetensors_write(const char *path, int overwrite, const char *metadata,
                              const safetensors_item *item, size_t n, const unsigned char *data,
                              size_t n_data) {
-  char *header = NULL, *temporary = NULL;
+  char *header = NULL;
   size_t size = 0;
   unsigned char length[8];
   struct stat there;
-  eqs_status status = EQS_OK;
-  int file = -1;
+  whole_file out;
   if (!overwrite && lstat(path, &there) == 0)
     EQS_FAIL(EQS_ERR_FILE, "%s exists already; nothing was written", path);
-  EQS_TRY_DONE(make_header(metadata, item, n, &header, &size));
+  EQS_TRY(make_header(metadata, item, n, &header, &size));
   for (int k = 0; k < 8; k++) length[k] = (unsigned char)((uint64_t)size >> 8 * k);
-  EQS_TRY_DONE(open_beside(path, &temporary, &file));
-  int ok = put(file, length, sizeof length) && put(file, header, size) && put(file, data, n_data) &&
-           fsync(file) == 0;
-  int why = errno;
-  if (close(file) && ok) ok = 0, why = errno;
-  if (ok) {
-    status = name_file(temporary, path, overwrite);
-  } else {
-    unlink(temporary);
-    status = status_fail(EQS_ERR_FILE, "cannot write %s: %s", path, strerror(why));
+  eqs_status status = whole_file_open(&out, path);
+  if (status == EQS_OK) {
+    fwrite(length, 1, sizeof length, out.file);
+    fwrite(header, 1, size, out.file);
+    fwrite(data, 1, n_data, out.file);
+    status = whole_file_close(&out, EQS_OK); /* sees a failure of any of them */
   }
-done:
   free(header);
-  free(temporary);
   return status;
 }

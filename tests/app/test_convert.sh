@@ -58,5 +58,5 @@ check 0 "info by name" "$equisorb" info mine
 check 1 "no default" "$equisorb" evaluate --model default host.xyz --output d.extxyz
 says err "$PWD/models"
 says err "no model is shipped"
-ls ./*.part* models/*.part* 2> /dev/null && fail "a temporary file was left behind"
+ls ./*.tmp models/*.tmp 2> /dev/null && fail "a temporary file was left behind"
 echo "convert: $checks checks"
