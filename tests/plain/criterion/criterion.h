@@ -71,6 +71,7 @@ void plain_skip(const char *format, ...) __attribute__((noreturn));
 #define cr_expect(...)          PLAIN_1(0, __VA_ARGS__, "")
 #define cr_expect_not(...)      PLAIN_NOT(0, __VA_ARGS__, "")
 #define cr_expect_eq(...)       PLAIN_2(0, ==, __VA_ARGS__, "")
+#define cr_expect_neq(...)      PLAIN_2(0, !=, __VA_ARGS__, "")
 #define cr_expect_lt(...)       PLAIN_2(0, <, __VA_ARGS__, "")
 #define cr_expect_leq(...)      PLAIN_2(0, <=, __VA_ARGS__, "")
 #define cr_expect_gt(...)       PLAIN_2(0, >, __VA_ARGS__, "")
