@@ -37,8 +37,9 @@ EQS_API void eqs_comm_close(eqs_comm **c);
  * integrated over the ranks, and rank 0 has all atoms only to read and to write them; other calls
  * keep positions and results of all atoms on rank 0. Results do not depend on the ranks beyond
  * rounding, and have the same bits for the same number of them. Local changes stay on rank 0.
- * Features go from GPU to GPU where all ranks have one of their own and NCCL (unless the environment
- * says EQS_NCCL=0), else through the hosts. All ranks call it. One rank, or NULL: as without. */
+ * Features go from GPU to GPU where all ranks have one of their own and NCCL (unless the
+ * environment says EQS_NCCL=0), else through the hosts. All ranks call it. One rank, or NULL: as
+ * without. */
 EQS_API eqs_status eqs_context_set_comm(eqs_context *c, eqs_comm *comm) EQS_CHECK;
 /* Ranks other than 0: evaluates this rank's share until rank 0 frees its context. A failure of any
  * rank ends this and the call of rank 0, with the status of the rank that failed and its message.
