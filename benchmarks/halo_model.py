@@ -1,19 +1,29 @@
-"""What a halo costs on machines that were not at hand: a prediction on paper, printed as a table.
+"""What ranks cost on machines that were not at hand: a prediction on paper, printed as a table.
 SPDX-License-Identifier: MIT
 
 usage: halo_model.py [--density D] [--cutoff R] [--row BYTES] [--exchanges N] [--microseconds T]
+                     [--place T] [--list T]
 
 Ghosts by the formula that bench_halo compares with counts: a box of sides a, b, c has
 D ((a + 2 R)(b + 2 R)(c + 2 R) - a b c) of them. T is the model's time per atom on one GPU (docs/gpu.md:
 itself a prediction). Nothing overlaps. Bandwidths are the makers' figures per GPU and direction, latencies
-assumed."""
+assumed.
+
+Besides the halo of features a step has: sums over all ranks (bisection: 5 per level, with histograms of 64
+bins for each of the level's groups of ranks in 4 of them; evaluation and integrator: 6; order, boxes, counts),
+up and down a tree; atoms on their way to their owners, ghosts' positions, forces back, with the ranks
+around. And work of the host per atom of a rank: owners, ghosts and the integrator on one thread (--place),
+the neighbour list on those there are (--list), microseconds."""
 import argparse
+import math
 
 MACHINES = {  # bytes per second and GPU, seconds per exchange, seconds per message
     "NVLink 4 (8 GPUs of one HGX)": (450e9, 10e-6, 1e-6),
     "InfiniBand NDR, a port per GPU": (50e9, 10e-6, 3e-6),
 }
-RANK0_SECONDS = 60e-9  # per atom and step: 30 ns integrating (measured), 80 bytes dealt and gathered
+HOST_BANDWIDTH = 10e9  # bytes per second that a host sends and adds up
+BINS, ROUNDS = 64, 4
+SUMS = 6 + 2 + 1 / 2 + 1 / 2  # trees up and down: with thermostat; boxes, counts; an order, a failure
 
 
 def sides(atoms, gpus, density):
@@ -41,6 +51,14 @@ def halo(atoms, gpus, density, cutoff):
     return density * (everything - volume), density * (everything - own), int(around) - 1
 
 
+def collective(gpus, per_message):
+    """Seconds of the sums over all ranks in one step."""
+    levels = round(math.log2(gpus))
+    trees = (5 * levels + SUMS) * 2 * levels
+    histograms = sum(2 ** level for level in range(levels)) * BINS * 8 * ROUNDS
+    return trees * per_message + histograms * 2 * levels / HOST_BANDWIDTH
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--density", type=float, default=0.05)
@@ -48,10 +66,12 @@ def main():
     p.add_argument("--row", type=float, default=512)
     p.add_argument("--exchanges", type=int, default=2)
     p.add_argument("--microseconds", type=float, default=0.5)
+    p.add_argument("--place", type=float, default=0.4)
+    p.add_argument("--list", type=float, default=0.2)
     o = p.parse_args()
-    print("| machine | GPUs | atoms | per GPU | ghosts per atom | sent, MB per GPU and step | halo, ms | "
-          "model, ms | efficiency | with rank 0 as it is |")
-    print("| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    print("| machine | GPUs | atoms | per GPU | ghosts per atom | sent, MB per GPU and step | halo, ms | sums, ms | "
+          "host, ms | model, ms | efficiency of halo and sums | with the host |")
+    print("| --- |" + " --- |" * 11)
     for machine, (bandwidth, per_exchange, per_message) in MACHINES.items():
         for gpus, atoms in ((8, 1e5), (8, 1e6), (8, 1e7), (64, 1e6), (64, 1e7), (512, 1e7), (512, 1e8),
                             (4096, 1e8)):
@@ -60,11 +80,15 @@ def main():
             ghosts, sent, ranks = halo(atoms, gpus, o.density, o.cutoff)
             n = atoms / gpus
             seconds = o.exchanges * (per_exchange + ranks * per_message + sent * o.row / bandwidth)
+            # positions of ghosts with their counts, atoms that have moved on, forces of ghosts and back
+            rows = sent * (40 + 24) / HOST_BANDWIDTH + 5 * ranks * per_message
+            sums = collective(gpus, per_message) + rows
+            host = n * (o.place + o.list) * 1e-6
             model = n * o.microseconds * 1e-6
-            print("| %s | %d | %.0e | %.0f | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f |" % (
+            print("| %s | %d | %.0e | %.0f | %.2f | %.1f | %.2f | %.2f | %.2f | %.2f | %.2f | %.2f |" % (
                 machine, gpus, atoms, n, ghosts / n, o.exchanges * sent * o.row / 1e6, seconds * 1e3,
-                model * 1e3, model / (model + seconds),
-                model / (model + seconds + RANK0_SECONDS * atoms)))
+                sums * 1e3, host * 1e3, model * 1e3, model / (model + seconds + sums),
+                model / (model + seconds + sums + host)))
 
 
 main()

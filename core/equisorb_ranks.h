@@ -33,13 +33,11 @@ EQS_API void eqs_comm_close(eqs_comm **c);
 
 /* From now on the context's energies and forces of whole systems (eqs_compute and what calls it:
  * eqs_md, eqs_relax) are shared out: rank 0 calls, the others serve. Each rank evaluates a region
- * and holds the features of its atoms and of ghosts within one cutoff. eqs_md of one system is also
- * integrated over the ranks, and rank 0 has all atoms only to read and to write them; other calls
- * keep positions and results of all atoms on rank 0. Results do not depend on the ranks beyond
- * rounding, and have the same bits for the same number of them. Local changes stay on rank 0.
- * Features go from GPU to GPU where all ranks have one of their own and NCCL (unless the
- * environment says EQS_NCCL=0), else through the hosts. All ranks call it. One rank, or NULL: as
- * without. */
+ * and holds features of its atoms and of ghosts within one cutoff. eqs_md of one system integrates
+ * over the ranks; else positions and results of all atoms are on rank 0 alone. Results depend on
+ * the ranks by rounding alone, and have the same bits for the same number. Local changes stay on
+ * rank 0. Features go from GPU to GPU where all ranks have their own and NCCL (unless EQS_NCCL=0
+ * is in the environment), else by the hosts. All ranks call it. One rank, or NULL: as without. */
 EQS_API eqs_status eqs_context_set_comm(eqs_context *c, eqs_comm *comm) EQS_CHECK;
 /* Ranks other than 0: evaluates this rank's share until rank 0 frees its context. A failure of any
  * rank ends this and the call of rank 0, with the status of the rank that failed and its message.
