@@ -2,11 +2,13 @@
 SPDX-License-Identifier: MIT
 
 usage: halo_model.py [--density D] [--cutoff R] [--row BYTES] [--exchanges N] [--microseconds T]
-                     [--place T] [--list T]
+                     [--place T] [--list T] [--overlap [--share S]]
 
 Ghosts by the formula that bench_halo compares with counts: a box of sides a, b, c has
 D ((a + 2 R)(b + 2 R)(c + 2 R) - a b c) of them. T is the model's time per atom on one GPU (docs/gpu.md:
-itself a prediction). Nothing overlaps. Bandwidths are the makers' figures per GPU and direction, latencies
+itself a prediction). Nothing overlaps, unless --overlap asks what is left of it then: an exchange for a layer
+hides behind the blocks of atoms without ghosts as neighbours, one in reverse behind those without ghosts, each a part
+of S of the model's time (a quarter: assumed). Bandwidths are the makers' figures per GPU and direction, latencies
 assumed.
 
 Besides the halo of features a step has: sums over all ranks (bisection: 5 per level, with histograms of 64
@@ -59,6 +61,26 @@ def collective(gpus, per_message):
     return trees * per_message + histograms * 2 * levels / HOST_BANDWIDTH
 
 
+def block_atoms(n, most=12288, tile=1024):
+    """core/device_domain.c: as many blocks as a batch has, of equal size."""
+    blocks = -(-n // most)
+    blocks = -(-n // (-(-(-(-n // tile)) // blocks) * tile))
+    return -(-n // blocks)
+
+
+def left(atoms, gpus, density, cutoff, seconds, model, share):
+    """Of one exchange each way: the share of atoms that need not wait, and what both take beyond that."""
+    a, cuts = sides(atoms, gpus, density)
+    n = int(atoms / gpus)
+    inside = n
+    for k in range(3):
+        if cuts[k]:
+            inside *= max(0, a[k] - 2 * cutoff) / a[k]
+    block = block_atoms(n)
+    early = [inside // block * block / n, n // block * block / n]
+    return early[0], sum(max(0, seconds - share * model * e) for e in early)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--density", type=float, default=0.05)
@@ -68,7 +90,25 @@ def main():
     p.add_argument("--microseconds", type=float, default=0.5)
     p.add_argument("--place", type=float, default=0.4)
     p.add_argument("--list", type=float, default=0.2)
+    p.add_argument("--overlap", action="store_true")
+    p.add_argument("--share", type=float, default=0.25)
     o = p.parse_args()
+    if o.overlap:
+        print("| machine | GPUs | atoms per GPU | need not wait | halo, ms | left, ms | of the step, before | after |")
+        print("| --- | --- | --- | --- | --- | --- | --- | --- |")
+        for machine, (bandwidth, per_exchange, per_message) in MACHINES.items():
+            for gpus, n in ((8, 3000), (8, 12500), (8, 125000), (64, 3000), (64, 15625), (64, 156250)):
+                if gpus > 8 and machine.startswith("NVLink"):
+                    continue
+                ghosts, sent, ranks = halo(n * gpus, gpus, o.density, o.cutoff)
+                one = per_exchange + ranks * per_message + sent * o.row / bandwidth
+                model = n * o.microseconds * 1e-6
+                early, rest = left(n * gpus, gpus, o.density, o.cutoff, one, model, o.share)
+                rest *= o.exchanges / 2
+                print("| %s | %d | %d | %.2f | %.3f | %.3f | %.1f %% | %.1f %% |" % (
+                    machine, gpus, n, early, o.exchanges * one * 1e3, rest * 1e3,
+                    100 * o.exchanges * one / (model + o.exchanges * one), 100 * rest / (model + rest)))
+        return
     print("| machine | GPUs | atoms | per GPU | ghosts per atom | sent, MB per GPU and step | halo, ms | sums, ms | "
           "host, ms | model, ms | efficiency of halo and sums | with the host |")
     print("| --- |" + " --- |" * 11)

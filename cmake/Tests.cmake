@@ -60,7 +60,8 @@ endforeach()
 # library has CUDA (label gpu; skipped without one), else the emulator (label emu).
 set(device_tests potentials/test_mace_reference potentials/test_sevennet_reference
                  potentials/test_invariance potentials/test_dispersion core/test_steady
-                 core/test_domain core/test_shard core/test_shard_dispersion)
+                 core/test_domain core/test_shard core/test_shard_dispersion
+                 core/test_shard_overlap)
 set(device "")
 if(EQS_CUDA)
   set(device cuda:0)

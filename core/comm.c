@@ -9,9 +9,14 @@
 
 /* ---- one rank */
 
-static int swap_alone(comm *c, int n_out, const comm_message *out, int n_in,
-                      const comm_message *in) {
+static int begin_alone(comm *c, int n_out, const comm_message *out, int n_in,
+                       const comm_message *in) {
   (void)c, (void)n_out, (void)out, (void)n_in, (void)in;
+  return 0;
+}
+
+static int end_alone(comm *c, int n_in, const comm_message *in) {
+  (void)c, (void)n_in, (void)in;
   return 0;
 }
 
@@ -30,7 +35,7 @@ static int no_message(comm *c, int *from) { return (void)c, (void)from, 0; }
 static void close_alone(comm *c) { free(c); }
 
 eqs_status comm_open_self(comm **out) {
-  static const comm_ops ops = {"self",     swap_alone,      nothing,         nothing,
+  static const comm_ops ops = {"self",     begin_alone,     end_alone,       nothing,    nothing,
                                no_message, hand_in_nothing, collect_nothing, close_alone};
   EQS_TRY(alloc_array(out, 1, sizeof **out, "a communicator"));
   **out = (comm){.ops = &ops, .size = 1};
@@ -72,15 +77,26 @@ int comm_lost(comm *c) {
 
 /* ---- messages */
 
-eqs_status comm_swap(comm *c, int n_out, const comm_message *out, int n_in,
-                     const comm_message *in) {
+eqs_status comm_begin(comm *c, int n_out, const comm_message *out, int n_in,
+                      const comm_message *in) {
   EQS_TRY(comm_broken(c));
   for (int k = 0; k < n_out; k++)
     if (out[k].bytes) {
       c->messages++;
       c->bytes += (int64_t)out[k].bytes;
     }
-  return c->ops->swap(c, n_out, out, n_in, in) ? comm_broken(c) : EQS_OK;
+  return c->ops->begin(c, n_out, out, n_in, in) ? comm_broken(c) : EQS_OK;
+}
+
+eqs_status comm_end(comm *c, int n_in, const comm_message *in) {
+  EQS_TRY(comm_broken(c));
+  return c->ops->end(c, n_in, in) ? comm_broken(c) : EQS_OK;
+}
+
+eqs_status comm_swap(comm *c, int n_out, const comm_message *out, int n_in,
+                     const comm_message *in) {
+  EQS_TRY(comm_begin(c, n_out, out, n_in, in));
+  return comm_end(c, n_in, in);
 }
 
 int comm_arrived(comm *c, int *from) { return !c->broken && c->ops->arrived(c, from); }

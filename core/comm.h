@@ -29,8 +29,11 @@ enum { COMM_WHY = 600 };
 /* Functions of a transport return 0, or 1 once the comm is broken, which they have noted then. */
 typedef struct comm_ops {
   const char *name;
-  /* Sends and receives all of them, in any order; two messages between the same ranks in theirs. */
-  int (*swap)(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in);
+  /* Sends and receives all of them, in any order; two messages between the same ranks in theirs.
+   * The data are the transport's, and no other call is made, until `end`, with the same messages,
+   * has waited for all. */
+  int (*begin)(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in);
+  int (*end)(comm *c, int n_in, const comm_message *in);
   void (*fail)(comm *c);   /* tells the others status and why; never waits for them */
   void (*listen)(comm *c); /* notes whether another rank has failed; never waits */
   /* 1 and a rank from which a message has come; 0: none has. Never waits. */
@@ -69,6 +72,10 @@ eqs_status comm_threads_run(int size, comm_task *task, void *user) EQS_CHECK;
  * failed; EQS_ERR_COMM: of the transport. */
 eqs_status comm_swap(comm *c, int n_out, const comm_message *out, int n_in,
                      const comm_message *in) EQS_CHECK;
+/* The same in two steps, with other work of this rank in between, but no other call on `c`. */
+eqs_status comm_begin(comm *c, int n_out, const comm_message *out, int n_in,
+                      const comm_message *in) EQS_CHECK;
+eqs_status comm_end(comm *c, int n_in, const comm_message *in) EQS_CHECK;
 /* Whether a message has come that comm_swap would receive now, and from which rank. Never waits; a
  * failure is comm_lost's to find. */
 int comm_arrived(comm *c, int *from);

@@ -27,6 +27,7 @@ typedef struct mpi_comm {
   int finalize; /* MPI was started here */
   MPI_Request *request, *told;
   size_t capacity;
+  int n_begun, n_received; /* requests under way, receives first */
   notice mine;
 } mpi_comm;
 
@@ -40,6 +41,16 @@ static void rest(int64_t *looks) {
   else nanosleep(&moment, NULL);
 }
 
+/* What is under way and will never be finished. */
+static void abandon(mpi_comm *m) {
+  for (int k = 0; k < m->n_begun; k++) {
+    if (m->request[k] == MPI_REQUEST_NULL) continue;
+    if (k < m->n_received) MPI_Cancel(m->request + k);
+    MPI_Request_free(m->request + k);
+  }
+  m->n_begun = 0;
+}
+
 /* Whether another rank has said that it failed. */
 static int hear(mpi_comm *m) {
   int there = 0;
@@ -51,6 +62,7 @@ static int hear(mpi_comm *m) {
     return 0;
   news.why[COMM_WHY - 1] = 0;
   if (!m->c.broken) comm_break(&m->c, 2, news.status, news.why);
+  abandon(m);
   return 1;
 }
 
@@ -58,6 +70,7 @@ static void listen(comm *c) { (void)hear((mpi_comm *)c); }
 
 static void tell(comm *c) {
   mpi_comm *m = (mpi_comm *)c;
+  abandon(m);
   m->mine.status = c->status;
   snprintf(m->mine.why, sizeof m->mine.why, "%s", c->why);
   for (int r = 0; r < c->size; r++)
@@ -98,48 +111,45 @@ static int reserve(mpi_comm *m, size_t n) {
   return 0;
 }
 
-static int start(mpi_comm *m, const comm_message *x, int incoming, int *n) {
+static int start(mpi_comm *m, const comm_message *x, int incoming) {
   for (size_t at = 0; at < x->bytes; at += PIECE) {
     int size = x->bytes - at < PIECE ? (int)(x->bytes - at) : PIECE, code;
     char *data = (char *)x->data + at;
-    MPI_Request *to = m->request + *n;
+    MPI_Request *to = m->request + m->n_begun;
     if (incoming) code = MPI_Irecv(data, size, MPI_BYTE, x->rank, TAG_DATA, m->data, to);
     else code = MPI_Isend(data, size, MPI_BYTE, x->rank, TAG_DATA, m->data, to);
     if (code) return failed(m, code);
-    ++*n;
+    m->n_begun++;
   }
   return 0;
 }
 
-/* What will never be finished. Receives come first in the list. */
-static void abandon(mpi_comm *m, int n_in, int n) {
-  for (int k = 0; k < n; k++) {
-    if (m->request[k] == MPI_REQUEST_NULL) continue;
-    if (k < n_in) MPI_Cancel(m->request + k);
-    MPI_Request_free(m->request + k);
+static int begin(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in) {
+  mpi_comm *m = (mpi_comm *)c;
+  m->n_begun = m->n_received = 0;
+  if (reserve(m, pieces_of(n_out, out) + pieces_of(n_in, in))) return 1;
+  for (int k = 0; k < n_in; k++) {
+    if (start(m, in + k, 1)) return 1;
+    m->n_received = m->n_begun;
   }
+  for (int k = 0; k < n_out; k++)
+    if (start(m, out + k, 0)) return 1;
+  return 0;
 }
 
-static int swap(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in) {
+static int end(comm *c, int n_in, const comm_message *in) {
   mpi_comm *m = (mpi_comm *)c;
-  int n = 0, received, done = 0;
+  int done = 0;
   int64_t looks = 0;
-  if (reserve(m, pieces_of(n_out, out) + pieces_of(n_in, in))) return 1;
-  for (int k = 0; k < n_in; k++)
-    if (start(m, in + k, 1, &n)) return 1;
-  received = n;
-  for (int k = 0; k < n_out; k++)
-    if (start(m, out + k, 0, &n)) return 1;
-  for (;;) {
-    int code = MPI_Testall(n, m->request, &done, MPI_STATUSES_IGNORE);
+  (void)n_in, (void)in;
+  while (m->n_begun) {
+    int code = MPI_Testall(m->n_begun, m->request, &done, MPI_STATUSES_IGNORE);
     if (code) return failed(m, code);
-    if (done) return 0;
-    if (hear(m)) {
-      abandon(m, received, n);
-      return 1;
-    }
-    rest(&looks);
+    if (done) m->n_begun = 0;
+    else if (hear(m)) return 1;
+    else rest(&looks);
   }
+  return 0;
 }
 
 static int arrived(comm *c, int *from) {
@@ -235,7 +245,7 @@ static void leave(comm *c) {
 
 /* ---- the start */
 
-static int begin(mpi_comm *m) {
+static int start_mpi(mpi_comm *m) {
   int there = 0, gone = 0, level = 0;
   if (MPI_Finalized(&gone) || gone || MPI_Initialized(&there)) return 1;
   if (!there && MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level)) return 1;
@@ -249,14 +259,14 @@ static int begin(mpi_comm *m) {
 EQS_API comm_entry equisorb_comm_open;
 
 int equisorb_comm_open(size_t layout, comm **out, char *why, size_t n_why) {
-  static const comm_ops ops = {"mpi", swap, tell, listen, arrived, hand_in, collect, leave};
+  static const comm_ops ops = {"mpi", begin, end, tell, listen, arrived, hand_in, collect, leave};
   *out = NULL;
   if (layout != COMM_LAYOUT) {
     snprintf(why, n_why, "module and library are of different versions");
     return 1;
   }
   mpi_comm *m = calloc(1, sizeof *m);
-  if (!m || begin(m) || !(m->told = malloc((size_t)m->c.size * sizeof(MPI_Request)))) {
+  if (!m || start_mpi(m) || !(m->told = malloc((size_t)m->c.size * sizeof(MPI_Request)))) {
     snprintf(why, n_why, "MPI could not be started, or was ended before");
     free(m);
     return 1;

@@ -41,18 +41,6 @@ static int list(const comm *c, const comm_plan *p, void *rows, size_t row_bytes)
   return n;
 }
 
-eqs_status comm_plan_forward(comm *c, comm_plan *p, void *rows, size_t row_bytes) {
-  EQS_TRY(reserve(p, row_bytes));
-  for (int k = 0; k < p->n_peer; k++) {
-    int own = p->peer[k] == c->rank;
-    char *to = own ? ghosts_of(p, k, rows, row_bytes) : packed_of(p, k, row_bytes);
-    for (int e = p->send_first[k]; e < p->send_first[k + 1]; e++, to += row_bytes)
-      memcpy(to, (const char *)rows + (size_t)p->send[e] * row_bytes, row_bytes);
-  }
-  int n = list(c, p, rows, row_bytes);
-  return comm_swap(c, n, p->message, n, p->message + p->n_peer);
-}
-
 /* Rows come from any allocation of the caller's: reals are copied, not pointed at. */
 static void add_float(char *to, const char *from, size_t n) {
   for (size_t i = 0; i < n; i++) {
@@ -74,12 +62,16 @@ static void add_double(char *to, const char *from, size_t n) {
   }
 }
 
-eqs_status comm_plan_reverse(comm *c, comm_plan *p, void *rows, size_t row_bytes, int real_size) {
-  if ((real_size != 4 && real_size != 8) || row_bytes % (size_t)real_size)
-    EQS_FAIL(EQS_ERR_ARGUMENT, "rows of %zu bytes do not hold numbers of %d", row_bytes, real_size);
-  EQS_TRY(reserve(p, row_bytes));
-  int n = list(c, p, rows, row_bytes);
-  EQS_TRY(comm_swap(c, n, p->message + p->n_peer, n, p->message));
+static void pack(const comm *c, const comm_plan *p, void *rows, size_t row_bytes) {
+  for (int k = 0; k < p->n_peer; k++) {
+    int own = p->peer[k] == c->rank;
+    char *to = own ? ghosts_of(p, k, rows, row_bytes) : packed_of(p, k, row_bytes);
+    for (int e = p->send_first[k]; e < p->send_first[k + 1]; e++, to += row_bytes)
+      memcpy(to, (const char *)rows + (size_t)p->send[e] * row_bytes, row_bytes);
+  }
+}
+
+static void add(const comm *c, const comm_plan *p, void *rows, size_t row_bytes, int real_size) {
   size_t reals = row_bytes / (size_t)real_size;
   for (int k = 0; k < p->n_peer; k++) {
     int own = p->peer[k] == c->rank;
@@ -90,7 +82,33 @@ eqs_status comm_plan_reverse(comm *c, comm_plan *p, void *rows, size_t row_bytes
       else add_double(to, from, reals);
     }
   }
+}
+
+eqs_status comm_plan_begin(comm *c, comm_plan *p, void *rows, size_t row_bytes, int reverse) {
+  comm_message *out = p->message, *in = p->message + p->n_peer;
+  EQS_TRY(reserve(p, row_bytes));
+  if (!reverse) pack(c, p, rows, row_bytes);
+  p->n_message = list(c, p, rows, row_bytes);
+  return comm_begin(c, p->n_message, reverse ? in : out, p->n_message, reverse ? out : in);
+}
+
+eqs_status comm_plan_end(comm *c, comm_plan *p, void *rows, size_t row_bytes, int real_size,
+                         int reverse) {
+  EQS_TRY(comm_end(c, p->n_message, p->message + (reverse ? 0 : p->n_peer)));
+  if (reverse) add(c, p, rows, row_bytes, real_size);
   return EQS_OK;
+}
+
+eqs_status comm_plan_forward(comm *c, comm_plan *p, void *rows, size_t row_bytes) {
+  EQS_TRY(comm_plan_begin(c, p, rows, row_bytes, 0));
+  return comm_plan_end(c, p, rows, row_bytes, 0, 0);
+}
+
+eqs_status comm_plan_reverse(comm *c, comm_plan *p, void *rows, size_t row_bytes, int real_size) {
+  if ((real_size != 4 && real_size != 8) || row_bytes % (size_t)real_size)
+    EQS_FAIL(EQS_ERR_ARGUMENT, "rows of %zu bytes do not hold numbers of %d", row_bytes, real_size);
+  EQS_TRY(comm_plan_begin(c, p, rows, row_bytes, 1));
+  return comm_plan_end(c, p, rows, row_bytes, real_size, 1);
 }
 
 void comm_plan_free(comm_plan *p) {

@@ -18,6 +18,7 @@ typedef struct comm_plan {
   int *send;             /* owned rows; one may occur several times */
   int *from_first;       /* [n_peer + 1] ghosts of each peer, counted from the first ghost */
   comm_message *message; /* [2 n_peer] */
+  int n_message;         /* under way, each way */
   /* The arrays belong to whoever made the plan; this is the plan's own. */
   void *buffer;
   size_t buffer_size;
@@ -29,6 +30,12 @@ eqs_status comm_plan_forward(comm *c, comm_plan *p, void *rows, size_t row_bytes
  * every run. real_size: 4 = float, 8 = double. Ghosts keep theirs. */
 eqs_status comm_plan_reverse(comm *c, comm_plan *p, void *rows, size_t row_bytes,
                              int real_size) EQS_CHECK;
+/* Both in two steps. In between the owned rows may change; of the ghosts' nothing is read (forward)
+ * or written (reverse), and no other call is made on `c`. */
+eqs_status comm_plan_begin(comm *c, comm_plan *p, void *rows, size_t row_bytes,
+                           int reverse) EQS_CHECK;
+eqs_status comm_plan_end(comm *c, comm_plan *p, void *rows, size_t row_bytes, int real_size,
+                         int reverse) EQS_CHECK;
 void comm_plan_free(comm_plan *p); /* the buffer */
 
 #endif

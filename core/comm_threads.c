@@ -121,10 +121,16 @@ static int fetch(comm *c, hub *h, const comm_message *m) {
   return 0;
 }
 
-static int swap(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in) {
-  hub *h = ((thread_comm *)c)->h;
+static int begin(comm *c, int n_out, const comm_message *out, int n_in, const comm_message *in) {
+  (void)n_in;
+  (void)in;
   for (int k = 0; k < n_out; k++)
-    if (out[k].bytes && post(c, h, out + k)) return 1;
+    if (out[k].bytes && post(c, ((thread_comm *)c)->h, out + k)) return 1;
+  return 0;
+}
+
+static int end(comm *c, int n_in, const comm_message *in) {
+  hub *h = ((thread_comm *)c)->h;
   for (int k = 0; k < n_in; k++)
     if (in[k].bytes && fetch(c, h, in + k)) return 1;
   return 0;
@@ -184,7 +190,8 @@ static void hub_free(hub *h) {
 }
 
 static eqs_status run(hub *h, thread_comm *t, comm_task *task, void *user) {
-  static const comm_ops ops = {"threads", swap, tell, listen, arrived, hand_in, collect, nothing};
+  static const comm_ops ops = {"threads", begin,   end,     tell,   listen,
+                               arrived,   hand_in, collect, nothing};
   int started = 0, worst = -1;
   EQS_TRY(alloc_array(&h->arrived, (size_t)h->size, sizeof *h->arrived, "ranks"));
   EQS_TRY(alloc_array(&h->box, mul_size((size_t)h->size, (size_t)h->size), sizeof *h->box,

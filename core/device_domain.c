@@ -30,6 +30,12 @@ static eqs_status send_list(eqs_context *c, const neighbors *nb, neighbors *to) 
   return send(c, nb->transpose, edges, sizeof *nb->transpose, room, &to->transpose);
 }
 
+/* As many blocks as a batch has, of equal size: a single one has all owned rows and no ghost. */
+static int block_atoms(int n) {
+  int atoms = device_block_atoms(n), blocks = (n + atoms - 1) / atoms;
+  return blocks ? (n + blocks - 1) / blocks : atoms;
+}
+
 /* The most edges of a block of `atoms` among n. */
 static int most_edges(const int *first, int n, int atoms) {
   int most = 0;
@@ -43,7 +49,8 @@ static int most_edges(const int *first, int n, int atoms) {
 static eqs_status send_species(eqs_context *c, const batch *from, batch *to,
                                device_blocks *blocks) {
   arena *host = &c->work.shared;
-  int n = from->n, atoms = device_block_atoms(n), *local, *global;
+  int n = from->n, atoms = c->domain_block ? c->domain_block : block_atoms(n);
+  int *local, *global;
   species_groups g;
   EQS_TRY(arena_take(host, (size_t)n, sizeof *local, &local));
   EQS_TRY(arena_take(host, (size_t)n, sizeof *global, &global));

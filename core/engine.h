@@ -17,6 +17,7 @@ struct eqs_context {
   workspace device_work; /* its memory */
   device_run run;
   void *stream;        /* the caller's; NULL = its own */
+  int domain_block;    /* atoms of a block of a domain on it, for tests; 0 = as of a batch */
   struct shard *shard; /* the ranks that systems are shared out to; NULL = none */
 };
 
@@ -45,9 +46,11 @@ eqs_status engine_sum_edges(const kernel_ops *k, workspace *w, const batch *b,
 void engine_set_stress(const eqs_systems *s, const double (*virial)[9], double *stress);
 /* EQS_ERR_DIVERGED: results of atom i of the batch are not finite. */
 eqs_status engine_diverged(const eqs_systems *s, int i) EQS_CHECK;
-/* eqs_compute_domain without added dispersion, whether the model has some or not. */
+/* eqs_compute_domain without added dispersion, whether the model has some or not. begin: as in
+ * struct halo; NULL = an exchange cannot be begun. The more of the first owned atoms have no ghosts
+ * as neighbours, the more can be done meanwhile. */
 eqs_status engine_compute_domain(eqs_context *c, const eqs_model *m, const eqs_domain *domain,
-                                 const eqs_domain_result *out) EQS_CHECK;
+                                 const eqs_domain_result *out, eqs_exchange begin) EQS_CHECK;
 /* What a device adds to the potential by itself. */
 static inline int engine_device_dispersion(const eqs_model *m) {
   return m->has_dispersion && dispersion_fits_device(&m->dispersion);

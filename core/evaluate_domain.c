@@ -63,13 +63,24 @@ static eqs_status make_list(eqs_context *c, const eqs_model *m, const eqs_domain
   return neighbors_build_owned(&c->list, &s, d->n_owned, cutoff);
 }
 
-static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_domain *d, const work *k) {
+/* The first owned atoms that have no ghosts as neighbours. */
+static int count_interior(const neighbors *nb, int n_owned) {
+  int i = 0;
+  for (int e = 0; i < n_owned; i++)
+    for (; e < nb->first[i + 1]; e++)
+      if (nb->neighbor[e] >= n_owned) return i;
+  return i;
+}
+
+static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_domain *d,
+                           eqs_exchange begin, const work *k) {
   potential *p = m->potential;
   workspace *w = &c->work;
-  halo ghosts = {.exchange = d->exchange, .user = d->user};
+  halo ghosts = {.exchange = d->exchange, .user = d->user, .begin = begin};
   batch b = {
       .n = k->n_owned, .species = k->species, .nb = &c->list, .halo = d->exchange ? &ghosts : NULL};
   double(*gradient)[3] = NULL;
+  if (begin) ghosts.n_interior = count_interior(&c->list, k->n_owned);
   EQS_TRY(p->ops->prepare(p, k->present));
   if (!device_is_host(c->device)) {
     device_domain_results to = {k->energies, k->forces, k->virials};
@@ -114,7 +125,7 @@ eqs_status eqs_domain_row_bytes(const eqs_model *m, int layer, int reverse, size
 }
 
 eqs_status engine_compute_domain(eqs_context *c, const eqs_model *m, const eqs_domain *domain,
-                                 const eqs_domain_result *out) {
+                                 const eqs_domain_result *out, eqs_exchange begin) {
   eqs_domain d = {0};
   eqs_domain_result r = {0};
   memcpy(&d, domain, domain->size < sizeof d ? domain->size : sizeof d);
@@ -132,7 +143,7 @@ eqs_status engine_compute_domain(eqs_context *c, const eqs_model *m, const eqs_d
   if (virial) EQS_TRY(arena_take(shared, n, sizeof *k.virials, &k.virials));
   EQS_TRY(check_atoms(m, &d, k.species, k.present));
   EQS_TRY(make_list(c, m, &d));
-  EQS_TRY(evaluate(c, m, &d, &k));
+  EQS_TRY(evaluate(c, m, &d, begin, &k));
   EQS_TRY(check_finite(&k));
   give_results(&k, &r);
   return EQS_OK;
@@ -145,5 +156,5 @@ eqs_status eqs_compute_domain(eqs_context *c, const eqs_model *m, const eqs_doma
   if (m->has_dispersion)
     EQS_FAIL(EQS_ERR_UNSUPPORTED,
              "dispersion reaches further than the ghosts of a domain: load the model without it");
-  return engine_compute_domain(c, m, domain, out);
+  return engine_compute_domain(c, m, domain, out, NULL);
 }

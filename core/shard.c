@@ -26,6 +26,8 @@ struct shard {
   domain d;
   arena memory; /* of one evaluation */
   shard_link link;
+  int overlap, begun; /* exchanges may be begun; one is under way */
+  comm_plan plan;     /* the domain's, of rows in the order of the evaluation */
   shard_dispersion dispersion;
   char *staged; /* rows of a device on their way through the host, where there is no link */
   size_t staged_size;
@@ -67,9 +69,12 @@ static int part_begin(int n, int rank, int size) { return (int)((int64_t)n * ran
 
 /* ---- what every rank does */
 
-static eqs_status exchange_host(shard *s, const eqs_rows *r, void *rows) {
-  if (r->reverse) return comm_plan_reverse(s->c, &s->d.plan, rows, r->row_bytes, r->real_size);
-  return comm_plan_forward(s->c, &s->d.plan, rows, r->row_bytes);
+static eqs_status begin_host(shard *s, const eqs_rows *r, void *rows) {
+  return comm_plan_begin(s->c, &s->plan, rows, r->row_bytes, r->reverse);
+}
+
+static eqs_status end_host(shard *s, const eqs_rows *r, void *rows) {
+  return comm_plan_end(s->c, &s->plan, rows, r->row_bytes, r->real_size, r->reverse);
 }
 
 /* What is read goes to the host, and what has changed comes back, behind the work that is queued.
@@ -87,66 +92,154 @@ static eqs_status exchange_device(shard *s, const eqs_rows *r) {
   size_t changed = r->reverse ? owned : ghosts;
   if (read) EQS_TRY(d->ops->get(d, s->staged, r->rows, read));
   EQS_TRY(d->ops->finish(d));
-  EQS_TRY(exchange_host(s, r, s->staged));
+  EQS_TRY(begin_host(s, r, s->staged));
+  EQS_TRY(end_host(s, r, s->staged));
   return changed ? d->ops->put(d, (char *)r->rows + at, s->staged + at, changed) : EQS_OK;
+}
+
+/* Rows of a device without a link cannot be begun: they go through the host at once. */
+static int begin(const eqs_rows *r, void *user) {
+  shard *s = user;
+  eqs_status status = EQS_OK;
+  int staged = r->on_device && !s->link.ops;
+  if (staged) return 0;
+  if (r->on_device) status = shard_link_begin(&s->link, &s->plan, r);
+  else status = begin_host(s, r, r->rows);
+  s->begun = status == EQS_OK;
+  return comm_fail(s->c, status) != EQS_OK;
 }
 
 static int exchange(const eqs_rows *r, void *user) {
   shard *s = user;
   eqs_status status;
-  if (!r->on_device) status = exchange_host(s, r, r->rows);
-  else if (s->link.ops) status = shard_link_exchange(&s->link, &s->d.plan, r);
-  else status = exchange_device(s, r);
+  if (r->on_device && !s->link.ops) return comm_fail(s->c, exchange_device(s, r)) != EQS_OK;
+  if (!s->begun && begin(r, user)) return 1;
+  s->begun = 0;
+  if (r->on_device) status = shard_link_end(&s->link, &s->plan, r);
+  else status = end_host(s, r, r->rows);
   return comm_fail(s->c, status) != EQS_OK;
 }
 
+/* A part as it is evaluated: owned atoms that are nobody's ghosts come first. None of them has a
+ * ghost as a neighbour, so that they need not wait for an exchange. */
+typedef struct part {
+  int n;     /* with ghosts */
+  int *atom; /* [n_owned] of the domain, in this order */
+  int *number;
+  double (*x)[3], *energies, (*forces)[3]; /* [n]; forces: NULL = not wanted */
+} part;
+
+static eqs_status order_rows(const domain *d, arena *a, int *atom, int **place) {
+  size_t n = (size_t)d->n_owned;
+  int at = 0;
+  unsigned char *given;
+  EQS_TRY(arena_take_zero(a, n, 1, &given));
+  EQS_TRY(arena_take(a, n, sizeof **place, place));
+  for (int e = 0; e < d->plan.send_first[d->plan.n_peer]; e++) given[d->plan.send[e]] = 1;
+  for (int late = 0; late < 2; late++)
+    for (int i = 0; i < d->n_owned; i++) {
+      if (given[i] != late) continue;
+      (*place)[i] = at;
+      atom[at++] = i;
+    }
+  return EQS_OK;
+}
+
+static eqs_status take_part(shard *s, int forces, part *p) {
+  const domain *d = &s->d;
+  arena *a = &s->memory;
+  size_t n = (size_t)d->n_owned + (size_t)d->n_ghost;
+  int *place, sent = d->plan.send_first[d->plan.n_peer];
+  comm_plan before = s->plan;
+  *p = (part){.n = (int)n};
+  EQS_TRY(arena_take(a, (size_t)d->n_owned, sizeof *p->atom, &p->atom));
+  EQS_TRY(arena_take(a, n, sizeof *p->number, &p->number));
+  EQS_TRY(arena_take(a, n, sizeof *p->x, &p->x));
+  EQS_TRY(arena_take(a, n, sizeof *p->energies, &p->energies));
+  if (forces) EQS_TRY(arena_take(a, n, sizeof *p->forces, &p->forces));
+  EQS_TRY(order_rows(d, a, p->atom, &place));
+  s->plan = d->plan;
+  s->plan.buffer = before.buffer;
+  s->plan.buffer_size = before.buffer_size;
+  EQS_TRY(arena_take(a, (size_t)sent, sizeof *s->plan.send, &s->plan.send));
+  for (int e = 0; e < sent; e++) s->plan.send[e] = place[d->plan.send[e]];
+  for (int i = 0; i < p->n; i++) {
+    int from = i < d->n_owned ? p->atom[i] : i;
+    p->number[i] = d->number[from];
+    memcpy(p->x[i], d->x[from], sizeof p->x[i]);
+  }
+  return EQS_OK;
+}
+
 /* Messages of a part count its own atoms; the user's are told as well. */
-static eqs_status explain(const shard *s, eqs_status status) {
+static eqs_status explain(const shard *s, const part *p, eqs_status status) {
   char why[512];
   int atom;
   snprintf(why, sizeof why, "%s", eqs_error());
   const char *at = strstr(why, "atom");
-  if (!at || sscanf(at + 4 + (at[4] == 's'), "%d", &atom) != 1 || atom < 1 ||
-      atom > s->d.n_owned + s->d.n_ghost)
+  if (!at || sscanf(at + 4 + (at[4] == 's'), "%d", &atom) != 1 || atom < 1 || atom > p->n)
     return status;
+  int64_t id = s->d.id[atom > s->d.n_owned ? atom - 1 : p->atom[atom - 1]];
   return status_fail(status, "%s; in the part of this rank, where atom %d is %lld of the system",
-                     why, atom, (long long)s->d.id[atom - 1] + 1);
+                     why, atom, (long long)id + 1);
+}
+
+/* What is under way is waited for, or given up with the ranks. */
+static eqs_status give_up(shard *s, eqs_status status) {
+  if (!s->begun) return status;
+  s->begun = 0;
+  (void)comm_fail(s->c, status);
+  if (s->link.ops && shard_link_abandon(&s->link) != EQS_OK) {
+    /* the first failure is the one to tell */
+  }
+  return comm_broken(s->c);
+}
+
+static eqs_status evaluate_part(shard *s, eqs_context *c, const eqs_model *m, part *p,
+                                double *virial) {
+  const domain *d = &s->d;
+  eqs_domain in = {.size = sizeof in,
+                   .n_owned = d->n_owned,
+                   .n_ghost = d->n_ghost,
+                   .number = p->number,
+                   .position = p->x[0],
+                   .exchange = exchange,
+                   .user = s};
+  eqs_domain_result out = {.size = sizeof out, .energies = p->energies, .virial = virial};
+  if (p->forces) out.forces = p->forces[0];
+  s->begun = 0;
+  eqs_status status = engine_compute_domain(c, m, &in, &out, s->overlap ? begin : NULL);
+  if (status != EQS_OK) return give_up(s, s->c->broken ? comm_broken(s->c) : explain(s, p, status));
+  if (!p->forces) return EQS_OK;
+  return comm_plan_reverse(s->c, &s->plan, p->forces, sizeof *p->forces, sizeof **p->forces);
 }
 
 static eqs_status evaluate(shard *s, eqs_context *c, const eqs_model *m, const order *o,
                            part_head *head, row **rows) {
-  domain *d = &s->d;
-  size_t n = (size_t)d->n_owned + (size_t)d->n_ghost;
-  double *energies, (*forces)[3] = NULL;
+  const domain *d = &s->d;
+  size_t n = (size_t)d->n_owned;
+  double *energies, (*forces)[3], *virial = o->virial ? head->virial : NULL;
+  part p;
+  EQS_TRY(take_part(s, o->forces, &p));
   EQS_TRY(arena_take(&s->memory, n, sizeof *energies, &energies));
-  EQS_TRY(arena_take_zero(&s->memory, (size_t)d->n_owned, sizeof **rows, rows));
-  if (o->forces) EQS_TRY(arena_take(&s->memory, n, sizeof *forces, &forces));
-  eqs_domain in = {.size = sizeof in,
-                   .n_owned = d->n_owned,
-                   .n_ghost = d->n_ghost,
-                   .number = d->number,
-                   .position = d->x[0],
-                   .exchange = exchange,
-                   .user = s};
-  eqs_domain_result out = {.size = sizeof out, .energies = energies};
-  if (o->forces) out.forces = forces[0];
-  if (o->virial) out.virial = head->virial;
-  eqs_status status = engine_compute_domain(c, m, &in, &out);
-  if (status != EQS_OK) return s->c->broken ? comm_broken(s->c) : explain(s, status);
-  if (o->forces)
-    EQS_TRY(comm_plan_reverse(s->c, &d->plan, forces, sizeof *forces, (int)sizeof **forces));
+  EQS_TRY(arena_take_zero(&s->memory, n, sizeof *forces, &forces));
+  EQS_TRY(arena_take_zero(&s->memory, n, sizeof **rows, rows));
+  EQS_TRY(evaluate_part(s, c, m, &p, virial));
+  for (int i = 0; i < d->n_owned; i++) {
+    energies[p.atom[i]] = p.energies[i];
+    if (p.forces) memcpy(forces[p.atom[i]], p.forces[i], sizeof *forces);
+  }
   if (m->has_dispersion) {
     arena_reset(&c->work.shared);
     EQS_TRY(shard_dispersion_add(&s->dispersion, s->c, &m->dispersion, &c->work, d,
                                  o->periodic ? o->cell : NULL, o->periodic ? o->pbc : NULL,
-                                 energies, o->forces ? forces[0] : NULL,
-                                 o->virial ? head->virial : NULL));
+                                 energies, o->forces ? forces[0] : NULL, virial));
   }
   head->n = d->n_owned;
   for (int i = 0; i < d->n_owned; i++) {
     (*rows)[i].id = d->id[i];
     (*rows)[i].energy = energies[i];
-    if (o->forces) memcpy((*rows)[i].force, forces[i], sizeof *forces);
+    memcpy((*rows)[i].force, forces[i], sizeof *forces);
   }
   return EQS_OK;
 }
@@ -411,6 +504,8 @@ eqs_status eqs_context_set_comm(eqs_context *c, eqs_comm *ranks) {
   EQS_TRY(alloc_array(&c->shard, 1, sizeof *c->shard, "ranks"));
   c->shard->c = ranks;
   c->shard->device = c->device;
+  const char *wish = getenv("EQS_OVERLAP");
+  c->shard->overlap = !wish || strcmp(wish, "0") != 0;
   return comm_fail(ranks, shard_link_open(&c->shard->link, c->device, ranks));
 }
 
@@ -422,6 +517,7 @@ void shard_free(shard *s) {
   }
   shard_link_close(&s->link);
   shard_dispersion_free(&s->dispersion);
+  comm_plan_free(&s->plan);
   domain_free(&s->d);
   arena_free(&s->memory);
   free(s->staged);

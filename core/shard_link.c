@@ -126,7 +126,7 @@ static char *ghosts_of(const rows *r, int k) {
   return r->row + ((size_t)r->p->n_owned + (size_t)r->p->from_first[k]) * r->bytes;
 }
 
-static eqs_status swap(shard_link *l, const rows *r, int reverse) {
+static eqs_status send(shard_link *l, const rows *r, int reverse) {
   const comm_plan *p = r->p;
   comm_message *out = p->message, *in = p->message + p->n_peer;
   int n = 0;
@@ -139,7 +139,7 @@ static eqs_status swap(shard_link *l, const rows *r, int reverse) {
     out[n] = reverse ? ghosts : sent;
     in[n++] = reverse ? sent : ghosts;
   }
-  return l->ops->swap(l->link, n, out, n, in);
+  return l->ops->begin(l->link, n, out, n, in);
 }
 
 static void pack(const shard_link *l, const rows *r) {
@@ -165,19 +165,33 @@ static void add(const shard_link *l, const rows *r) {
   }
 }
 
-eqs_status shard_link_exchange(shard_link *l, const comm_plan *p, const eqs_rows *e) {
+static rows rows_of(const shard_link *l, const comm_plan *p, const eqs_rows *e) {
+  return (rows){.p = p,
+                .k = backend_kernels(l->device, e->real_size == sizeof(double)),
+                .row = e->rows,
+                .packed = l->packed,
+                .bytes = e->row_bytes,
+                .width = (int)(e->row_bytes / (size_t)e->real_size)};
+}
+
+eqs_status shard_link_begin(shard_link *l, const comm_plan *p, const eqs_rows *e) {
   double nothing = 0;
   EQS_TRY(plan(l, p, e->row_bytes));
-  rows r = {.p = p,
-            .k = backend_kernels(l->device, e->real_size == sizeof(double)),
-            .row = e->rows,
-            .packed = l->packed,
-            .bytes = e->row_bytes,
-            .width = (int)(e->row_bytes / (size_t)e->real_size)};
+  rows r = rows_of(l, p, e);
   if (!e->reverse) pack(l, &r);
   /* A rank that has failed would be waited for on the device. */
   EQS_TRY(comm_sum(l->c, &nothing, 1));
-  EQS_TRY(swap(l, &r, e->reverse));
+  return send(l, &r, e->reverse);
+}
+
+eqs_status shard_link_end(shard_link *l, const comm_plan *p, const eqs_rows *e) {
+  rows r = rows_of(l, p, e);
+  EQS_TRY(l->ops->end(l->link));
   if (e->reverse) add(l, &r);
   return EQS_OK;
+}
+
+eqs_status shard_link_abandon(shard_link *l) {
+  EQS_TRY(l->ops->end(l->link));
+  return l->device->ops->finish(l->device);
 }

@@ -27,8 +27,12 @@ typedef struct shard_link {
 eqs_status shard_link_open(shard_link *l, device *d, comm *c) EQS_CHECK;
 /* A new plan from now on. */
 void shard_link_forget(shard_link *l);
-/* Queues the exchange of one layer. Before that it makes sure that no rank has failed so far. */
-eqs_status shard_link_exchange(shard_link *l, const comm_plan *p, const eqs_rows *r) EQS_CHECK;
+/* Queues the exchange of one layer beside what is queued next, until it is ended. Before that it
+ * makes sure that no rank has failed so far. */
+eqs_status shard_link_begin(shard_link *l, const comm_plan *p, const eqs_rows *r) EQS_CHECK;
+eqs_status shard_link_end(shard_link *l, const comm_plan *p, const eqs_rows *r) EQS_CHECK;
+/* Instead of the end, after a failure: waits until the rows are no longer in use. */
+eqs_status shard_link_abandon(shard_link *l) EQS_CHECK;
 void shard_link_close(shard_link *l);
 
 #endif

@@ -18,9 +18,11 @@ typedef struct link_ops {
   /* All ranks of c. While the device waits (device_ops.finish), it looks whether a rank has failed;
    * then the messages that it waits for are given up. The device must be entered. */
   eqs_status (*open)(device *d, comm *c, const char name[LINK_NAME], device_link **out);
-  /* Messages from and to memory of the device, as one group, behind what is queued. */
-  eqs_status (*swap)(device_link *l, int n_out, const comm_message *out, int n_in,
-                     const comm_message *in);
+  /* Messages from and to memory of the device, as one group, behind what is queued and beside what
+   * will be, until `end`: what is queued behind that waits for them. */
+  eqs_status (*begin)(device_link *l, int n_out, const comm_message *out, int n_in,
+                      const comm_message *in);
+  eqs_status (*end)(device_link *l);
   void (*close)(device_link *l); /* NULL is fine */
 } link_ops;
 

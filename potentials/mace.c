@@ -34,7 +34,7 @@ typedef struct pass {
   const batch *b;
   const kernel_ops *k;
   double *energies, (*gradient)[3];
-  int layer;
+  int layer, from; /* from: blocks before it are not in hand */
   void *up[LAYERS_MAX], *h[LAYERS_MAX], *h_bar[LAYERS_MAX];
   void *attend_from[LAYERS_MAX], *attend_to[LAYERS_MAX];
   void *kept[LAYERS_MAX]; /* messages before the density scales them */
@@ -339,9 +339,9 @@ static eqs_status reverse_block(const pass *p, node_block *s, const void *h_bar,
 }
 
 static void begin_block(const pass *p, int block, node_block *s) {
-  int rows = batch_count(p->b, p->layer), begin = batch_block_begin(p->b, block, rows);
+  int rows = batch_count(p->b, p->layer), begin = batch_block_begin(p->b, p->from + block, rows);
   *s = (node_block){.begin = batch_begin(p->b) + begin,
-                    .n = batch_block_end(p->b, block, rows) - begin};
+                    .n = batch_block_end(p->b, p->from + block, rows) - begin};
   group_species(p->b, s->begin, s->begin + s->n, &s->groups);
 }
 
@@ -416,8 +416,9 @@ static eqs_status edge_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
   const mace_layer *l = p->m->layer + p->layer;
   const kernel_ops *k = p->k;
-  int rows = edge_rows(p), begin = batch_block_begin(p->b, block, rows);
-  int end = batch_block_end(p->b, block, rows), travels = p->layer && p->up_bar && returns_up(l);
+  int rows = edge_rows(p), begin = batch_block_begin(p->b, p->from + block, rows);
+  int end = batch_block_end(p->b, p->from + block, rows),
+      travels = p->layer && p->up_bar && returns_up(l);
   void *up_bar = travels ? row_at(k, p->up_bar, begin, l->up.out.size) : NULL;
   if (p->layer && !travels) EQS_TRY(take_rows(scratch, k, end - begin, &l->up.out, &up_bar));
   if (l->conv.network) {
@@ -448,37 +449,70 @@ static eqs_status up_task(void *argument, int block, arena *scratch) {
   return EQS_OK;
 }
 
-/* What the next layer reads of ghosts, from their features. */
+/* What the layer reads of ghosts, from their features. */
 static eqs_status ghost_task(void *argument, int block, arena *scratch) {
   const pass *p = argument;
-  const mace_layer *next = p->m->layer + p->layer + 1;
-  const layout *h = &next[-1].product.out;
+  const mace_layer *l = p->m->layer + p->layer;
+  const layout *h = &l[-1].product.out;
   int ghosts = batch_rows(p->b) - p->b->n, begin = batch_block_begin(p->b, block, ghosts);
   node_block s = {.begin = p->b->n + begin, .n = batch_block_end(p->b, block, ghosts) - begin};
   (void)scratch;
-  s.h = row_at(p->k, p->h[p->layer], s.begin, h->size);
-  map_rows(&next->up, &s, p->up[p->layer + 1]);
-  map_rows(&next->attend_from, &s, p->attend_from[p->layer + 1]);
+  s.h = row_at(p->k, p->h[p->layer - 1], s.begin, h->size);
+  map_rows(&l->up, &s, p->up[p->layer]);
+  map_rows(&l->attend_from, &s, p->attend_from[p->layer]);
   return EQS_OK;
 }
 
-/* Between layers t and t + 1. */
+/* What layer t > 0 reads of ghosts is on its way, or there. */
+static eqs_status send_for(const pass *p, int t) {
+  const mace_layer *l = p->m->layer + t;
+  return halo_begin(p->b, p->k, t, sends_up(l) ? p->up[t] : p->h[t - 1], row_size(l, 0), 0);
+}
+
 static eqs_status fetch_ghosts(pass *p, workspace *w) {
-  const mace_layer *next = p->m->layer + p->layer + 1;
+  const mace_layer *l = p->m->layer + p->layer;
   int t = p->layer;
-  if (!p->b->halo) return EQS_OK;
-  void *rows = sends_up(next) ? p->up[t + 1] : p->h[t];
-  EQS_TRY(halo_exchange(p->b, p->k, t + 1, rows, row_size(next, 0), 0));
-  if (sends_up(next)) return EQS_OK;
+  void *rows = sends_up(l) ? p->up[t] : p->h[t - 1];
+  EQS_TRY(halo_exchange(p->b, p->k, t, rows, row_size(l, 0), 0));
+  if (sends_up(l)) return EQS_OK;
   return workspace_run(w, batch_blocks(p->b, batch_rows(p->b) - p->b->n), ghost_task, p);
+}
+
+static eqs_status forward_layer(pass *p, workspace *w) {
+  int blocks = batch_blocks(p->b, batch_count(p->b, p->layer)), inner = 0;
+  if (p->layer && p->b->halo) {
+    inner = halo_inner_blocks(p->b);
+    EQS_TRY(workspace_run(w, inner, forward_task, p));
+    EQS_TRY(fetch_ghosts(p, w));
+  }
+  p->from = inner;
+  EQS_TRY(workspace_run(w, blocks - inner, forward_task, p));
+  p->from = 0;
+  return p->layer + 1 < p->m->n_layer ? send_for(p, p->layer + 1) : EQS_OK;
+}
+
+static void *returned_rows(const pass *p) {
+  return returns_up(p->m->layer + p->layer) ? p->up_bar : p->h_bar[p->layer - 1];
+}
+
+/* Ghosts' rows first: they travel while the others are made. */
+static eqs_status reverse_edges(pass *p, workspace *w) {
+  const mace_layer *l = p->m->layer + p->layer;
+  int blocks = batch_blocks(p->b, edge_rows(p));
+  int own = p->layer ? halo_own_blocks(p->b, edge_rows(p)) : 0;
+  p->from = own;
+  EQS_TRY(workspace_run(w, blocks - own, edge_task, p));
+  p->from = 0;
+  if (!own) return EQS_OK;
+  EQS_TRY(halo_begin(p->b, p->k, p->layer, returned_rows(p), row_size(l, 1), 1));
+  return workspace_run(w, own, edge_task, p);
 }
 
 /* Behind the reverse of layer t > 0. */
 static eqs_status return_ghosts(pass *p, workspace *w) {
   const mace_layer *l = p->m->layer + p->layer;
   if (!p->b->halo) return EQS_OK;
-  void *rows = returns_up(l) ? p->up_bar : p->h_bar[p->layer - 1];
-  EQS_TRY(halo_exchange(p->b, p->k, p->layer, rows, row_size(l, 1), 1));
+  EQS_TRY(halo_exchange(p->b, p->k, p->layer, returned_rows(p), row_size(l, 1), 1));
   if (!returns_up(l)) return EQS_OK;
   return workspace_run(w, batch_blocks(p->b, p->b->n), up_task, p);
 }
@@ -584,15 +618,12 @@ eqs_status mace_evaluate(const potential *base, workspace *w, const batch *b, do
   if (gradient)
     device_of(&p)->ops->zero(device_of(&p), gradient, (size_t)b->nb->n_edge * sizeof *gradient);
   if (m->has_zbl) EQS_TRY(zbl_evaluate(&m->zbl, p.k, m->scale, w, b, energies, gradient));
-  for (p.layer = 0; p.layer <= last; p.layer++) {
-    EQS_TRY(workspace_run(w, batch_blocks(b, batch_count(b, p.layer)), forward_task, &p));
-    if (p.layer < last) EQS_TRY(fetch_ghosts(&p, w));
-  }
+  for (p.layer = 0; p.layer <= last; p.layer++) EQS_TRY(forward_layer(&p, w));
   if (!gradient) return EQS_OK;
   for (p.layer = last; p.layer >= 0; p.layer--) {
     if (p.layer < last) EQS_TRY(workspace_run(w, blocks, reverse_task, &p));
     if (p.layer) halo_zero(b, p.k, p.h_bar[p.layer - 1], m->layer[p.layer - 1].product.out.size);
-    EQS_TRY(workspace_run(w, batch_blocks(b, edge_rows(&p)), edge_task, &p));
+    EQS_TRY(reverse_edges(&p, w));
     if (m->layer[p.layer].conv.network) EQS_TRY(workspace_run(w, blocks, attend_task, &p));
     if (p.layer) EQS_TRY(return_ghosts(&p, w));
   }

@@ -40,6 +40,10 @@ typedef struct halo {
   eqs_exchange exchange;
   void *user;
   device *device; /* whose queue the work is in, if that is not the host's; else NULL */
+  /* Begins what `exchange` will end, with the same rows. In between no row of a ghost is read
+   * (forward) or any written (reverse). NULL = it cannot be begun. */
+  eqs_exchange begin;
+  int n_interior; /* of the computed rows, the first ones, which have no ghosts as neighbours */
 } halo;
 
 /* One pass over concatenated atoms. The arrays lie in the memory of the potential's device. */

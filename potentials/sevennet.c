@@ -19,7 +19,7 @@
 typedef struct pass {
   const sevennet *s;
   const batch *b;
-  int layer;
+  int layer, from; /* from: blocks before it are not in hand */
   void *h[SEVENNET_LAYERS_MAX], *g[SEVENNET_LAYERS_MAX];
   void *a_bar;                /* of the layer in hand */
   void *x_bar, *x_bar_before; /* of the layer's output and of its input */
@@ -96,8 +96,8 @@ static eqs_status forward_block(void *argument, int block, arena *scratch) {
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer, *d = c + 1;
-  int rows = batch_count(p->b, p->layer), from = batch_block_begin(p->b, block, rows);
-  int n = batch_block_end(p->b, block, rows) - from, begin = batch_begin(p->b) + from;
+  int rows = batch_count(p->b, p->layer), from = batch_block_begin(p->b, p->from + block, rows);
+  int n = batch_block_end(p->b, p->from + block, rows) - from, begin = batch_begin(p->b) + from;
   int end = begin + n;
   int first = p->layer == 0, last = p->layer == s->n_layer - 1;
   void *a, *x, *g;
@@ -165,8 +165,8 @@ static eqs_status reverse_edges(void *argument, int block, arena *scratch) {
   const sevennet *s = p->s;
   const kernel_ops *k = s->head.k;
   const sevennet_layer *c = s->layer + p->layer;
-  int rows = edge_rows(p), begin = batch_block_begin(p->b, block, rows);
-  int end = batch_block_end(p->b, block, rows), n = end - begin;
+  int rows = edge_rows(p), begin = batch_block_begin(p->b, p->from + block, rows);
+  int end = batch_block_end(p->b, p->from + block, rows), n = end - begin;
   int first = p->layer == 0;
   void *h_bar = NULL;
   if (!first) EQS_TRY(arena_take(scratch, (size_t)n * (size_t)c->x.size, k->real_size, &h_bar));
@@ -233,14 +233,36 @@ static eqs_status take_arrays(pass *p, arena *shared) {
   return arena_take(shared, mul_size(rows, h), real, &p->x_bar_before);
 }
 
+/* One layer of the forward pass, its inner blocks while ghosts' rows are on their way. */
+static eqs_status forward_layer(pass *p, workspace *w) {
+  const sevennet *s = p->s;
+  const kernel_ops *k = s->head.k;
+  int t = p->layer, blocks = batch_blocks(p->b, batch_count(p->b, t)), inner = 0;
+  if (t && p->b->halo) {
+    inner = halo_inner_blocks(p->b);
+    EQS_TRY(workspace_run(w, inner, forward_block, p));
+    EQS_TRY(halo_exchange(p->b, k, t, p->h[t], s->layer[t].x.size, 0));
+  }
+  p->from = inner;
+  EQS_TRY(workspace_run(w, blocks - inner, forward_block, p));
+  p->from = 0;
+  if (t + 1 == s->n_layer) return EQS_OK;
+  return halo_begin(p->b, k, t + 1, p->h[t + 1], s->layer[t + 1].x.size, 0);
+}
+
 /* One layer of the reverse pass. Ghosts' x_bar, of which they have nothing but what their edges
- * give, goes to their atoms. */
+ * give, goes to their atoms: it is made first, and travels while the rest is. */
 static eqs_status reverse_layer(pass *p, workspace *w) {
   const kernel_ops *k = p->s->head.k;
   int size = p->s->layer[p->layer].x.size;
   EQS_TRY(workspace_run(w, batch_blocks(p->b, p->b->n), reverse_atoms, p));
   if (p->layer) halo_zero(p->b, k, p->x_bar_before, size);
-  EQS_TRY(workspace_run(w, batch_blocks(p->b, edge_rows(p)), reverse_edges, p));
+  int own = p->layer ? halo_own_blocks(p->b, edge_rows(p)) : 0;
+  p->from = own;
+  EQS_TRY(workspace_run(w, batch_blocks(p->b, edge_rows(p)) - own, reverse_edges, p));
+  p->from = 0;
+  if (own) EQS_TRY(halo_begin(p->b, k, p->layer, p->x_bar_before, size, 1));
+  EQS_TRY(workspace_run(w, own, reverse_edges, p));
   if (p->layer) EQS_TRY(halo_exchange(p->b, k, p->layer, p->x_bar_before, size, 1));
   void *swap = p->x_bar;
   p->x_bar = p->x_bar_before;
@@ -254,12 +276,7 @@ static eqs_status evaluate(const potential *head, workspace *w, const batch *b, 
   pass p = {.s = s, .b = b, .energies = energies, .gradient = gradient};
   device *d = s->head.k->device;
   EQS_TRY(take_arrays(&p, &w->shared));
-  for (p.layer = 0; p.layer < s->n_layer; p.layer++) {
-    EQS_TRY(workspace_run(w, batch_blocks(b, batch_count(b, p.layer)), forward_block, &p));
-    int next = p.layer + 1;
-    if (next < s->n_layer)
-      EQS_TRY(halo_exchange(b, s->head.k, next, p.h[next], s->layer[next].x.size, 0));
-  }
+  for (p.layer = 0; p.layer < s->n_layer; p.layer++) EQS_TRY(forward_layer(&p, w));
   if (!gradient) return EQS_OK;
   d->ops->zero(d, gradient, (size_t)b->nb->n_edge * sizeof *gradient);
   for (p.layer = s->n_layer - 1; p.layer >= 0; p.layer--) EQS_TRY(reverse_layer(&p, w));

@@ -1,5 +1,5 @@
 /* link.c -- messages between GPUs by NCCL: sends and receives of an exchange are one group in the
- * device's stream.
+ * stream of their own, between two events of the device's.
  *
  * NCCL is loaded when it is asked for, so that the library does not need it; the emulator's is
  * linked. Its kernels wait for their partners: a stream that waits for a rank that has failed is
@@ -30,6 +30,8 @@ struct device_link {
   ncclComm_t nccl;
   device *d;
   comm *c;
+  cudaStream_t aside; /* messages go here, behind `made`, and leave `there` */
+  cudaEvent_t made, there;
 };
 
 #ifdef EQS_EMU
@@ -67,6 +69,20 @@ static eqs_status make_name(char name[LINK_NAME]) {
   return EQS_OK;
 }
 
+static eqs_status ask(cudaError_t error, const char *what) {
+  if (error == cudaSuccess) return EQS_OK;
+  EQS_FAIL(EQS_ERR_DEVICE, "link between devices: %s: %s", what, cudaGetErrorString(error));
+}
+
+/* A stream of the highest priority, to which the runtime clamps: messages are not to wait until
+ * kernels leave room. */
+static eqs_status open_aside(device_link *l) {
+  enum { PRIORITY = -100 };
+  EQS_TRY(ask(cudaStreamCreateWithPriority(&l->aside, cudaStreamNonBlocking, PRIORITY), "stream"));
+  EQS_TRY(ask(cudaEventCreateWithFlags(&l->made, cudaEventDisableTiming), "event"));
+  return ask(cudaEventCreateWithFlags(&l->there, cudaEventDisableTiming), "event");
+}
+
 static int lost(void *user) {
   device_link *l = user;
   if (!comm_lost(l->c)) return 0;
@@ -79,6 +95,9 @@ static void close_link(device_link *l) {
   if (!l) return;
   cuda_watch(l->d, NULL, NULL);
   if (l->nccl) (void)(l->c->broken ? l->call.CommAbort(l->nccl) : l->call.CommDestroy(l->nccl));
+  if (l->made) (void)cudaEventDestroy(l->made);
+  if (l->there) (void)cudaEventDestroy(l->there);
+  if (l->aside) (void)cudaStreamDestroy(l->aside);
   free(l);
 }
 
@@ -94,8 +113,9 @@ static eqs_status open_link(device *d, comm *c, const char name[LINK_NAME], devi
   if (status == EQS_OK)
     status =
         check(&l->call, l->call.CommInitRank(&l->nccl, c->size, id, c->rank), "ncclCommInitRank");
+  if (status != EQS_OK) l->nccl = NULL;
+  if (status == EQS_OK) status = open_aside(l);
   if (status != EQS_OK) {
-    l->nccl = NULL;
     close_link(l);
     return status;
   }
@@ -104,24 +124,36 @@ static eqs_status open_link(device *d, comm *c, const char name[LINK_NAME], devi
   return EQS_OK;
 }
 
-static eqs_status swap(device_link *l, int n_out, const comm_message *out, int n_in,
-                       const comm_message *in) {
+static eqs_status queue(device_link *l, int n_out, const comm_message *out, int n_in,
+                        const comm_message *in) {
   const nccl_calls *k = &l->call;
-  cudaStream_t stream = l->d->ops->stream(l->d);
-  if (!l->nccl) EQS_FAIL(EQS_ERR_COMM, "NCCL: the ranks are no longer linked");
   ncclResult_t bad = ncclSuccess, end;
   EQS_TRY(check(k, k->GroupStart(), "ncclGroupStart"));
   for (int i = 0; i < n_out && bad == ncclSuccess; i++)
     if (out[i].bytes)
-      bad = k->Send(out[i].data, out[i].bytes, ncclInt8, out[i].rank, l->nccl, stream);
+      bad = k->Send(out[i].data, out[i].bytes, ncclInt8, out[i].rank, l->nccl, l->aside);
   for (int i = 0; i < n_in && bad == ncclSuccess; i++)
-    if (in[i].bytes) bad = k->Recv(in[i].data, in[i].bytes, ncclInt8, in[i].rank, l->nccl, stream);
+    if (in[i].bytes)
+      bad = k->Recv(in[i].data, in[i].bytes, ncclInt8, in[i].rank, l->nccl, l->aside);
   end = k->GroupEnd();
   EQS_TRY(check(k, bad, "send or receive"));
   return check(k, end, "ncclGroupEnd");
 }
 
+static eqs_status begin(device_link *l, int n_out, const comm_message *out, int n_in,
+                        const comm_message *in) {
+  if (!l->nccl) EQS_FAIL(EQS_ERR_COMM, "NCCL: the ranks are no longer linked");
+  EQS_TRY(ask(cudaEventRecord(l->made, l->d->ops->stream(l->d)), "event"));
+  EQS_TRY(ask(cudaStreamWaitEvent(l->aside, l->made, 0), "waiting"));
+  EQS_TRY(queue(l, n_out, out, n_in, in));
+  return ask(cudaEventRecord(l->there, l->aside), "event");
+}
+
+static eqs_status end(device_link *l) {
+  return ask(cudaStreamWaitEvent(l->d->ops->stream(l->d), l->there, 0), "waiting");
+}
+
 const link_ops *cuda_link(void) {
-  static const link_ops ops = {make_name, open_link, swap, close_link};
+  static const link_ops ops = {make_name, open_link, begin, end, close_link};
   return &ops;
 }

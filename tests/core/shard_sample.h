@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/comm.h"
+#include "core/engine.h"
 #include "core/equisorb.h"
 #include "tests/reference.h"
 
@@ -68,6 +69,7 @@ typedef struct job {
   eqs_status (*act)(eqs_context *c, struct job *j);
   const sample *s;
   int threads; /* of every rank; 0 = 1 */
+  int block;   /* eqs_context.domain_block */
   answer a, again;
   double x[MOST][3], force[MOST][3];
   char message[600];
@@ -84,6 +86,7 @@ static inline eqs_status take_part(comm *c, void *user) {
   const eqs_model *m = j->other && c->rank == c->size - 1 ? j->other : j->m;
   eqs_status status = eqs_context_open(device_name(), &context);
   if (status == EQS_OK) status = eqs_context_set_threads(context, j->threads ? j->threads : 1);
+  if (status == EQS_OK) context->domain_block = j->block;
   if (status == EQS_OK) status = eqs_context_set_comm(context, c);
   if (status == EQS_OK) status = c->rank ? eqs_context_serve(context, m) : j->act(context, j);
   eqs_context_free(&context);

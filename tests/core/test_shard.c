@@ -159,17 +159,17 @@ __attribute__((weak)) void eqs_fake_fail_call(long n); /* of the emulator, if it
 static eqs_status once(eqs_context *c, job *j) { return compute(c, j->m, j->s, &j->a); }
 
 Test(shard, calls_of_a_device_that_fail) {
-  const char *device = getenv("EQS_TEST_DEVICE");
+  const char *name = getenv("EQS_TEST_DEVICE");
   static sample s;
   static job j;
   int failed = 0;
-  if (!device || !eqs_fake_fail_call) {
+  if (!name || !eqs_fake_fail_call) {
     reference_skip("calls fail on the emulated device only");
     return;
   }
   add(&s, 1, 1, 1, 0);
   eqs_context *c = NULL;
-  cr_assert_eq(eqs_context_open(device, &c), EQS_OK);
+  cr_assert_eq(eqs_context_open(name, &c), EQS_OK);
   eqs_model *m = open_model(c, "tiny_L0", NULL);
   for (int call = 1; call < 400; call += 23) {
     j = (job){.m = m, .act = once, .s = &s};
