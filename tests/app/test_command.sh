@@ -14,7 +14,7 @@ says out "equisorb 0."
 check 2 "unknown command" "$equisorb" evalute
 says err "did you mean 'evaluate'"
 check 2 "far from any command" "$equisorb" zzzzzzzzzzzz
-for command in info evaluate screen pores isotherm; do
+for command in info evaluate screen merge pores isotherm; do
   check 0 "$command --help" "$equisorb" "$command" --help
   says out example
   check 2 "$command, unknown option" "$equisorb" "$command" --nonsense
