@@ -9,7 +9,8 @@ export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_btl_base_warn_component_unus
 export ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0
 model=$data/models/tiny_L1.model
 has_ranks=0
-if command -v mpirun > /dev/null && "$equisorb" --version | grep -q mpi; then has_ranks=1; fi
+version=$("$equisorb" --version)
+if command -v mpirun > /dev/null && [[ $version == *mpi* ]]; then has_ranks=1; fi
 ranks() { # N ARGUMENTS...
   local n=$1
   shift
