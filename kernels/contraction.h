@@ -6,10 +6,9 @@
  *   B = sum_a A_a (c1 + sum_b A_b (c2 + sum_c c3 A_c)) ,
  * one multiply-add per monomial forward and two in reverse. `atoms` atoms of one element (a
  * constant, at most CONTRACTION_ATOMS) share the stream of coefficients, which lies in the order of
- * reading: on the host [channels / LW][monomial][LW], where between 8 and 16 of 16 registers hold
- * the sums; on a GPU likewise by 32 channels. The factors A and their adjoints are indexed by the
- * program, so they lie in memory that the launcher gives: on a GPU shared memory, a column per
- * thread.
+ * reading: on the host [channels / LW][monomial][LW], on a GPU likewise by 32 channels. The factors
+ * A and their adjoints are indexed by the program, so they lie in memory: on a GPU shared memory, a
+ * column per thread. The host's walk is kernels/host/contraction.h.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_KERNEL_CONTRACTION_H
@@ -32,13 +31,8 @@ FN const real *contraction_stream(const contraction_args *p, int k) {
          k % step;
 }
 #else
-#define FACTOR(base, m, s, atoms) (base)[(m)*CONTRACTION_ATOMS + (s)]
 FN const real *contraction_stream(const contraction_args *p, int k) {
   return (const real *)p->coefficient + (size_t)(k / LW) * (size_t)p->n_monomial * LW;
-}
-FN int contraction_step(const contraction_args *p) {
-  (void)p;
-  return LW;
 }
 #endif
 
@@ -46,6 +40,7 @@ FN const real *contraction_row(const contraction_args *p, int atom, int k) {
   return (const real *)p->a + (size_t)atom * (size_t)p->a_stride + k;
 }
 
+#if defined(__CUDACC__) || defined(EQS_EMULATOR)
 FN void contraction_forward_body(const contraction_args *p, const int *atom, int atoms, int k,
                                  lane *a) {
   const int step = contraction_step(p);
@@ -164,7 +159,6 @@ FN void contraction_reverse_body(const contraction_args *p, const int *atom, int
   }
 }
 
-#if defined(__CUDACC__) || defined(EQS_EMULATOR)
 /* -------------------------------------------------------------------------- selected programs
  * Where the program is known when this is compiled, factors, adjoints and sums of a few atoms stay
  * in a thread's registers: a load per monomial, shared by the atoms, and else multiply-adds. The

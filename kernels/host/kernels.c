@@ -6,10 +6,10 @@
 #include "core/device.h"
 #include "kernels/lane.h"
 
-#include "kernels/contraction.h"
 #include "kernels/convolution.h"
 #include "kernels/edges.h"
 #include "kernels/geometry.h"
+#include "kernels/host/contraction.h"
 #include "kernels/host/convolution.h"
 #include "kernels/host/dispersion.h"
 #include "kernels/host/linear.h"
@@ -93,26 +93,6 @@ static void row_add_host(const row_args *a) {
 }
 
 /* -------------------------------------------------------------------------------- contraction */
-
-/* As many atoms at a time as the registers hold sums for: forward one each, in reverse two. */
-enum { FORWARD_ATOMS = CONTRACTION_ATOMS, REVERSE_ATOMS = 4 };
-
-#define OVER_ATOMS(op, most, run)                                                                  \
-  static void op##_host(const contraction_args *p) {                                               \
-    lane a[A_MAX * CONTRACTION_ATOMS], g[A_MAX * CONTRACTION_ATOMS];                               \
-    (void)g;                                                                                       \
-    for (int k = 0; k < p->channels; k += LW) {                                                    \
-      int i = 0;                                                                                   \
-      for (; i + most <= p->n_atom; i += most) run(p, p->atom + i, most);                          \
-      for (; most > 4 && i + 4 <= p->n_atom; i += 4) run(p, p->atom + i, 4);                       \
-      for (; i + 2 <= p->n_atom; i += 2) run(p, p->atom + i, 2);                                   \
-      for (; i < p->n_atom; i++) run(p, p->atom + i, 1);                                           \
-    }                                                                                              \
-  }
-#define RUN_FORWARD(p, atom, atoms) contraction_forward_body(p, atom, atoms, k, a)
-#define RUN_REVERSE(p, atom, atoms) contraction_reverse_body(p, atom, atoms, k, a, g)
-OVER_ATOMS(contraction_forward, FORWARD_ATOMS, RUN_FORWARD)
-OVER_ATOMS(contraction_reverse, REVERSE_ATOMS, RUN_REVERSE)
 
 static void contraction_pack_host(const double *c, int n_monomial, int channels, void *out) {
   real *to = (real *)out;

@@ -147,6 +147,37 @@ Test(contraction, reverse_is_the_sum_of_its_monomials) {
   }
 }
 
+/* An atom's bits are the same alone and among others, whatever their number. */
+Test(contraction, bits_do_not_depend_on_company) {
+  uint64_t seed = 24;
+  FOR_TABLES(k, 0)
+  for (int s = 0; s < N_SIZE; s++) {
+    polynomial p = make_polynomial(sizes[s][0], sizes[s][1], sizes[s][2], &seed);
+    double *x = padded(ROWS * (size_t)p.n_a, p.mul, p.channels, &seed);
+    double *b_bar = padded(ROWS * OUTPUTS, p.mul, p.channels, &seed);
+    void *c = packed(k, &p), *xr = reals(k, x, p.n_x), *br = reals(k, b_bar, p.n_b);
+    void *b[2], *a_bar[2];
+    for (int alone = 0; alone < 2; alone++) {
+      b[alone] = room(p.n_b, k->real_size);
+      a_bar[alone] = room(p.n_x, k->real_size);
+      for (int i = 0; i < (alone ? ATOMS : 1); i++) {
+        contraction_args forward = arguments(&p, c, xr, b[alone]);
+        contraction_args reverse = arguments(&p, c, xr, br);
+        reverse.a_bar = a_bar[alone];
+        forward.atom = reverse.atom = atoms + i;
+        if (alone) forward.n_atom = reverse.n_atom = 1;
+        k->contraction_forward(&forward);
+        k->contraction_reverse(&reverse);
+      }
+    }
+    cr_assert(!memcmp(b[0], b[1], p.n_b * k->real_size), "%s: forward", k->name);
+    cr_assert(!memcmp(a_bar[0], a_bar[1], p.n_x * k->real_size), "%s: reverse", k->name);
+    for (int i = 0; i < 2; i++) free(b[i]), free(a_bar[i]);
+    free(x), free(b_bar), free(c), free(xr), free(br);
+    free_polynomial(&p);
+  }
+}
+
 static double loss(const kernel_ops *k, const polynomial *p, const double *x, const double *b_bar) {
   double *b = doubles(p->n_b), sum = 0;
   void *c = packed(k, p);
