@@ -66,13 +66,8 @@ eqs_status eqs_walls_write(const eqs_walls_options *options, const char *path,
                      .threads = options->threads};
   char *text;
   size_t n;
-  whole_file w;
   EQS_TRY(wall_make(&s, watch, user, &text, &n));
-  eqs_status status = whole_file_open(&w, path);
-  if (status == EQS_OK) {
-    fwrite(text, 1, n, w.file);
-    status = whole_file_close(&w, EQS_OK);
-  }
+  eqs_status status = whole_file_write(path, text, n);
   free(text);
   return status;
 }

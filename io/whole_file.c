@@ -59,6 +59,13 @@ eqs_status whole_file_close(whole_file *w, eqs_status status) {
   return status;
 }
 
+eqs_status whole_file_write(const char *path, const void *data, size_t n) {
+  whole_file w;
+  EQS_TRY(whole_file_open(&w, path));
+  fwrite(data, 1, n, w.file);
+  return whole_file_close(&w, EQS_OK); /* sees a failure of writing */
+}
+
 void whole_file_remove(const char *path) {
   whole_file w = {.path = path};
   if (name_parts(&w) == EQS_OK && w.part) remove(w.part);

@@ -23,6 +23,8 @@ eqs_status whole_file_open(whole_file *w, const char *path) EQS_CHECK;
 /* status: of the writing so far; unless it is EQS_OK nothing takes the place. Returns it, or the
  * failure of writing. */
 eqs_status whole_file_close(whole_file *w, eqs_status status) EQS_CHECK;
+/* All of it at once. */
+eqs_status whole_file_write(const char *path, const void *data, size_t n) EQS_CHECK;
 /* The file, if there is one, and what a process that was killed while writing it left beside it. */
 void whole_file_remove(const char *path);
 

@@ -116,14 +116,9 @@ static eqs_status head_and_tail(const char *kind, const char fingerprint[65], co
 eqs_status checkpoint_write(const char *path, const char *kind, const char fingerprint[65],
                             const archive *a) {
   archive file = {0};
-  whole_file w;
   EQS_TRY(archive_finish(a));
   eqs_status status = head_and_tail(kind, fingerprint, a, &file);
-  if (status == EQS_OK) status = whole_file_open(&w, path);
-  if (status == EQS_OK) {
-    fwrite(file.bytes, 1, file.n, w.file);
-    status = whole_file_close(&w, EQS_OK);
-  }
+  if (status == EQS_OK) status = whole_file_write(path, file.bytes, file.n);
   archive_free(&file);
   return status;
 }
