@@ -46,7 +46,12 @@ class Frame:
     def neighbours(self, atoms, cutoff):
         from matscipy.neighbours import neighbour_list
 
-        sender, centre, images = neighbour_list("ijS", atoms, cutoff)
+        if atoms.cell.rank < 3 or not atoms.pbc.any():
+            d = np.linalg.norm(self.pos[:, None] - self.pos, axis=2)
+            sender, centre = np.nonzero((d < cutoff) & ~np.eye(len(d), dtype=bool))
+            images = np.zeros((len(sender), 3), int)
+        else:
+            sender, centre, images = neighbour_list("ijS", atoms, cutoff)
         order = np.argsort(centre, kind="stable")
         self.sender = sender[order].astype(np.int32)
         self.images = images[order].astype(np.int8)
@@ -156,7 +161,10 @@ class Data:
         if frame.given is not None:
             frame.given = float(frame.given)
             for part in parts:
-                some = ase.Atoms(atoms.numbers[part], positions=atoms.positions[part], pbc=False)
+                whole = atoms.positions[part] - atoms.positions[part][0]
+                if atoms.pbc.any():
+                    whole -= np.rint(whole @ np.linalg.inv(atoms.cell.array)) @ atoms.cell.array
+                some = ase.Atoms(atoms.numbers[part], positions=whole, pbc=False)
                 some.set_tags(1)
                 frame.alone.append(Frame(some, where, self.numbers, self.r_max, self.zbl))
         group.guests.append(frame)
