@@ -13,6 +13,7 @@ SPDX-License-Identifier: MIT
 
 import argparse
 import csv
+import gc
 import glob
 import os
 import sys
@@ -38,7 +39,6 @@ def options():
     add("--radial", default="64,64,64", help="hidden layers of the radial networks")
     add("--readout", type=int, default=16)
     add("--r-max", type=float, default=5.0, help="angstrom")
-    add("--scale", type=float, default=1.0, help="of all but E0; ZBL is inside")
     add("--elements", help="symbols, comma separated; default: those of the training data")
     add("--keep-apart", metavar="FILE", help="hosts for validation, one per line")
     add("--every", type=int, default=12, help="without --keep-apart: every n-th host (12)")
@@ -47,7 +47,9 @@ def options():
     add("--limit", type=int, help="frames per file, for trials")
     add("--batch", type=int, default=500, help="atoms")
     add("--guests", type=int, default=3, help="guest frames that share an empty frame in a batch")
-    add("--lr", type=float, default=5e-3)
+    add("--lr", type=float, default=1e-2)
+    add("--beta2", type=float, default=0.99, help="Adam's memory of squares (0.99)")
+    add("--amsgrad", action="store_true")
     add("--warm-up", type=int, default=200, help="steps")
     add("--decay", type=float, default=1e-6, help="of weights, AdamW")
     add("--average", type=float, default=0.999, help="moving average of weights")
@@ -127,7 +129,7 @@ class Trainer:
 
         self.model, self.a = model, a
         self.optimizer = torch.optim.AdamW(model.parameters(), lr=a.lr, weight_decay=a.decay,
-                                           betas=(0.9, 0.99), amsgrad=True)
+                                           betas=(0.9, a.beta2), amsgrad=a.amsgrad)
         self.average = [v.detach().clone() for v in model.parameters()]
         self.step = self.elapsed = self.atoms = self.skipped = 0
         self.norm = None
@@ -302,12 +304,14 @@ def main():
     os.environ["OMP_NUM_THREADS"] = str(a.threads)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import random
+    import signal
 
     import torch
 
     import mace_torch
     from student_data import Batch, batches_of, chunks_of
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     checkpoint = a.out + ".ckpt"
@@ -321,7 +325,7 @@ def main():
         neighbours = saved["neighbours"]
     reference = mace_torch.build_mace(
         numbers, e0, a.channels, a.lmax, a.correlation, [int(x) for x in a.radial.split(",")],
-        a.r_max, avg=neighbours, scale=a.scale, readout=a.readout, seed=a.seed)
+        a.r_max, avg=neighbours, readout=a.readout, seed=a.seed)
     model = mace_torch.Student(reference)
     trainer = Trainer(model, a)
     if saved:
@@ -342,6 +346,7 @@ def main():
     extra = {"numbers": numbers, "e0": e0, "neighbours": neighbours}
     print(f"{sum(v.numel() for v in model.parameters())} parameters, {len(numbers)} elements, "
           f"validation with {sum(len(c[1]) for c in check_chunks)} guest frames", flush=True)
+    gc.freeze()  # the frames stay; looking through them again and again costs time
     run(trainer, reference, groups, singles, check_chunks, weights, extra,
         (Batch, batches_of, chunks_of, random.Random(a.seed * 1000003 + trainer.step)))
 

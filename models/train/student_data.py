@@ -7,6 +7,9 @@ empty frame and of each guest alone.  Guests alone are evaluated in the shape th
 frame if the file gives REF_interaction, else in the shape of the file's isolated molecule.
 """
 
+import hashlib
+import os
+import pickle
 from collections import defaultdict
 from pathlib import Path
 
@@ -14,6 +17,7 @@ import numpy as np
 import torch
 
 SIZES = {"CO2": 3, "H2O": 3, "N2": 2}
+VERSION = 1  # of what the cache holds
 SKIN = 0.05  # angstrom beyond the cutoff: room for the displacements of training
 
 
@@ -109,20 +113,50 @@ class Data:
         self.hosts = set()
         self.left_out = defaultdict(int)
 
-    def read(self, path, limit=None, want=None):
-        """Adds a file; `want(host)` says which hosts."""
+    def read(self, path, limit=None):
+        """Adds a file.  What was made of it is kept in the cache for the next run."""
         import ase.io
 
-        for number, atoms in enumerate(ase.io.iread(path, index=":")):
-            if limit is not None and number >= limit:
-                break
-            host = str(atoms.info.get("host", "gas"))
-            if want and not want(host):
-                continue
-            self.add(atoms, f"{path}: frame {number}")
+        state = os.stat(path)
+        key = repr((os.path.abspath(path), state.st_size, state.st_mtime_ns, self.numbers,
+                    self.r_max, limit, VERSION))
+        cache = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "equisorb-train"
+        kept = cache / f"frames-{hashlib.sha256(key.encode()).hexdigest()[:16]}.pickle"
+        if kept.exists():
+            some = pickle.loads(kept.read_bytes())
+        else:
+            some = []
+            for number, atoms in enumerate(ase.io.iread(path, index=":")):
+                if limit is not None and number >= limit:
+                    break
+                some.append(self.prepare(atoms, f"{path}: frame {number}"))
+            cache.mkdir(parents=True, exist_ok=True)
+            partial = kept.with_suffix(f".{os.getpid()}")
+            partial.write_bytes(pickle.dumps(some, protocol=4))
+            os.replace(partial, kept)
+        for frame in some:
+            self.add(frame)
 
-    def add(self, atoms, where):
-        """One frame of ASE."""
+    def add(self, frame):
+        """Puts a prepared frame (or the reason why there is none) into its group."""
+        if isinstance(frame, str):
+            self.left_out[frame] += 1
+            return
+        self.hosts.add(frame.host)
+        if frame.kind == "gas":
+            best = self.molecules.get((frame.source, frame.gas))
+            if best is None or frame.energy < best.energy:
+                self.molecules[(frame.source, frame.gas)] = frame
+            self.singles.append(frame)
+            return
+        group = self.groups[(frame.source, frame.group)]
+        if frame.kind == "empty":
+            group.empty = frame
+        else:
+            group.guests.append(frame)
+
+    def prepare(self, atoms, where):
+        """A frame from one of ASE; a text if it is left out."""
         import ase
 
         info = atoms.info
@@ -135,26 +169,15 @@ class Data:
         try:
             frame = Frame(atoms, where, self.numbers, self.r_max, self.zbl)
         except DataError as error:
-            self.left_out[str(error).split(": ", 2)[-1]] += 1
-            return
+            return str(error).split(": ", 2)[-1]
         frame.energy = float(info["REF_energy"]) - frame.zbl_energy
         frame.force = atoms.arrays["REF_forces"].astype(np.float64) - frame.zbl_force
         frame.source = str(info.get("source", "teacher"))
-        frame.kind = str(info["kind"])
-        frame.host = str(info.get("host", "gas"))
-        frame.gas = str(info.get("gas", ""))
-        self.hosts.add(frame.host)
+        frame.kind, frame.group = str(info["kind"]), str(info["group"])
+        frame.host, frame.gas = str(info.get("host", "gas")), str(info.get("gas", ""))
         frame.alone = []
-        if frame.kind == "gas":
-            best = self.molecules.get((frame.source, frame.gas))
-            if best is None or frame.energy < best.energy:
-                self.molecules[(frame.source, frame.gas)] = frame
-            self.singles.append(frame)
-            return
-        group = self.groups[(frame.source, str(info["group"]))]
-        if frame.kind == "empty":
-            group.empty = frame
-            return
+        if frame.kind in ("empty", "gas"):
+            return frame
         frame.names, parts = guest_parts(atoms, where)
         frame.info = {k: info[k] for k in ("regime", "pose") if k in info}
         frame.given = info.get("REF_interaction")
@@ -167,7 +190,7 @@ class Data:
                 some = ase.Atoms(atoms.numbers[part], positions=whole, pbc=False)
                 some.set_tags(1)
                 frame.alone.append(Frame(some, where, self.numbers, self.r_max, self.zbl))
-        group.guests.append(frame)
+        return frame
 
     def finish(self):
         """Interaction energies without ZBL; frames that lack what they need keep only forces."""
