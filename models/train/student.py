@@ -16,6 +16,7 @@ import csv
 import gc
 import glob
 import os
+import signal
 import sys
 import time
 
@@ -304,17 +305,17 @@ def main():
     os.environ["OMP_NUM_THREADS"] = str(a.threads)
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     import random
-    import signal
 
     import torch
 
     import mace_torch
     from student_data import Batch, batches_of, chunks_of
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     torch.set_num_threads(a.threads)
     torch.manual_seed(a.seed)
     checkpoint = a.out + ".ckpt"
+    if os.path.exists(checkpoint) and not a.resume:
+        sys.exit(f"{checkpoint}: is there; --resume goes on, another --out starts anew")
     saved = torch.load(checkpoint, weights_only=False) if a.resume else None
     numbers = saved["numbers"] if saved else elements_of(files_of(a.data), a.elements)
     groups, singles, held, held_singles, e0, neighbours = load_data(a, numbers)
@@ -351,6 +352,19 @@ def main():
         (Batch, batches_of, chunks_of, random.Random(a.seed * 1000003 + trainer.step)))
 
 
+def on_signal():
+    """A list that is no longer empty once Ctrl-C or SIGTERM came; the second one ends at once."""
+    asked = []
+
+    def note(number, frame):
+        asked.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, note)
+    return asked
+
+
 def run(trainer, reference, groups, singles, check_chunks, weights, extra, tools):
     """Trains until time or steps are over; validations, checkpoints and the log between."""
     import mace_torch
@@ -363,46 +377,51 @@ def run(trainer, reference, groups, singles, check_chunks, weights, extra, tools
     if fresh:
         table.writerow(["step", "seconds", "source", "of", "regime", "number", "MAE", "bias"])
 
+    def save():
+        trainer.save(a.out + ".ckpt", extra)
+        mace_torch.export_mace(reference, trainer.averaged(), a.out + ".model")
+
     def report():
+        save()
         rows = validate(model, trainer.averaged(), check_chunks, weights, a.batch)
         show(rows)
         table.writerows([trainer.step, round(trainer.elapsed), *row] for row in rows)
         log.flush()
-        trainer.save(a.out + ".ckpt", extra)
-        mace_torch.export_mace(reference, trainer.averaged(), a.out + ".model")
 
+    stop = on_signal()
     last_report, last_line, since = trainer.elapsed, time.time(), trainer.atoms
     sums, steps, cpu, epoch = {}, 0, time.process_time(), 0
-    try:
-        while trainer.progress() < 1:
-            epoch += 1
-            for some in batches_of(chunks_of(groups, singles, a.guests, chooser), a.batch):
-                begun = time.time()
-                _, parts = trainer.train(Batch(some, weights))
-                trainer.elapsed += time.time() - begun
-                steps += 1
-                for k, v in parts.items():
-                    sums[k] = sums.get(k, 0.0) + v
-                if time.time() - last_line > 20 or trainer.progress() >= 1:
-                    spent = time.time() - last_line
-                    done = trainer.atoms - since
-                    busy = time.process_time() - cpu
-                    print(f"step {trainer.step} pass {epoch} {trainer.elapsed / 60:.1f} min "
-                          + " ".join(f"{k} {v / steps:.4f}" for k, v in sums.items())
-                          + f" rate {trainer.rate():.1e} {done / spent:.0f} atoms/s "
-                          f"({1e3 * busy / max(done, 1):.3f} ms processor time per atom)"
-                          + (f" skipped {trainer.skipped}" if trainer.skipped else ""), flush=True)
-                    last_line, since, sums, steps = time.time(), trainer.atoms, {}, 0
-                    cpu = time.process_time()
-                if trainer.elapsed - last_report > 60 * a.check_minutes:
-                    report()
-                    last_report = trainer.elapsed
-                    last_line, cpu = time.time(), time.process_time()
-                if trainer.progress() >= 1:
-                    break
-    except KeyboardInterrupt:
+    while trainer.progress() < 1 and not stop:
+        epoch += 1
+        for some in batches_of(chunks_of(groups, singles, a.guests, chooser), a.batch):
+            begun = time.time()
+            _, parts = trainer.train(Batch(some, weights))
+            trainer.elapsed += time.time() - begun
+            steps += 1
+            for k, v in parts.items():
+                sums[k] = sums.get(k, 0.0) + v
+            if time.time() - last_line > 20 or trainer.progress() >= 1:
+                spent = time.time() - last_line
+                done = trainer.atoms - since
+                busy = time.process_time() - cpu
+                print(f"step {trainer.step} pass {epoch} {trainer.elapsed / 60:.1f} min "
+                      + " ".join(f"{k} {v / steps:.4f}" for k, v in sums.items())
+                      + f" rate {trainer.rate():.1e} {done / spent:.0f} atoms/s "
+                      f"({1e3 * busy / max(done, 1):.3f} ms processor time per atom)"
+                      + (f" skipped {trainer.skipped}" if trainer.skipped else ""), flush=True)
+                last_line, since, sums, steps = time.time(), trainer.atoms, {}, 0
+                cpu = time.process_time()
+            if trainer.elapsed - last_report > 60 * a.check_minutes:
+                report()
+                last_report = trainer.elapsed
+                last_line, cpu = time.time(), time.process_time()
+            if trainer.progress() >= 1 or stop:
+                break
+    if stop:
+        save()
         print("stopped; --resume continues", flush=True)
-    report()
+    else:
+        report()
     log.close()
 
 
