@@ -117,8 +117,7 @@ class Poses:
         return self.near_value(self.ratio, 0.75, 1.0, True)
 
     def far(self):
-        pose = self.near_value(self.distance, 3.0, 6.0, self.ratio > 0.95)
-        return self.contact() if pose is None else pose
+        return self.near_value(self.distance, 3.0, 6.0, self.ratio > 0.95)
 
     def close(self):
         return self.near_value(self.ratio, 0.48, 0.78, True)
@@ -181,7 +180,8 @@ def shares(count, table, random):
     return random.choice(list(table), count, p=np.array(list(table.values())) / sum(table.values()))
 
 
-POSES = {"contact": 0.26, "far": 0.25, "close": 0.16, "metal": 0.16, "bonded": 0.07, "several": 0.10}
+POSES = {"contact": 0.26, "far": 0.25, "close": 0.16, "metal": 0.16, "bonded": 0.07,
+         "several": 0.10}
 
 
 def with_guests(empty, guests, **info):
@@ -211,7 +211,8 @@ def several(empty, gas, random):
             v -= np.rint(v @ poses.room.inverse) @ poses.room.cell
             pose = poses.near_value(np.linalg.norm(v, axis=1), 2.5, 6.0, poses.ratio > 0.75)
         else:
-            pose = poses.contact() if random.random() < 0.6 else poses.far()
+            pose = poses.far() if random.random() < 0.4 else None
+            pose = poses.contact() if pose is None else pose
         if pose is None:
             break
         guests.append((gas, poses.numbers, pose))

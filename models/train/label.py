@@ -92,9 +92,10 @@ def nearest_ratio(frame):
 
 def why_not(frame, limits):
     """The reason to leave a labelled frame out, "" if there is none."""
-    if not np.isfinite(frame.info["REF_energy"]) or not np.isfinite(frame.arrays["REF_forces"]).all():
+    force = np.linalg.norm(frame.arrays["REF_forces"], axis=1)
+    if not np.isfinite(frame.info["REF_energy"]) or not np.isfinite(force).all():
         return "not finite"
-    if np.linalg.norm(frame.arrays["REF_forces"], axis=1).max() > limits.force:
+    if force.max() > limits.force:
         return "force"
     interaction = frame.info.get("REF_interaction", 0.0)
     if interaction > limits.repulsion:
