@@ -187,8 +187,9 @@ def summarise(paths):
     frames = [f for p in paths for f in ase.io.read(p, ":")]
     hosts = collections.defaultdict(set)
     for f in frames:
-        for e in set(f.get_chemical_symbols()):
-            hosts[e].add(f.info["host"])
+        if f.info["kind"] == "empty":
+            for e in set(f.get_chemical_symbols()):
+                hosts[e].add(f.info["host"])
     print("%d frames, %d atoms (%.0f per frame), %d hosts, %d groups"
           % (len(frames), sum(map(len, frames)), np.mean([len(f) for f in frames]),
              len({f.info["host"] for f in frames}), len({f.info["group"] for f in frames})))
