@@ -1,5 +1,5 @@
 # benchmarks/bench_<topic>.c: timing programs. They see the public interface only, except
-# bench_kernels, bench_gpu and bench_halo, which are linked with the internals. SPDX-License-Identifier: MIT
+# bench_kernels, bench_gpu, bench_halo and bench_guest, which are linked with the internals. SPDX-License-Identifier: MIT
 file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/benchmarks/bench_*.c)
 foreach(program IN LISTS programs)
   get_filename_component(name ${program} NAME_WE)
@@ -7,7 +7,7 @@ foreach(program IN LISTS programs)
   if(name STREQUAL bench_kernels)
     set(library equisorb_internal)
     list(APPEND program ${PROJECT_SOURCE_DIR}/benchmarks/roof.c)
-  elseif(name STREQUAL bench_gpu OR name STREQUAL bench_halo)
+  elseif(name STREQUAL bench_gpu OR name STREQUAL bench_halo OR name STREQUAL bench_guest)
     set(library equisorb_internal) # the emulated device, where there is one
   endif()
   add_executable(${name} ${program})
