@@ -11,7 +11,7 @@ SPDX-License-Identifier: MIT
 import argparse
 import importlib
 
-COMMANDS = ("golddac", "molecules", "holes", "cost")
+COMMANDS = ("golddac", "molecules", "holes", "cost", "curves", "experiment")
 
 
 def main():

@@ -29,9 +29,9 @@ GASES = {
 }
 
 
-def add_models(parser, several=True):
+def add_models(parser, several=True, required=True):
     """--model, --precision, --wall, --dispersion, --threads of a command."""
-    parser.add_argument("--model", action="append", required=True, metavar="[LABEL=]FILE",
+    parser.add_argument("--model", action="append", required=required, metavar="[LABEL=]FILE",
                         help="a model file; several times for several columns" if several else
                         "a model file")
     parser.add_argument("--precision", choices=["single", "double"], default="single")

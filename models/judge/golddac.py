@@ -112,17 +112,17 @@ def framework_forces(points, force):
     return np.mean(np.concatenate([points.force_errors(force, r)[0] for r in points.rows]))
 
 
-def readable(rows, frameworks):
-    """Mean absolute error (bias) by rule: a line per model."""
-    cells = {(r["model"], r["gas"], r["regime"]): "%.3f (%+.3f)" % (r["mae"], r["bias"])
+def readable(rows, frameworks, form="%(mae).3f (%(bias)+.3f)"):
+    """Mean absolute error (bias), or what `form` says, by rule: a line per model."""
+    cells = {(r["model"], r["gas"], r["regime"]): form % r
              for r in rows if r["split"] == "by_rule"}
     count = {(r["gas"], r["regime"]): max(q["n"] for q in rows if (
         q["split"], q["gas"], q["regime"]) == ("by_rule", r["gas"], r["regime"]))
              for r in rows if r["split"] == "by_rule"}
     heading = [""] + ["%s %s, %d" % (g, t, count.get((g, t), 0)) for g in ("CO2", "H2O")
-                      for t in RULES] + ["framework forces"]
+                      for t in RULES] + ["framework forces"] * bool(frameworks)
     lines = [[m] + [cells.get((m, g, t), "-") for g in ("CO2", "H2O") for t in RULES] +
-             [("%.3f" % frameworks[m]) if m in frameworks else "-"]
+             ([("%.3f" % frameworks[m]) if m in frameworks else "-"] if frameworks else [])
              for m in dict.fromkeys(r["model"] for r in rows)]
     return tables.markdown(heading, lines)
 
@@ -187,5 +187,7 @@ def run(options):
     tables.write_csv(options.points, [dict(
         {k: r[k] for k in ("name", "host", "gas", "by_name", "by_rule", "label")},
         **{c: v[k] for c, v in columns.items()}) for k, r in enumerate(points.rows)])
-    tables.show(options, "golddac", table, readable(table, frameworks) + "\n\n" + tables.markdown(
-        ["isolated molecule", "", "eV", "minus label"], alone))
+    tables.show(options, "golddac", table, "\n\n".join([
+        "Mean absolute error (bias), eV and eV/angstrom", readable(table, frameworks),
+        "Median of the absolute error, eV", readable(table, {}, "%(median).3f"),
+        tables.markdown(["isolated molecule", "", "eV", "minus label"], alone)]))
