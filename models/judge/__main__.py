@@ -2,8 +2,8 @@
 
     python3 models/judge golddac FRAMES.extxyz --model SevenNet-0=checkpoint.pth --model new.safetensors
 
-Needs numpy, ase and, for figures, matplotlib; the engine built in build/default, or named by
-EQUISORB_LIBRARY. Every command prints its table as Markdown; --csv writes all digits, --card puts
+Needs numpy, ase and, for figures, matplotlib; the package equisorb, or the engine built in
+build/default. Every command prints its table as Markdown; --csv writes all digits, --card puts
 the table into its place in the card.
 
 SPDX-License-Identifier: MIT

@@ -14,11 +14,14 @@ import ase
 import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-os.environ.setdefault("EQUISORB_LIBRARY", str(ROOT / "build/default/libequisorb.so.0"))
-sys.path.insert(0, str(ROOT / "bindings/python"))
-import equisorb  # noqa: E402
-from equisorb import _library  # noqa: E402
-from equisorb.model import Batch  # noqa: E402
+try:
+    import equisorb
+except ImportError:  # not installed: the source's, with the library of the build tree
+    os.environ.setdefault("EQUISORB_LIBRARY", str(ROOT / "build/default/libequisorb.so.0"))
+    sys.path.insert(0, str(ROOT / "bindings/python"))
+    import equisorb
+from equisorb import _library
+from equisorb.model import Batch
 
 # Rigid molecules as core/gas.c has them, angstrom about the centre of mass, axis along z.
 GASES = {
