@@ -1,5 +1,6 @@
 # benchmarks/bench_<topic>.c: timing programs. They see the public interface only, except
-# bench_kernels, bench_gpu, bench_halo and bench_guest, which are linked with the internals. SPDX-License-Identifier: MIT
+# bench_kernels, bench_gpu, bench_halo and bench_guest, which are linked with the internals.
+# SPDX-License-Identifier: MIT
 file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/benchmarks/bench_*.c)
 foreach(program IN LISTS programs)
   get_filename_component(name ${program} NAME_WE)

@@ -1,6 +1,6 @@
 """What a model is worth: the tables and figures of the model card, for any file the engine reads.
 
-    python3 models/judge golddac FRAMES.extxyz --model SevenNet-0=checkpoint.pth --model new.safetensors
+    python3 models/judge golddac FRAMES.extxyz --model SevenNet-0=old.pth --model new.safetensors
 
 Needs numpy, ase and, for figures, matplotlib; the package equisorb, or the engine built in
 build/default. Every command prints its table as Markdown; --csv writes all digits, --card puts

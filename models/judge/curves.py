@@ -4,7 +4,7 @@ CO2, N2 and H2O, rigid, by every model and by the classical force field, with D3
 (--dispersion, default d3bj:pbe):
   site  towards the magnesium of Mg-MOF-74 through the middle of its open side; x is the distance of
         the nearest atom. CO2 with Mg-O-C 130 degrees, N2 end-on, H2O with its oxygen first
-  wall  down on the middle of a carbon ring of IRMOF-1, molecules flat; x is the height of the centre
+  wall  down on the middle of a carbon ring of IRMOF-1, molecules flat; x is the height
   axis  along the axis of the channel of Mg-MOF-74, molecules along it; x is the way
 --svg writes one figure, --csv all points; the table has the minima of site and wall.
 
@@ -41,7 +41,7 @@ def clearance(host, positions):
 
 
 def aligned(gas, axis, lead):
-    """The molecule's atoms about its centre: `lead` "z": its z axis along `axis`; "x": its x axis."""
+    """The molecule's atoms about its centre, its z (or x, as `lead` says) axis along `axis`."""
     axis = unit(axis)
     other = unit(np.cross(axis, [0.3, 0.5, 0.8]))
     third = np.cross(axis, other)

@@ -117,12 +117,16 @@ def add_arguments(parser):
     parser.add_argument("--measured", required=True, help="CSV of measurements")
     parser.add_argument("--work", required=True, help="folder of the stores")
     parser.add_argument("--equisorb", default=str(engine.ROOT / "build/default/equisorb"))
+    parser.add_argument("--only", help="some of the ten, A,B,...; to try")
     parser.add_argument("--cycles", type=int, default=2000)
     parser.add_argument("--error", default="10%", help="of the Henry coefficients")
 
 
 def run(options):
     want, paths = measured(options.measured), files(options.cifs)
+    for name in list(want):
+        if options.only and name not in options.only.split(","):
+            del want[name], paths[name]
     columns = [engine.split_label(m) for m in options.model or []] + [("classical", None)]
     have = {label: screened(label, path, options, paths) for label, path in columns}
     rows, lines, factors = [], [], collections.defaultdict(list)

@@ -9,6 +9,8 @@ contains dispersion and is compared with label + D3(BJ).
 SPDX-License-Identifier: MIT
 """
 import collections
+import hashlib
+import pathlib
 import re
 import sys
 
@@ -134,8 +136,8 @@ def dispersion(points, path, options):
     return points.interaction(with_d3 - plain)
 
 
-def classical(points):
-    """Energies of rigid molecules laid over the frames' molecules; frameworks left out."""
+def classical(points, cache):
+    """Energies of rigid molecules laid over the frames' molecules; NANs without parameters."""
     hosts, poses, worst = [], [], 0
     for k, row in enumerate(points.rows):
         frame = points.frames[row["frame"]]
@@ -146,7 +148,15 @@ def classical(points):
         worst = max(worst, misfit)
         poses.append((k, row["gas"], centre, q))
     print("rigid molecules: off by %.3f angstrom at most" % worst, file=sys.stderr)
-    energy = engine.classical(hosts, poses)
+    key = hashlib.sha256(repr([r["name"] for r in points.rows]).encode() + b"".join(
+        h.positions.tobytes() for h in hosts)).hexdigest()[:24]
+    kept = pathlib.Path(cache or "", "classical-%s.npy" % key)
+    if cache and kept.exists():
+        energy = np.load(kept)
+    else:
+        energy = engine.classical(hosts, poses)
+        if cache:
+            np.save(kept, energy)
     energy[~np.isfinite(energy)] = np.nan
     lost = sorted({r["host"] for r, e in zip(points.rows, energy) if np.isnan(e)})
     if lost:
@@ -182,7 +192,7 @@ def run(options):
     if options.classical:
         d3 = dispersion(points, engine.split_label(options.model[0])[1], options)
         points.compared = np.array([r["label"] for r in points.rows]) + d3
-        columns["D3"], columns["classical"] = d3, classical(points)
+        columns["D3"], columns["classical"] = d3, classical(points, options.cache)
         table += rows_of("classical", points, columns["classical"], None)
     tables.write_csv(options.points, [dict(
         {k: r[k] for k in ("name", "host", "gas", "by_name", "by_rule", "label")},

@@ -25,7 +25,7 @@ def markdown(heading, rows):
 
 
 def card(path, name, text):
-    """Puts `text` between <!-- begin NAME --> and <!-- end NAME --> of the card, if one is given."""
+    """Puts `text` between <!-- begin NAME --> and <!-- end NAME --> of the card, if given."""
     if not path:
         return
     begin, end = "<!-- begin %s -->" % name, "<!-- end %s -->" % name
