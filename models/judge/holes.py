@@ -1,10 +1,10 @@
 """Random insertions with contacts down to 0.3 angstrom: does the model have holes?
 
 Rigid molecules at uniform places and orientations in the empty framework; those with a contact of
-less than --contact angstrom are drawn again. U = E(framework + molecule) - E(framework) - E(gas),
-by local changes as the samplers compute it. A hole is U below --limit eV, or not finite. No rejection
-by the overlap rule: the model is asked about all of them. --worst writes the lowest energies below
---keep eV as frames, to look at or to train on.
+less than --contact angstrom are drawn again. U = E(framework + molecule) - E(framework) -
+E(molecule), by local changes as the samplers compute it. A hole is U below --limit eV, or not
+finite. No rejection by the overlap rule: the model is asked about all of them. --worst writes
+the lowest energies below --keep eV as frames, to look at or to train on.
 
 SPDX-License-Identifier: MIT
 """
