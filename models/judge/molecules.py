@@ -3,10 +3,9 @@
 Energies are those of the model alone (without --dispersion: that of the labels), at the model's own
 minimum; references: PBE in the convention of the labels, bond lengths and angle of PBE. The wall is
 a framework cut open along c, 30 angstrom of vacuum, the molecule flat and upright above its highest
-atom. The
-wells of two CO2 (with D3) are to be compared with those of CCSD(T), -59 meV at 3.6 angstrom (C-C)
-slipped parallel and -49 meV at 4.1 T-shaped. --dimers: first-principles interaction energies of
-dimers, without dispersion, compared with the model without.
+atom. The wells of two CO2 (with D3) are to be compared with those of coupled clusters: about -60
+meV at 3.5 to 3.6 angstrom (C-C) slipped parallel, -50 meV at 4.1 T-shaped. --dimers: interaction
+energies of dimers from first principles without dispersion, compared with the model without.
 
 SPDX-License-Identifier: MIT
 """
