@@ -12,6 +12,7 @@ Units: eV, angstrom.
 import ctypes
 import hashlib
 import math
+import copy
 import os
 import subprocess
 import tempfile
@@ -369,13 +370,14 @@ def build_mace(numbers, e0, channels=64, lmax=3, correlation=3, radial=(64, 64, 
 
 
 def export_mace(reference, state, path):
-    """Writes the state into the mace-torch model and saves that whole as a `.model` file."""
+    """Writes the state into the mace-torch model and saves that whole as a `.model` file, in
+    single precision, in which it was trained."""
     full = reference.state_dict()
     for k, v in state.items():
         full[k] = v.double().reshape(full[k].shape)
     reference.load_state_dict(full)
     partial = f"{path}.part"
-    torch.save(reference, partial)
+    torch.save(copy.deepcopy(reference).float(), partial)
     os.replace(partial, path)
 
 
