@@ -11,6 +11,7 @@ CO2, N2 and H2O, rigid, by every model and by the classical force field, with D3
 SPDX-License-Identifier: MIT
 """
 import itertools
+import os
 
 import numpy as np
 
@@ -144,6 +145,7 @@ def figure(rows, path):
         panel.set_ylabel("U, meV", fontsize=8)
     panels[0][0].legend(fontsize=7, frameon=False)
     sketch.tight_layout()
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     sketch.savefig(path, metadata={"Date": None})
 
 
