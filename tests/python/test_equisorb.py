@@ -172,6 +172,16 @@ class Sampling(unittest.TestCase):
         self.assertAlmostEqual(p["volume"], abs(np.linalg.det(HOST.cell)), delta=1e-6)
         self.assertGreaterEqual(p["di"], p["df"])
 
+    def test_structures_outlive_their_file(self):
+        """Arrays of a structure are held until its file is written (large ones are unmapped at
+        once when they are freed too early)."""
+        n = 30
+        grid = np.array(np.meshgrid(*[np.arange(n) * 3.0] * 3)).reshape(3, -1).T
+        many = equisorb.Structure(np.full(n ** 3, 18), grid, np.eye(3) * 3.0 * n, True)
+        with equisorb.sampling._path_of(many) as path:
+            back = equisorb.read(path)[0]
+        np.testing.assert_allclose(back.positions, grid, atol=1e-6)
+
     def test_a_raising_watch_stops(self):
         def raising(progress):
             raise KeyError("enough")

@@ -66,7 +66,8 @@ def _path_of(structure):
         return
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "structure.xyz")
-        lib.eqs_extxyz_write(os.fsencode(path), 0, byref(Batch([structure]).systems), None)
+        batch = Batch([structure])  # holds the arrays that its systems point to
+        lib.eqs_extxyz_write(os.fsencode(path), 0, byref(batch.systems), None)
         yield path
 
 
