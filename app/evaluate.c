@@ -37,7 +37,7 @@ typedef struct timing {
 static void help(void) {
   puts(
       "usage: equisorb evaluate --model M [--head H] [--modal P] [--precision single|double]\n"
-      "                         [--dispersion none|d3bj[:FUNCTIONAL]] [--threads N]\n"
+      "                         [--dispersion none|auto|d3bj[:FUNCTIONAL]] [--threads N]\n"
       "                         [--wall auto|on|off]\n"
       "                         [--device auto|host|cuda:N]\n"
       "                         [--disorder refuse|major] [--json]\n"
@@ -50,7 +50,8 @@ static void help(void) {
       "  --modal P         SevenNet multi-fidelity models: the channel, for instance PBE\n"
       "  --precision P     single (default) or double, the reference mode\n"
       "  --dispersion D    add D3(BJ) to a model whose labels lack dispersion: d3bj, or d3bj:pbe\n"
-      "                    where the model does not say its functional; none is the default\n"
+      "                    where the model does not say its functional; auto: what the model's\n"
+      "                    file says is to be added; none is the default\n"
       "  --wall W          repulsion below the distances that a model was trained on: off, the\n"
       "                    default: as published; auto: where it has none of its own (ZBL); on\n"
       "  --device D        host, cuda:N (the N-th GPU), or auto, the default: the first GPU that\n"

@@ -64,7 +64,7 @@ static const char help_text[] =
     "                         500 eV/angstrom), the conserved energy off by E (1 eV per atom)\n"
     "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n"
     "  --wall W, --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
-    "                         as for evaluate, but --wall auto by default\n"
+    "                         as for evaluate, but --wall and --dispersion auto by default\n"
     "\n"
     "  --shard I/N            of several runs the I-th of N parts, for the jobs of an array; "
     "{job}\n"
@@ -341,7 +341,7 @@ static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structu
 }
 
 static int on_rank(int argc, char **argv, eqs_comm *ranks) {
-  arguments a = {.model = {.wall = "auto", .on_device = eqs_comm_size(ranks) == 1},
+  arguments a = {.model = {.simulates = 1, .on_device = eqs_comm_size(ranks) == 1},
                  .request = {.run = {.size = sizeof a.request.run, .seed = 1}, .frame = 1},
                  .ranks = ranks};
   run_file file = {0};

@@ -149,6 +149,7 @@ int model_open(const char *command, const model_arguments *a, eqs_context **cont
   *context = NULL, *model = NULL;
   if (!a->model && !a->optional) return app_usage(command, "--model FILE is missing");
   const char *device = a->device ? a->device : "auto";
+  const char *unless_given = a->simulates ? "auto" : NULL;
   if (!a->on_device && strcmp(device, "auto") == 0) device = "host";
   if (eqs_context_open(device, context) || eqs_context_set_threads(*context, a->threads))
     return app_fail(command, "%s", eqs_error());
@@ -157,8 +158,8 @@ int model_open(const char *command, const model_arguments *a, eqs_context **cont
                                .head = a->head,
                                .modal = a->modal,
                                .precision = a->precision,
-                               .dispersion = a->dispersion,
-                               .wall = a->wall};
+                               .dispersion = a->dispersion ? a->dispersion : unless_given,
+                               .wall = a->wall ? a->wall : unless_given};
   if (eqs_model_load(*context, a->model, &options, model))
     return app_fail(command, "%s", eqs_error());
   return EXIT_OK;

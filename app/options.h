@@ -39,7 +39,8 @@ typedef struct model_arguments {
   int on_device;      /* 1: the command computes whole systems; 0: local changes, "auto" = host */
   int threads;        /* 0 = all cores */
   int disorder_major;
-  int optional; /* 1: the command can do without a model */
+  int optional;  /* 1: the command can do without a model */
+  int simulates; /* 1: --wall and --dispersion are auto unless they are given */
 } model_arguments;
 
 enum {

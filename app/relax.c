@@ -24,7 +24,7 @@ static const char help_text[] =
     "  --frame N          of a file with several structures, from 1\n"
     "  --model M, --head H, --modal P, --precision single|double, --dispersion none|d3bj[:F],\n"
     "  --wall W, --device auto|host|cuda:N, --threads N, --disorder refuse|major\n"
-    "                     as for evaluate, but --wall auto by default\n"
+    "                     as for evaluate, but --wall and --dispersion auto by default\n"
     "\n"
     "exit codes: 0 done; 1 an error, or the steps did not suffice (the structure is written all "
     "the\n"
@@ -135,7 +135,7 @@ static int run(void *user, eqs_context *c, const eqs_model *m, const eqs_structu
 }
 
 static int on_rank(int argc, char **argv, eqs_comm *ranks) {
-  arguments a = {.model = {.wall = "auto", .on_device = eqs_comm_size(ranks) == 1},
+  arguments a = {.model = {.simulates = 1, .on_device = eqs_comm_size(ranks) == 1},
                  .run = {.size = sizeof a.run},
                  .frame = 1};
   int code = parse(argc, argv, &a);

@@ -42,7 +42,7 @@ static int option_gases(const char *command, const char *text, sampling *a) {
 }
 
 void sampling_start(sampling *a) {
-  *a = (sampling){.model = {.wall = "auto"}, .run = {.size = sizeof a->run, .seed = 1, .scale = 1}};
+  *a = (sampling){.model = {.simulates = 1}, .run = {.size = sizeof a->run, .seed = 1, .scale = 1}};
 }
 
 int sampling_option(const char *command, int option, const char *text, sampling *a) {

@@ -70,7 +70,7 @@ static const char help_text[] =
     "  --retry-failed       try again the frameworks whose failure is in the results\n"
     "  --head H, --modal P, --precision single|double, --dispersion none|d3bj[:FUNCTIONAL],\n"
     "  --wall auto|on|off, --threads N, --disorder refuse|major\n"
-    "                       as for evaluate, but --wall auto by default\n"
+    "                       as for evaluate, but --wall and --dispersion auto by default\n"
     "\n";
 
 static const char help_end[] =
@@ -385,7 +385,7 @@ static int run(const arguments *a, const file_list *files, eqs_comm *ranks, eqs_
 }
 
 static int on_rank(int argc, char **argv, eqs_comm *ranks) {
-  arguments a = {.model = {.wall = "auto", .optional = 1},
+  arguments a = {.model = {.simulates = 1, .optional = 1},
                  .screen = {.size = sizeof a.screen, .seed = 1, .scale = 1},
                  .pressure = 40};
   file_list files = {0};

@@ -42,7 +42,8 @@ static const char help_text[] =
     "                       width >= 2 r_max + D; strict: no message path, 2 L r_max + D\n"
     "  --disorder RULE      refuse (default) or major: of disordered sites keep the majority\n"
     "  --head, --modal, --precision single|double, --dispersion d3bj[:FUNCTIONAL], --wall W,\n"
-    "  --threads N          as in 'equisorb evaluate', but --wall auto by default\n"
+    "  --threads N          as in 'equisorb evaluate', but --wall and --dispersion auto\n"
+    "                       by default\n"
     "\n"
     "Intervals are 95 %, from a jackknife over 20 blocks and the error of the classical poses.\n"
     "Flags are explained below the table. Pockets that the gas cannot reach are blocked; JSON and\n"
@@ -212,7 +213,7 @@ static int run(const arguments *a, eqs_context *context, eqs_model *model) {
 }
 
 int widom_main(int argc, char **argv) {
-  arguments a = {.model = {.wall = "auto"},
+  arguments a = {.model = {.simulates = 1},
                  .widom = {.size = sizeof a.widom, .seed = 1, .scale = 1}};
   eqs_context *context = NULL;
   eqs_model *model = NULL;

@@ -48,6 +48,17 @@ check 0 "the copy" "$equisorb" evaluate --model out.safetensors host.xyz --outpu
   --dispersion auto
 same a.extxyz b.extxyz "other energies or forces"
 
+# Where systems are simulated, what the file names is added unless something else is asked.
+relaxed=(--force 1000 --output)
+check 0 "relax as the file says" "$equisorb" relax host.xyz --model out.safetensors \
+  "${relaxed[@]}" auto.extxyz
+check 0 "relax with D3" "$equisorb" relax host.xyz --model "$model" --dispersion d3bj:pbe \
+  "${relaxed[@]}" d3.extxyz
+check 0 "relax without" "$equisorb" relax host.xyz --model out.safetensors --dispersion none \
+  "${relaxed[@]}" none.extxyz
+same auto.extxyz d3.extxyz "D3 of the file is not added"
+if cmp -s auto.extxyz none.extxyz; then fail "D3 cannot be left out"; fi
+
 # By name, and the model that there is not yet.
 mkdir models
 mv out.safetensors models/mine.safetensors
