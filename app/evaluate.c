@@ -9,25 +9,34 @@
 #include "app/ranks.h"
 
 #include <getopt.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const char name[] = "evaluate";
 enum { BATCH_ATOMS = 2000 }; /* a batch ends with the frame that reaches this many atoms */
+enum { OPTION_UNCERTAINTY = OPTION_OWN };
+
+/* Frames with atoms whose novelty is above 1, and the highest novelty of all. */
+typedef struct strangers {
+  int frames, frame, atom, number; /* frame and atom from 1 */
+  double novelty;
+} strangers;
 
 typedef struct job {
   eqs_structures **file; /* [n_file] */
   int n_file, n_frame;
   size_t n_atom;
   const char *output;
-  int json;
+  int json, uncertainty;
+  strangers worst;
 } job;
 
 /* A batch: the frames' arrays one behind the other, and the results. */
 typedef struct batch {
   int n_system, n_atom;
   int *first, *number, *pbc;
-  double *position, *cell, *energy, *energies, *forces, *stress;
+  double *position, *cell, *energy, *energies, *forces, *stress, *uncertainty, *novelty;
 } batch;
 
 typedef struct timing {
@@ -40,7 +49,7 @@ static void help(void) {
       "                         [--dispersion none|auto|d3bj[:FUNCTIONAL]] [--threads N]\n"
       "                         [--wall auto|on|off]\n"
       "                         [--device auto|host|cuda:N]\n"
-      "                         [--disorder refuse|major] [--json]\n"
+      "                         [--disorder refuse|major] [--uncertainty] [--json]\n"
       "                         STRUCTURE... --output OUT.extxyz\n\n"
       "Evaluates structures (CIF, XYZ, extended XYZ; every frame) and writes extended XYZ: energy\n"
       "(eV) and stress (eV/angstrom^3) in the comment line, forces (eV/angstrom) and energies (eV\n"
@@ -58,6 +67,11 @@ static void help(void) {
       "                    works, else the host\n"
       "  --threads N       threads; 0, the default, uses all cores; results do not depend on it\n"
       "  --disorder HOW    refuse disordered structures (default), or keep the major group\n"
+      "  --uncertainty     how sure the model is, of models with a committee: the standard error "
+      "of\n"
+      "                    each energy (eV) in the comment line, and a column novelty: above 1 an\n"
+      "                    atom's surroundings are unlike any that the model was trained on; how\n"
+      "                    many frames have such atoms is said on standard error\n"
       "  --output FILE     where to write; - is standard output\n"
       "  --json            timing and memory as one line of JSON on standard error\n\n"
       "example: equisorb evaluate --model mace-mp-0.model IRMOF-1.cif --output irmof-1.extxyz\n\n"
@@ -88,8 +102,8 @@ static int check_output(const char *output, char **paths, int n) {
 }
 
 static void batch_free(batch *b) {
-  void *all[] = {b->first,  b->number,   b->pbc,    b->position, b->cell,
-                 b->energy, b->energies, b->forces, b->stress};
+  void *all[] = {b->first,    b->number, b->pbc,    b->position,    b->cell,   b->energy,
+                 b->energies, b->forces, b->stress, b->uncertainty, b->novelty};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
   memset(b, 0, sizeof *b);
 }
@@ -106,8 +120,10 @@ static int batch_reserve(batch *b, size_t systems, size_t atoms) {
   b->energies = calloc(atoms + 1, sizeof *b->energies);
   b->forces = calloc(atoms + 1, 3 * sizeof *b->forces);
   b->stress = calloc(systems, 9 * sizeof *b->stress);
-  return b->first && b->number && b->pbc && b->position && b->cell && b->energy && b->energies &&
-         b->forces && b->stress;
+  b->uncertainty = calloc(systems, sizeof *b->uncertainty);
+  b->novelty = calloc(atoms + 1, sizeof *b->novelty);
+  return b->uncertainty && b->novelty && b->first && b->number && b->pbc && b->position &&
+         b->cell && b->energy && b->energies && b->forces && b->stress;
 }
 
 static void batch_append(batch *b, const eqs_systems *frame) {
@@ -152,6 +168,46 @@ static int fill(const job *j, cursor *at, batch *b) {
   return walk(j, at, b, &systems, &atoms);
 }
 
+/* done: frames of earlier batches. */
+static void note_strangers(const batch *b, int done, strangers *s) {
+  for (int f = 0; f < b->n_system; f++) {
+    int strange = 0;
+    for (int i = b->first[f]; i < b->first[f + 1]; i++) {
+      strange |= b->novelty[i] > 1;
+      if (b->novelty[i] <= s->novelty) continue;
+      s->novelty = b->novelty[i];
+      s->frame = done + f + 1;
+      s->atom = i - b->first[f] + 1;
+      s->number = b->number[i];
+    }
+    s->frames += strange;
+  }
+}
+
+static void tell_strangers(const job *j) {
+  const strangers *s = &j->worst;
+  if (!s->frames) return;
+  fprintf(stderr,
+          "equisorb evaluate: %d of %d frames hold atoms unlike any that the model was trained on; "
+          "the worst is atom %d (%s) of frame %d, novelty %.3g\n",
+          s->frames, j->n_frame, s->atom, eqs_element_symbol(s->number), s->frame, s->novelty);
+}
+
+static void tell_timing(const job *j, const timing *t, double total) {
+  fprintf(stderr,
+          "{\"frames\": %d, \"atoms\": %zu, \"read_seconds\": %.6f, \"load_seconds\": %.6f, "
+          "\"first_seconds\": %.6f, \"evaluate_seconds\": %.6f, \"total_seconds\": %.6f, "
+          "\"peak_memory_mb\": %.1f",
+          j->n_frame, j->n_atom, t->read, t->load, t->first, t->evaluate, total,
+          app_peak_megabytes());
+  if (j->uncertainty) {
+    fprintf(stderr, ", \"unknown_frames\": %d, \"novelty_max\": ", j->worst.frames);
+    if (isfinite(j->worst.novelty)) fprintf(stderr, "%.6g", j->worst.novelty);
+    else fputs("null", stderr); /* an element that training never saw */
+  }
+  fprintf(stderr, "}\n");
+}
+
 static int run_batch(const job *j, eqs_context *context, const eqs_model *model, batch *b,
                      int append) {
   eqs_systems systems = {.size = sizeof systems,
@@ -165,15 +221,16 @@ static int run_batch(const job *j, eqs_context *context, const eqs_model *model,
                        .energy = b->energy,
                        .energies = b->energies,
                        .forces = b->forces,
-                       .stress = b->stress};
+                       .stress = b->stress,
+                       .uncertainty = j->uncertainty ? b->uncertainty : NULL,
+                       .novelty = j->uncertainty ? b->novelty : NULL};
   if (eqs_compute(context, model, &systems, &result) ||
       eqs_extxyz_write(j->output, append, &systems, &result))
     return app_fail(name, "%s", eqs_error());
   return EXIT_OK;
 }
 
-static int run_all(const job *j, eqs_context *context, const eqs_model *model, double start,
-                   timing *t) {
+static int run_all(job *j, eqs_context *context, const eqs_model *model, double start, timing *t) {
   batch b = {0};
   cursor at = {0};
   progress line = progress_start();
@@ -190,9 +247,10 @@ static int run_all(const job *j, eqs_context *context, const eqs_model *model, d
     double spent = app_seconds() - begin;
     progress_show(&line, "frame %d of %d, about %.0f s to go", at.done, j->n_frame,
                   at.done ? spent * (j->n_frame - at.done) / at.done : 0);
-    int append = at.done > 0;
+    int append = at.done > 0, done = at.done;
     code = fill(j, &at, &b);
     if (code == EXIT_OK) code = run_batch(j, context, model, &b, append);
+    if (code == EXIT_OK && j->uncertainty) note_strangers(&b, done, &j->worst);
     if (!append) t->first = app_seconds() - start;
   }
   progress_clear(&line);
@@ -216,13 +274,8 @@ static int evaluate(job *j, char **paths, const model_arguments *arguments, eqs_
   code = ranks_join(name, ranks, context, code);
   if (code == EXIT_OK)
     code = serves ? ranks_serve(context, model) : run_all(j, context, model, start, &t);
-  if (code == EXIT_OK && j->json && !serves)
-    fprintf(stderr,
-            "{\"frames\": %d, \"atoms\": %zu, \"read_seconds\": %.6f, \"load_seconds\": %.6f, "
-            "\"first_seconds\": %.6f, \"evaluate_seconds\": %.6f, \"total_seconds\": %.6f, "
-            "\"peak_memory_mb\": %.1f}\n",
-            j->n_frame, j->n_atom, t.read, t.load, t.first, t.evaluate, app_seconds() - start,
-            app_peak_megabytes());
+  if (code == EXIT_OK && j->json && !serves) tell_timing(j, &t, app_seconds() - start);
+  else if (code == EXIT_OK && !serves) tell_strangers(j);
   eqs_model_free(&model);
   eqs_context_free(&context);
   for (int i = 0; i < j->n_file; i++) eqs_structures_free(&j->file[i]);
@@ -235,6 +288,7 @@ static int parse(int argc, char **argv, job *j, model_arguments *arguments, int 
   static const struct option table[] = {MODEL_OPTIONS,
                                         {"json", no_argument, NULL, OPTION_JSON},
                                         {"output", required_argument, NULL, OPTION_OUTPUT},
+                                        {"uncertainty", no_argument, NULL, OPTION_UNCERTAINTY},
                                         {NULL, 0, NULL, 0}};
   int option, code;
   opterr = 0;
@@ -242,6 +296,7 @@ static int parse(int argc, char **argv, job *j, model_arguments *arguments, int 
     switch (option) {
     case OPTION_HELP: *done = 1; return EXIT_OK;
     case OPTION_JSON: j->json = 1; break;
+    case OPTION_UNCERTAINTY: j->uncertainty = 1; break;
     case OPTION_OUTPUT: j->output = optarg; break;
     case ':': return app_usage(name, "%s wants a value", argv[optind - 1]);
     case '?': return app_usage(name, "unknown option %s", argv[optind - 1]);

@@ -85,7 +85,7 @@ static void model_json(const char *path, const eqs_model *model, const eqs_model
   json_string(stdout, m->functional);
   printf(", \"dispersion\": ");
   json_string(stdout, m->dispersion);
-  printf(", \"sha256\": ");
+  printf(", \"members\": %d, \"sha256\": ", m->n_member);
   json_string(stdout, m->sha256);
   printf(", \"metadata\": {");
   const char *key, *value;
@@ -123,6 +123,7 @@ static void model_text(const char *path, const eqs_model *model, const eqs_model
   printf("parameters    %" PRId64 "\nfunctional    %s\ndispersion    %s\nsha256        %s\n",
          m->n_parameter, m->functional ? m->functional : "unknown",
          m->dispersion ? m->dispersion : "none", m->sha256 ? m->sha256 : "unknown");
+  if (m->n_member) printf("committee     %d members\n", m->n_member);
   const char *key, *value;
   for (int i = 0, count = 0; next_metadata(model, 0, &i, &key, &value); i++) {
     if (!count++) printf("metadata of the file (--json has them in full)\n");

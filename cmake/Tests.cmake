@@ -61,7 +61,7 @@ endforeach()
 set(device_tests potentials/test_mace_reference potentials/test_sevennet_reference
                  potentials/test_invariance potentials/test_dispersion core/test_steady
                  core/test_domain core/test_shard core/test_shard_dispersion
-                 core/test_shard_overlap)
+                 core/test_shard_overlap core/test_committee)
 set(device "")
 if(EQS_CUDA)
   set(device cuda:0)

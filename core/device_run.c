@@ -13,7 +13,7 @@
 #include "potentials/species_groups.h"
 
 enum { MOST_EDGES = INT_MAX - SEARCH_PAIRS };
-enum { WANT_REVERSE = 1, WANT_VIRIAL = 2, WANT_STRESS = 4 };
+enum { WANT_REVERSE = 1, WANT_VIRIAL = 2, WANT_STRESS = 4, WANT_COMMITTEE = 8 };
 
 /* One evaluation. */
 typedef struct task {
@@ -190,12 +190,20 @@ static eqs_status count_edges(const task *t) {
 
 /* --------------------------------------------------------------------------------------- work */
 
+static size_t committee_size(const task *t) {
+  return mul_size((size_t)t->m->potential->committee.n, (size_t)t->n);
+}
+
 static eqs_status take_results(const task *t) {
   device_run *r = &t->c->run;
   arena *a = &t->c->device_work.shared;
   size_t n = (size_t)t->n, systems = (size_t)t->s->n_system;
   r->forces = NULL;
   r->virial = r->total = NULL;
+  r->committee = NULL;
+  if (t->want & WANT_COMMITTEE)
+    EQS_TRY(arena_take(a, committee_size(t), sizeof *r->committee, &r->committee));
+  r->batch.committee = r->committee;
   EQS_TRY(arena_take(a, n, sizeof *r->energies, &r->energies));
   EQS_TRY(arena_take(a, systems, sizeof *r->energy, &r->energy));
   if (t->want & WANT_REVERSE) EQS_TRY(arena_take(a, n, sizeof *r->forces, &r->forces));
@@ -325,6 +333,8 @@ static eqs_status evaluate_once(const task *t, int *done) {
   EQS_TRY(bring(t, t->out->energies, r->energies, n));
   EQS_TRY(bring(t, t->out->forces, r->forces, 3 * n));
   EQS_TRY(bring(t, t->out->virial, r->total, 9 * systems));
+  if (t->out->committee)
+    EQS_TRY(d->ops->get(d, t->out->committee, r->committee, committee_size(t) * sizeof(double)));
   EQS_TRY(d->ops->finish(d));
   if (r->status.refused || r->status.crowded) return refuse(t);
   *done = !overflowed(r);
@@ -343,7 +353,7 @@ eqs_status device_run_evaluate(eqs_context *c, const eqs_model *m, const eqs_sys
   int done = 0;
   t.n = s->n_system ? s->first[s->n_system] : 0;
   t.want = (out->forces || out->virial ? WANT_REVERSE : 0) | (out->virial ? WANT_VIRIAL : 0) |
-           (out->virial && out->stress ? WANT_STRESS : 0);
+           (out->virial && out->stress ? WANT_STRESS : 0) | (out->committee ? WANT_COMMITTEE : 0);
   for (int i = 0; i < 4 && !done && status == EQS_OK; i++) status = evaluate_once(&t, &done);
   if (status == EQS_OK && done) return EQS_OK;
   if (status == EQS_OK)

@@ -32,6 +32,7 @@ typedef struct device_results {
   double *virial;            /* [n_system][3][3] */
   int stress;                /* instead of the virial */
   int on_device;             /* the arrays above are in its memory */
+  double *committee;         /* [members][n] as batch.committee, on the host */
 } device_results;
 
 /* What a context keeps from one evaluation to the next. */
@@ -52,7 +53,7 @@ typedef struct device_run {
   dispersion_device dispersion; /* of a model that adds some */
   int *order;                   /* of atoms, for it */
   double *factor;               /* [n_system] of the stress */
-  double *energy, *energies, (*forces)[3], (*virial)[9], (*total)[9], (*gradient)[3];
+  double *energy, *energies, (*forces)[3], (*virial)[9], (*total)[9], (*gradient)[3], *committee;
   int edges, block_edges; /* capacities */
   int known;              /* 0: nothing above is of use */
   int settled;            /* it allocated nothing */

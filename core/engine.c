@@ -144,6 +144,7 @@ eqs_status eqs_model_info_get(const eqs_model *m, eqs_model_info *out) {
   eqs_model_info info = m->potential->info;
   info.sha256 = torch_archive_sha256(m->archive);
   info.dispersion = m->has_dispersion ? m->dispersion.name : NULL;
+  info.n_member = m->potential->committee.n;
   memcpy(out, &info, size);
   out->size = size;
   return EQS_OK;
@@ -255,6 +256,7 @@ static eqs_status check_finite(const eqs_systems *s, const double *energies, con
 /* Per atom, on the host. */
 typedef struct atom_results {
   double *energies, (*forces)[3], (*virial)[9]; /* those that are not wanted are NULL */
+  double *committee;                            /* [members][n] */
 } atom_results;
 
 /* The potential alone, on the host. */
@@ -263,7 +265,8 @@ static eqs_status evaluate_potential(eqs_context *c, const eqs_model *m, const e
                                      const atom_results *r) {
   potential *p = m->potential;
   workspace *w = &c->work;
-  batch b = {.n = s->first[s->n_system], .species = species, .nb = &c->list};
+  batch b = {
+      .n = s->first[s->n_system], .species = species, .nb = &c->list, .committee = r->committee};
   double(*gradient)[3] = NULL;
   EQS_TRY(neighbors_build(&c->list, s, p->info.cutoff));
   EQS_TRY(p->ops->prepare(p, present));
@@ -290,7 +293,8 @@ static eqs_status evaluate_atoms(eqs_context *c, const eqs_model *m, const eqs_s
     EQS_TRY(evaluate_potential(c, m, s, species, present, r));
     if (r->virial) sum_virial(s, (const double(*)[9])r->virial, virial);
   } else {
-    device_results to = {.energies = r->energies, .forces = forces, .virial = total};
+    device_results to = {
+        .energies = r->energies, .forces = forces, .virial = total, .committee = r->committee};
     EQS_TRY(device_run_evaluate(c, m, s, species, present, &to));
   }
   if (m->has_dispersion && (device_is_host(c->device) || !engine_device_dispersion(m)))
@@ -298,25 +302,28 @@ static eqs_status evaluate_atoms(eqs_context *c, const eqs_model *m, const eqs_s
   return check_finite(s, r->energies, forces);
 }
 
-static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems *s,
-                           const eqs_result *out) {
+/* Everything on the device; *out but for what comes of the committee. */
+static eqs_status evaluate_there(eqs_context *c, const eqs_model *m, const eqs_systems *s,
+                                 const int *species, const unsigned char *present, double *members,
+                                 const eqs_result *out) {
+  device_results to = {.energy = out->energy,
+                       .energies = out->energies,
+                       .forces = out->forces,
+                       .virial = out->stress,
+                       .stress = 1,
+                       .on_device = out->memory == EQS_MEMORY_DEVICE,
+                       .committee = members};
+  return device_run_evaluate(c, m, s, species, present, &to);
+}
+
+/* The same by way of the host's arrays. */
+static eqs_status evaluate_here(eqs_context *c, const eqs_model *m, const eqs_systems *s,
+                                const int *species, const unsigned char *present, double *members,
+                                const eqs_result *out) {
   arena *shared = &c->work.shared;
-  int n = s->first[s->n_system], *species, want = out->forces || out->stress;
-  atom_results r = {0};
+  int n = s->first[s->n_system], want = out->forces || out->stress;
+  atom_results r = {.committee = members};
   double(*virial)[9];
-  unsigned char *present;
-  EQS_TRY(arena_take(shared, (size_t)n, sizeof *species, &species));
-  EQS_TRY(arena_take_zero(shared, (size_t)m->potential->info.n_element, 1, &present));
-  EQS_TRY(engine_species(m, s, species, present));
-  if (!device_is_host(c->device) && (!m->has_dispersion || engine_device_dispersion(m))) {
-    device_results to = {.energy = out->energy,
-                         .energies = out->energies,
-                         .forces = out->forces,
-                         .virial = out->stress,
-                         .stress = 1,
-                         .on_device = out->memory == EQS_MEMORY_DEVICE};
-    return device_run_evaluate(c, m, s, species, present, &to);
-  }
   EQS_TRY(arena_take(shared, (size_t)n, sizeof *r.energies, &r.energies));
   if (want) EQS_TRY(arena_take(shared, (size_t)n, sizeof *r.forces, &r.forces));
   if (out->stress) EQS_TRY(arena_take(shared, (size_t)n, sizeof *r.virial, &r.virial));
@@ -329,6 +336,67 @@ static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems
   if (out->energies) memcpy(out->energies, r.energies, (size_t)n * sizeof *r.energies);
   if (out->forces) memcpy(out->forces, r.forces, (size_t)n * sizeof *r.forces);
   if (out->stress) engine_set_stress(s, (const double(*)[9])virial, out->stress);
+  return EQS_OK;
+}
+
+static int wants_committee(const eqs_result *out) {
+  return out->uncertainty || out->committee || out->novelty;
+}
+
+/* de[members][n]: of atoms. */
+static eqs_status give_uncertainty(const eqs_model *m, const eqs_systems *s, const int *species,
+                                   const double *de, const eqs_result *out) {
+  const committee *of = &m->potential->committee;
+  int n = s->first[s->n_system];
+  for (int i = 0; i < n; i++) {
+    double spread = committee_spread(of, de, n, i);
+    if (!isfinite(spread)) return engine_diverged(s, i);
+    if (out->novelty) out->novelty[i] = spread / of->limit[species[i]];
+    if (out->novelty && !(of->limit[species[i]] > 0)) out->novelty[i] = INFINITY;
+  }
+  for (int k = 0; k < s->n_system; k++) {
+    double squares = 0;
+    for (int j = 0; j < of->n; j++) {
+      double sum = 0;
+      for (int i = s->first[k]; i < s->first[k + 1]; i++)
+        sum += de[(size_t)j * (size_t)n + (size_t)i];
+      if (out->committee) out->committee[(size_t)k * (size_t)of->n + (size_t)j] = sum;
+      squares += sum * sum;
+    }
+    if (out->uncertainty) out->uncertainty[k] = sqrt(squares / of->n);
+  }
+  return EQS_OK;
+}
+
+static eqs_status evaluate(eqs_context *c, const eqs_model *m, const eqs_systems *s,
+                           const eqs_result *out) {
+  arena *shared = &c->work.shared;
+  int n = s->first[s->n_system], *species, wanted = wants_committee(out);
+  int there = !device_is_host(c->device) && (!m->has_dispersion || engine_device_dispersion(m));
+  double *members = NULL;
+  unsigned char *present;
+  EQS_TRY(arena_take(shared, (size_t)n, sizeof *species, &species));
+  EQS_TRY(arena_take_zero(shared, (size_t)m->potential->info.n_element, 1, &present));
+  EQS_TRY(engine_species(m, s, species, present));
+  if (wanted)
+    EQS_TRY(arena_take(shared, mul_size((size_t)m->potential->committee.n, (size_t)n),
+                       sizeof *members, &members));
+  EQS_TRY((there ? evaluate_there : evaluate_here)(c, m, s, species, present, members, out));
+  return wanted ? give_uncertainty(m, s, species, members, out) : EQS_OK;
+}
+
+/* Whether uncertainties can be had, if they are wanted. */
+static eqs_status check_uncertainty(const eqs_context *c, const eqs_model *m,
+                                    const eqs_result *out) {
+  if (!wants_committee(out)) return EQS_OK;
+  if (!m->potential->committee.n)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED,
+             "the model has no committee, which uncertainties come from: take a "
+             "model file that has one (docs/models.md)");
+  if (c->shard)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED, "uncertainties are not for systems over ranks: take one process");
+  if (out->memory == EQS_MEMORY_DEVICE)
+    EQS_FAIL(EQS_ERR_UNSUPPORTED, "uncertainties come to host memory: take all results there");
   return EQS_OK;
 }
 
@@ -364,6 +432,7 @@ eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in
   memcpy(&s, in, in->size < sizeof s ? in->size : sizeof s);
   memcpy(&r, out, out->size < sizeof r ? out->size : sizeof r);
   EQS_TRY(check_memory(c, m, &s, &r));
+  EQS_TRY(check_uncertainty(c, m, &r));
   eqs_memory memory = s.memory;
   s.memory = EQS_MEMORY_HOST;
   EQS_TRY(engine_check_systems(&s));

@@ -111,6 +111,7 @@ typedef struct eqs_model_info {
   eqs_precision precision; /* the one it was loaded with */
   const char *dispersion;  /* added to the model, "d3bj:pbe"; NULL = none */
   const char *wall;        /* functional of the added short-range repulsion; NULL = none */
+  int n_member;            /* of the committee that uncertainties come from; 0 = it has none */
 } eqs_model_info;
 
 /* Reads a published model file (MACE `.model`, SevenNet `.pth`) or one of this program's own
@@ -151,13 +152,22 @@ typedef struct eqs_result {
   double *forces;    /* [n][3] eV/angstrom */
   double *stress;    /* [n_system][3][3] eV/angstrom^3; 0 for a system without a volume */
   eqs_memory memory; /* of all arrays */
+  /* How sure the model is; host memory, and only of models with a committee. Where energies are
+   * subtracted, subtract each member's difference before the root mean square is taken. */
+  double *uncertainty; /* [n_system] eV: one standard error of the energy, which is the root mean
+                          square of the members' differences */
+  double *committee;   /* [n_system][n_member] eV: each member's energy minus the model's */
+  double *novelty;     /* [n] the same root mean square of an atom, over the limit of its element:
+                          above 1 its surroundings are unlike any that the model was trained on;
+                          INFINITY for an element that was never there */
 } eqs_result;
 
 /* One evaluation of the whole batch, finished when it returns. On failure the outputs are
  * unspecified. EQS_ERR_ARGUMENT: an element the model does not know, two atoms on one place, a
  * singular cell, a position that is not finite; device memory that is none, or on the host.
- * EQS_ERR_UNSUPPORTED: device memory and added three-body dispersion. EQS_ERR_DIVERGED: the result
- * is not finite. */
+ * EQS_ERR_UNSUPPORTED: device memory and added three-body dispersion or uncertainties;
+ * uncertainties of a model without a committee, or over ranks. EQS_ERR_DIVERGED: the result is not
+ * finite. */
 EQS_API eqs_status eqs_compute(eqs_context *c, const eqs_model *m, const eqs_systems *in,
                                eqs_result *out) EQS_CHECK;
 

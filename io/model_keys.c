@@ -31,7 +31,9 @@ static const char *const mace[] = {
     "_act_gate", "_gate_cst", "act_scalars", "act_gates", "_layout_is_ir_mul",
     /* products and readouts */
     "symmetric_contractions", "contractions", "correlation", "U_matrix_#", "weights", "weights_max",
-    "use_sc", "non_linearity", NULL};
+    "use_sc", "non_linearity",
+    /* what says how sure the model is */
+    "committee", "limit", NULL};
 
 static const char *const sevennet[] = {"version",
                                        "_model_type",

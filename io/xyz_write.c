@@ -25,9 +25,11 @@ static void write_comment(FILE *file, const eqs_systems *systems, const eqs_resu
     write_row(file, "", cell, 9);
     fprintf(file, "\" ");
   }
-  fprintf(file, "Properties=species:S:1:pos:R:3%s%s%s", result->forces ? ":forces:R:3" : "",
-          result->energies ? ":energies:R:1" : "", extra->momenta ? ":momenta:R:3" : "");
+  fprintf(file, "Properties=species:S:1:pos:R:3%s%s%s%s", result->forces ? ":forces:R:3" : "",
+          result->energies ? ":energies:R:1" : "", result->novelty ? ":novelty:R:1" : "",
+          extra->momenta ? ":momenta:R:3" : "");
   if (result->energy) write_row(file, " energy=", result->energy + f, 1);
+  if (result->uncertainty) write_row(file, " uncertainty=", result->uncertainty + f, 1);
   if (result->stress) {
     fprintf(file, " stress=\"");
     write_row(file, "", result->stress + 9 * f, 9);
@@ -48,6 +50,7 @@ void xyz_write_frames(FILE *file, const eqs_systems *systems, const eqs_result *
       write_row(file, " ", systems->position + 3 * i, 3);
       if (result->forces) write_row(file, " ", result->forces + 3 * i, 3);
       if (result->energies) write_row(file, " ", result->energies + i, 1);
+      if (result->novelty) write_row(file, " ", result->novelty + i, 1);
       if (extra->momenta) write_row(file, " ", extra->momenta + 3 * i, 3);
       fprintf(file, "\n");
     }

@@ -358,6 +358,8 @@ static eqs_status forward_task(void *argument, int block, arena *scratch) {
   begin_block(p, block, &s);
   EQS_TRY(make_message(p, &s, 0, scratch));
   EQS_TRY(make_features(p, &s, scratch));
+  committee_add(&p->m->base.committee, k, p->layer, &l->product.out, s.begin, s.n, s.h, p->b->n,
+                p->b->committee);
   if (p->layer + 1 < p->m->n_layer) {
     const mace_layer *next = l + 1;
     EQS_TRY(read_out(p, &s, p->energies + s.begin, NULL, scratch));
@@ -615,6 +617,7 @@ eqs_status mace_evaluate(const potential *base, workspace *w, const batch *b, do
                                .energy = energies + begin};
   EQS_TRY(take_arrays(&p, &w->shared));
   p.k->species_energy(&start);
+  committee_begin(&base->committee, base->k, b->n, b->committee);
   if (gradient)
     device_of(&p)->ops->zero(device_of(&p), gradient, (size_t)b->nb->n_edge * sizeof *gradient);
   if (m->has_zbl) EQS_TRY(zbl_evaluate(&m->zbl, p.k, m->scale, w, b, energies, gradient));

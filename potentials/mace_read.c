@@ -354,6 +354,10 @@ static eqs_status build(mace_reader *r, const char *head) {
   for (size_t i = 0; i < n; i++)
     EQS_TRY(mace_read_readout(r, mace_find(r->root, "readouts.%zu", i),
                               m->layer + (n == 1 ? m->n_layer - 1 : (int)i)));
+  const layout *block[LAYERS_MAX];
+  for (int t = 0; t < m->n_layer; t++) block[t] = &m->layer[t].product.out;
+  EQS_TRY(committee_read(r->root, r->k, m->n_layer, block, m->n_element, m->element,
+                         &m->base.committee));
   EQS_TRY(upload_doubles(r, m->e0, &m->device_e0));
   EQS_TRY(embed_elements(r));
   m->base.info.cutoff = basis.r_max;
@@ -410,6 +414,7 @@ void mace_free(potential *p) {
   mace *m = (mace *)p;
   device *d = p->k->device;
   for (int t = 0; t < LAYERS_MAX; t++) free_layer(d, m->layer + t, m->n_element);
+  committee_free(&m->base.committee, p->k);
   free(m->element);
   free(m->sorted_element);
   free(m->e0);

@@ -6,6 +6,7 @@
 #include "core/neighbors.h"
 #include "core/workspace.h"
 #include "kernels/kernels.h"
+#include "potentials/committee.h"
 
 enum { FEATURES_MAX = 32 };
 
@@ -56,6 +57,9 @@ typedef struct batch {
   const halo *halo;         /* NULL = there are no ghosts, or they are never asked for features */
   const feature_rows *rows; /* NULL = every row is computed and nothing kept. Host only */
   const device_blocks *blocks; /* NULL = the host's blocks */
+  /* [members][n] out: what each of the committee's members adds to an atom's energy; NULL = not
+   * wanted. Not with `rows`. */
+  double *committee;
 } batch;
 
 /* The rows there are, ghosts included. */
@@ -108,6 +112,7 @@ struct potential {
                           */
   const int *element;    /* [info.n_element] atomic numbers in the order of `species` */
   int repulsive;         /* it has a screened nuclear repulsion of its own for all pairs */
+  committee committee;
 };
 
 #endif

@@ -116,6 +116,7 @@ static eqs_status forward_block(void *argument, int block, arena *scratch) {
   k->gate_forward(&gate);
   if (last) {
     read_out(p, begin, end, x);
+    committee_add(&s->head.committee, k, 0, &c->next, begin, n, x, p->b->n, p->b->committee);
     return EQS_OK;
   }
   void *h_next = row(k, p->h[p->layer + 1], begin, d->x.size);
@@ -276,6 +277,7 @@ static eqs_status evaluate(const potential *head, workspace *w, const batch *b, 
   pass p = {.s = s, .b = b, .energies = energies, .gradient = gradient};
   device *d = s->head.k->device;
   EQS_TRY(take_arrays(&p, &w->shared));
+  committee_begin(&head->committee, head->k, b->n, b->committee);
   for (p.layer = 0; p.layer < s->n_layer; p.layer++) EQS_TRY(forward_layer(&p, w));
   if (!gradient) return EQS_OK;
   d->ops->zero(d, gradient, (size_t)b->nb->n_edge * sizeof *gradient);
@@ -305,6 +307,7 @@ static void free_model(potential *head) {
     device_give(d, &c->bias_self);
     convolution_free(&c->conv);
   }
+  committee_free(&s->head.committee, head->k);
   device_give(d, &s->h_first);
   device_give(d, &s->self_first);
   device_give(d, &s->readout);

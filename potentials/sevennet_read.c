@@ -432,6 +432,8 @@ static eqs_status read_model(reader *r) {
   free(wave);
   for (int i = 0; i < c->n_layer; i++) EQS_TRY(read_layer(r, i));
   EQS_TRY(fold_readout(r));
+  const layout *last = &s->layer[c->n_layer - 1].next;
+  EQS_TRY(committee_read(r->state, r->k, 1, &last, c->n_element, c->element, &s->head.committee));
   return describe(r);
 }
 

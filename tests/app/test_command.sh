@@ -99,6 +99,14 @@ check 0 "dispersion none" "${run[@]}" --dispersion none water.xyz --output -
 check 0 "info with dispersion" "$equisorb" info "$model" --dispersion d3bj:PBE --json
 says out '"dispersion": "d3bj:pbe"'
 
+check 0 "uncertainty" "$equisorb" evaluate --model "$data/models/tiny_committee.safetensors" \
+  --threads 1 --uncertainty two.extxyz --output -
+matches out 'energies:R:1:novelty:R:1 energy=[^ ]+ uncertainty=[0-9.e-]+ '
+check 0 "uncertainty as JSON" "$equisorb" evaluate --threads 1 --uncertainty --json --output o.extxyz \
+  --model "$data/models/tiny_committee.safetensors" two.extxyz
+matches err '"unknown_frames": [0-9]+, "novelty_max": [0-9.e-]+\}$'
+check 1 "uncertainty without a committee" "${run[@]}" --uncertainty water.xyz --output -
+says err "the model has no committee"
 check 0 "one thread" "$equisorb" evaluate --model "$model" --threads 1 two.extxyz --output -
 cp out one
 check 0 "two threads" "$equisorb" evaluate --model "$model" --threads 2 two.extxyz --output -

@@ -48,7 +48,8 @@ class eqs_model_info(Sized):
                 ("l_hidden", c_int), ("n_element", c_int), ("elements", ints), ("n_head", c_int),
                 ("heads", POINTER(c_char_p)), ("head", c_char_p), ("stored", c_char_p),
                 ("n_parameter", c_int64), ("functional", c_char_p), ("sha256", c_char_p),
-                ("precision", c_int), ("dispersion", c_char_p), ("wall", c_char_p)]
+                ("precision", c_int), ("dispersion", c_char_p), ("wall", c_char_p),
+                ("n_member", c_int)]
 
 
 class eqs_model_write_options(Sized):
@@ -63,7 +64,8 @@ class eqs_systems(Sized):
 
 class eqs_result(Sized):
     _fields_ = [("size", c_size_t), ("energy", doubles), ("energies", doubles),
-                ("forces", doubles), ("stress", doubles), ("memory", c_int)]
+                ("forces", doubles), ("stress", doubles), ("memory", c_int),
+                ("uncertainty", doubles), ("committee", doubles), ("novelty", doubles)]
 
 
 class eqs_read_options(Sized):

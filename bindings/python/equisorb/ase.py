@@ -7,12 +7,14 @@ from .model import Model
 
 class Equisorb(Calculator):
     """atoms.calc = Equisorb("mace.model"): energy, forces, stress and energies per atom. Arguments
-    are those of equisorb.Model, or a Model that is there already."""
+    are those of equisorb.Model, or a Model that is there already. uncertainty=True, for models with
+    a committee: results hold uncertainty, committee and novelty as Model.evaluate gives them."""
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]
 
-    def __init__(self, model, **options):
+    def __init__(self, model, *, uncertainty=False, **options):
         super().__init__()
+        self.uncertainty = uncertainty
         self.model = model if isinstance(model, Model) else Model(model, **options)
 
     def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
@@ -20,9 +22,13 @@ class Equisorb(Calculator):
         # A driver that asks for forces asks for stress next: both cost one reverse pass.
         reverse = any(name in properties for name in ("forces", "stress"))
         periodic = self.atoms.cell.rank == 3
-        r = self.model.evaluate(self.atoms, forces=reverse, stress=reverse and periodic)
+        r = self.model.evaluate(self.atoms, forces=reverse, stress=reverse and periodic,
+                                uncertainty=self.uncertainty)
         self.results = {"energy": r.energy[0], "free_energy": r.energy[0],
                         "energies": r.energies[0]}
+        if self.uncertainty:
+            self.results.update(uncertainty=r.uncertainty[0], committee=r.committee[0],
+                                novelty=r.novelty[0])
         if reverse:
             self.results["forces"] = r.forces[0]
             if periodic:

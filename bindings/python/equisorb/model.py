@@ -29,6 +29,10 @@ class Evaluation:
     energies: list  # of [n] eV per atom
     forces: list  # of [n, 3] eV/angstrom
     stress: np.ndarray  # [n_system, 3, 3] eV/angstrom^3; 0 for a system without a volume
+    # Of a model with a committee:
+    uncertainty: np.ndarray = None  # [n_system] eV, one standard error of the energy
+    committee: np.ndarray = None  # [n_system, n_member] eV, each member's energy minus the model's
+    novelty: list = None  # of [n]; above 1: unlike anything that the model was trained on
 
 
 def _pointer(array, kind):
@@ -127,9 +131,11 @@ class Model:
         options = eqs_model_write_options(overwrite=overwrite, n=n, keys=keys, values=values)
         lib.eqs_model_write(self.handle.pointer, text_or_none(path), byref(options))
 
-    def evaluate(self, structures, *, energies=True, forces=True, stress=True):
+    def evaluate(self, structures, *, energies=True, forces=True, stress=True, uncertainty=False):
         """Energies, forces and stress of a structure or a list of them, in one call. What is not
-        wanted is not computed."""
+        wanted is not computed. uncertainty=True: of models with a committee (info["n_member"]), how
+        sure the model is. Where energies are subtracted, subtract their rows of `committee`: the
+        error of the difference is the root mean square of what is left."""
         if hasattr(structures, "positions"):
             structures = [structures]
         batch = Batch(structures)
@@ -138,13 +144,20 @@ class Model:
         per_atom = np.empty(n) if energies else None
         force = np.empty((n, 3)) if forces else None
         tensor = np.empty((n_system, 3, 3)) if stress else None
+        errors = np.empty(n_system) if uncertainty else None
+        members = np.empty((n_system, self.info["n_member"])) if uncertainty else None
+        novelty = np.empty(n) if uncertainty else None
         result = eqs_result(energy=_pointer(energy, c_double),
                             energies=_pointer(per_atom, c_double),
-                            forces=_pointer(force, c_double), stress=_pointer(tensor, c_double))
+                            forces=_pointer(force, c_double), stress=_pointer(tensor, c_double),
+                            uncertainty=_pointer(errors, c_double),
+                            committee=_pointer(members, c_double),
+                            novelty=_pointer(novelty, c_double))
         with self.lock:
             lib.eqs_compute(self.context.pointer, self.handle.pointer, byref(batch.systems),
                             byref(result))
-        return Evaluation(energy, batch.split(per_atom), batch.split(force), tensor)
+        return Evaluation(energy, batch.split(per_atom), batch.split(force), tensor, errors,
+                          members, batch.split(novelty))
 
 
 def read_handle(path, disorder="refuse"):
