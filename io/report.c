@@ -48,6 +48,7 @@ static const legend legends[] = {
     {"not-settled", "the beginning of the isotherm's run still shows: more cycles are needed"},
     {"few-samples", "under five independent samples per block: more cycles are needed"},
     {"isotherm-holes", "over 0.1 % of the isotherm's weight lay in wells too deep to be real"},
+    {"unknown-chemistry", "framework atoms unlike any that the model was trained on: see below"},
     {"warnings", "the file was read with warnings: see below"},
     {"nonlinear", "over 0.1 molecules per primitive cell: Henry's law overestimates uptake"},
 };
@@ -227,6 +228,26 @@ static void put_points(FILE *f, const screen_record *r, int first, int width) {
   fprintf(f, "  failed: %s\n", reason);
 }
 
+/* What a model with a committee says of itself. */
+static void put_surety(FILE *f, const screen_record *r, int first, int width) {
+  char name[64];
+  if (first) {
+    fputs("\nhow sure the model is (one standard error)\n", f);
+    put_name(f, "framework", width + 2);
+    fprintf(f, "  K_H factor      Qst  chemistry\n");
+    put_name(f, "", width + 2);
+    fprintf(f, "  %10s  %7s\n", "", "kJ/mol");
+  }
+  printable(r->name, name, sizeof name - 1);
+  fputs("  ", f);
+  put_name(f, name, width);
+  put_number(f, "  %*.3g", 10, r->henry_factor);
+  put_number(f, "  %*.2f", 7, r->qst_uncertainty);
+  fprintf(f, "  %s: %s", r->chemistry, r->novelty_element);
+  if (isfinite(r->novelty)) fprintf(f, " %.2f of its limit\n", r->novelty);
+  else fputs(" was in no training frame\n", f);
+}
+
 static void put_stop(FILE *f, const screen_record *r, int first, int width) {
   char name[64];
   if (first) fputs("\nwent no further\n", f);
@@ -297,8 +318,13 @@ static eqs_status put_lines(FILE *f, size_t n, report_row row, const void *conte
 
 static eqs_status put_table(FILE *f, size_t n, report_row row, const void *context, double pressure,
                             const line *lines, int width) {
-  size_t n_framework = 0, n_failed = 0, n_warning = 0, n_stop = 0;
+  size_t n_framework = 0, n_failed = 0, n_warning = 0, n_stop = 0, n_sure = 0;
   EQS_TRY(put_lines(f, n, row, context, pressure, lines, width, &n_framework, &n_failed));
+  for (size_t k = 0; k < n_framework; k++) {
+    screen_record r;
+    EQS_TRY(row(context, lines[k].i, &r));
+    if (r.chemistry[0] && !lines[k].failed) put_surety(f, &r, n_sure++ == 0, width);
+  }
   for (size_t k = 0; k < n_framework; k++) {
     screen_record r;
     EQS_TRY(row(context, lines[k].i, &r));

@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { APPLICATION = 0x45515342 /* "EQSB" */, SCHEMA = 3, BUSY_MS = 10000 };
+enum { APPLICATION = 0x45515342 /* "EQSB" */, SCHEMA = 4, BUSY_MS = 10000 };
 
 struct store {
   sqlite3 *db;
@@ -151,6 +151,12 @@ const store_column store_columns[] = {
     REAL(isotherm_discarded_share),
     REAL(isotherm_independent),
     REAL(overlap_energy),
+    REAL(henry_factor),
+    REAL(qst_uncertainty),
+    INTEGER(uncertainty_poses),
+    TEXT(chemistry),
+    REAL(novelty),
+    TEXT(novelty_element),
 };
 const size_t store_n_column = sizeof store_columns / sizeof store_columns[0];
 
@@ -259,6 +265,7 @@ static eqs_status check(const store *s) {
   if (application != APPLICATION) return other_program(s);
   if (schema == 1) return extend(s, offsetof(screen_record, stage));
   if (schema == 2) return extend(s, offsetof(screen_record, overlap_energy));
+  if (schema == 3) return extend(s, offsetof(screen_record, henry_factor));
   if (schema != SCHEMA)
     EQS_FAIL(EQS_ERR_FORMAT, "%s has result schema %d, this program knows %d; give another name",
              s->path, schema, SCHEMA);

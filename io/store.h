@@ -81,6 +81,13 @@ typedef struct screen_record {
   int64_t isotherm_overlaps, isotherm_holes;
   double isotherm_discarded_share, isotherm_independent; /* of the weight; samples */
   double overlap_energy; /* eV, of the wall at an overlap's distance; before it, overlap_share */
+  /* how sure a model with a committee is: a factor of K_H and kJ/mol, each one standard error, by
+   * so many poses; of the framework's atoms "known" or "unknown", and which is the worst */
+  double henry_factor, qst_uncertainty;
+  int64_t uncertainty_poses;
+  char chemistry[8];
+  double novelty;
+  char novelty_element[4];
   /* not in the store: why this run took the framework no further; "" */
   char stopped[96];
 } screen_record;

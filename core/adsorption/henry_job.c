@@ -193,7 +193,8 @@ eqs_status henry_job_sample(henry_job *j, eqs_widom_result *r) {
                            .fit = j->fit,
                            .progress = progress,
                            .state = o->state,
-                           .condition = j->base->condition};
+                           .condition = j->base->condition,
+                           .sample = j->sample};
   if (!j->frames) return widom_importance_run(&s, &r->sampling);
   frames_settings f = {.n = eqs_structures_count(j->frames), .place = place_frame, .context = j};
   r->n_frame = f.n;

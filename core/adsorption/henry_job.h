@@ -23,6 +23,7 @@ typedef struct henry_job {
   framework host;
   eqs_widom_watch watch;
   void *user;
+  reservoir *sample; /* of poses, as in widom.h; NULL: not wanted */
 
   contacts contacts; /* to the host's cell */
   overlap_rule *rule;

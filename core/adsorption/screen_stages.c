@@ -326,7 +326,8 @@ static eqs_status sample_plain(const screen_stages *s, henry_job *j, screen_reco
                              .overlap = henry_job_overlap,
                              .blocked = j->pores ? henry_job_blocked : NULL,
                              .contact = henry_job_contact,
-                             .progress = watch_plain};
+                             .progress = watch_plain,
+                             .sample = j->sample};
   EQS_TRY(henry_job_target(j));
   EQS_TRY(widom_run(&settings, &w));
   record_widom(r, &w, t);
@@ -366,7 +367,10 @@ static eqs_status run_model(const screen_stages *s, const screen_frame *f, const
                             screen_record *r) {
   henry_job j = new_job(s, f, r);
   const structure *frame = frame_of(f);
+  reservoir sample;
   j.options.state = state;
+  reservoir_start(&sample, s->options.seed, f->stream);
+  if (s->info.n_member) j.sample = &sample;
   if (s->first == STAGE_MODEL) take_warnings(r, frame);
   record_subject(r, &s->info, &s->molecule, s->options.replicate_strict, s->options.overlap_energy);
   r->gas_energy_ev = s->full.gas_energy_ev;
@@ -381,6 +385,7 @@ static eqs_status run_model(const screen_stages *s, const screen_frame *f, const
   if (status == EQS_OK && !screen_pockets_kept(s, r) && r->n_pocket) status = henry_job_pockets(&j);
   if (status == EQS_OK) status = s->plain ? sample_plain(s, &j, r) : sample_importance(&j, r);
   if (status == EQS_OK) r->molecules_per_cell = r->henry * j.host.primitive_mass / 1000;
+  if (status == EQS_OK && j.sample) status = screen_uncertainty(&j, s->options.temperature, r);
   henry_job_close(&j);
   return status;
 }

@@ -58,6 +58,9 @@ eqs_status screen_stage_run(const screen_stages *s, int stage, int k, screen_fra
 /* screen_isotherm.c: pressure k of options.pressure. */
 eqs_status screen_isotherm(const screen_stages *s, int k, const screen_frame *f, const char *state,
                            screen_record *r) EQS_CHECK;
+/* screen_uncertainty.c: how sure the model, which has a committee, is of what the job's sample
+ * stands for, and of the framework's atoms. */
+eqs_status screen_uncertainty(const henry_job *j, double temperature, screen_record *r) EQS_CHECK;
 /* Nothing is blocked: so it was asked for, or the gas finds no channel and somebody wants to see
  * what the pockets hold. */
 int screen_pockets_kept(const screen_stages *s, const screen_record *r);

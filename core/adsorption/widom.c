@@ -61,7 +61,10 @@ static eqs_status evaluate(run *r, int n) {
       continue;
     }
     statistics_add(&r->all, r->index[i], -u / kt, u);
-    if (!blocked) statistics_add(&r->kept, r->index[i], -u / kt, u);
+    if (blocked) continue;
+    statistics_add(&r->kept, r->index[i], -u / kt, u);
+    if (r->s->sample)
+      reservoir_add(r->s->sample, r->index[i], r->index[i], -u / kt, &r->poses[i], u);
   }
   return EQS_OK;
 }

@@ -8,7 +8,7 @@
 #ifndef EQS_WIDOM_H
 #define EQS_WIDOM_H
 
-#include "core/adsorption/pose.h"
+#include "core/adsorption/reservoir.h"
 #include "core/units.h"
 
 #define GAS_CONSTANT     8.314462618       /* J/mol/K */
@@ -40,6 +40,7 @@ typedef struct widom_settings {
   double (*contact)(void *context, const pose *p);
   /* After every batch; non-zero stops with EQS_ERR_INTERRUPTED. May be NULL. */
   int (*progress)(void *context, int64_t done);
+  reservoir *sample; /* gets poses with their weight in W, pockets left out; may be NULL */
 } widom_settings;
 
 enum { WIDOM_MIN = 100 };

@@ -504,6 +504,11 @@ done:
 
 /* ---- the result */
 
+static void pose_of_draw(const importance_run *r, const widom_draw *d, pose *out) {
+  if (r->kernels.n) *out = r->asked[d->index];
+  else pose_of(r, d->index, out);
+}
+
 static void count_draws(importance_run *r) {
   importance_result *out = r->out;
   for (int64_t i = 0; i < r->draws.n; i++) {
@@ -515,10 +520,20 @@ static void count_draws(importance_run *r) {
     if (isfinite(d->u) && !(d->u >= out->hole_energy)) out->hole_energy = d->u;
     if (!r->s.contact) continue;
     pose p;
-    if (r->kernels.n) p = r->asked[d->index];
-    else pose_of(r, d->index, &p);
+    pose_of_draw(r, d, &p);
     double contact = r->s.contact(r->s.context, &p);
     if (!(contact >= out->hole_contact)) out->hole_contact = contact;
+  }
+}
+
+static void sample_draws(const importance_run *r) {
+  double kt = BOLTZMANN_EV * r->s.temperature[0];
+  for (int64_t i = 0; i < r->draws.n; i++) {
+    const widom_draw *d = &r->draws.draw[i];
+    pose p;
+    if (d->kind != DRAW_KEPT || d->blocked) continue;
+    pose_of_draw(r, d, &p);
+    reservoir_add(r->s.sample, d->index, i, -d->u / kt - d->ln_q, &p, d->u);
   }
 }
 
@@ -546,6 +561,7 @@ static void finish(importance_run *r) {
   for (int t = 0; t < r->s.n_temperature; t++)
     widom_draws_point(&r->draws, r->s.temperature[t], &out->point[t]);
   count_draws(r);
+  if (r->s.sample) sample_draws(r);
   if (!r->s.cheap || out->none_open) return;
   const widom_point *p = &out->point[0];
   int64_t spent = r->kernels.n ? r->at.n_energy - out->n_pilot : r->draws.n;

@@ -75,6 +75,7 @@ typedef struct importance_settings {
    * there, they are taken from it, for any error, budget or temperature. NULL: none. */
   const char *state;
   const char *condition; /* of the energies: model, gas, framework; below 3500 characters */
+  reservoir *sample;     /* gets poses with their weight at the first temperature, as in widom.h */
 } importance_settings;
 
 /* Energies eV. NAN = undefined. */

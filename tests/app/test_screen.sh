@@ -250,14 +250,23 @@ assert p["isotherm_uptake"] == g["uptake_mol_kg"] and p["isotherm_qst"] == g["qs
 PYTHON
 
 # Killed in the middle of a row, of either long stage, and wherever: the rows of an uninterrupted
-# run, and no file left beside the store.
-whole=("${run[@]}" cifs/host-1.xyz cifs/host-2.xyz --best 1 --error 40%
+# run, and no file left beside the store. Of a model with a committee, which every row tells of.
+whole=("$equisorb" screen --model "$data/models/tiny_committee.safetensors" "${settings[@]}"
+  cifs/host-1.xyz cifs/host-2.xyz --best 1 --error 40%
   --max-energies 600 --isotherms 1 --pressures 1e4,1e5 --cycles 300)
 plain_rows() { python3 -c 'import csv, sys
 for r in csv.DictReader(open(sys.argv[1])):
     print([v for k, v in r.items() if k not in ("seconds", "cpu_seconds", "finished")])' "$1"; }
 check 0 "all stages" "${whole[@]}" --output whole.db --csv whole.csv
 equal "$(rows whole.csv isotherm)" 2 "points by the model"
+says out "how sure the model is"
+best=$(awk -F '\t' '$1 == "model" { print $2; exit }' whole.csv.cells)
+equal "$(cell whole.csv model "$best" chemistry)" known "atoms like those of the training"
+equal "$(cell whole.csv isotherm "$best" henry_factor)" \
+  "$(cell whole.csv model "$best" henry_factor)" "the factor of the stage before"
+awk -v f="$(cell whole.csv model "$best" henry_factor)" -v q="$(cell whole.csv model "$best" qst_uncertainty)" \
+  'BEGIN { exit !(f > 1 && q > 0) }' || fail "the model is sure of everything"
+equal "$(cell i.csv model wide chemistry)" "" "a model without a committee"
 plain_rows whole.csv > whole.rows
 cp out whole.out
 # begun KIND: a file of that kind (its first letters) was written: energies of the model, a chain.

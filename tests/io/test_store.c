@@ -139,23 +139,30 @@ Test(store, newer_schema_is_refused) {
   refused(EQS_ERR_FORMAT, "schema 99");
 }
 
+/* The file as a version had it that knew the columns before this one. */
+static void drop_from(const char *first, int version) {
+  char sql[128];
+  int dropped = 0;
+  for (size_t i = 0; i < store_n_column; i++) {
+    dropped |= strcmp(store_columns[i].name, first) == 0;
+    snprintf(sql, sizeof sql, "ALTER TABLE result DROP COLUMN %s", store_columns[i].name);
+    if (dropped) run_sql(sql);
+  }
+  cr_assert(dropped);
+  snprintf(sql, sizeof sql, "PRAGMA user_version = %d", version);
+  run_sql(sql);
+}
+
 /* A file of the first version, which knew no stages: its rows stay, new ones go in. */
 Test(store, first_schema_is_extended) {
   store *s;
   screen_record in, out;
-  int found, is_new = 0;
+  int found;
   cr_assert(store_open(path, &s) == EQS_OK);
   fill(&in, 1);
   cr_assert(store_put(s, &in) == EQS_OK);
   store_close(&s);
-  for (size_t i = 0; i < store_n_column; i++) {
-    char sql[128];
-    is_new |= strcmp(store_columns[i].name, "stage") == 0;
-    snprintf(sql, sizeof sql, "ALTER TABLE result DROP COLUMN %s", store_columns[i].name);
-    if (is_new) run_sql(sql);
-  }
-  cr_assert(is_new);
-  run_sql("PRAGMA user_version = 1");
+  drop_from("stage", 1);
   cr_assert(store_open(path, &s) == EQS_OK, "%s", eqs_error());
   cr_assert(store_find(s, in.file_sha256, in.frame, in.condition, &out, &found) == EQS_OK && found);
   cr_assert(out.henry == in.henry && !strcmp(out.finished, in.finished));
@@ -169,8 +176,8 @@ Test(store, first_schema_is_extended) {
   store_close(&s);
 }
 
-/* One of the version before overlaps were named by an energy. */
-Test(store, second_schema_is_extended) {
+/* One of the version before overlaps were named by an energy, one of that before uncertainties. */
+static void expect_extended(const char *first, int version) {
   store *s;
   screen_record in, out;
   int found;
@@ -178,12 +185,17 @@ Test(store, second_schema_is_extended) {
   fill(&in, 1);
   cr_assert(store_put(s, &in) == EQS_OK);
   store_close(&s);
-  run_sql("ALTER TABLE result DROP COLUMN overlap_energy; PRAGMA user_version = 2");
+  drop_from(first, version);
   cr_assert(store_open(path, &s) == EQS_OK, "%s", eqs_error());
   cr_assert(store_find(s, in.file_sha256, in.frame, in.condition, &out, &found) == EQS_OK && found);
-  cr_assert(isnan(out.overlap_energy) && out.isotherm_independent == in.isotherm_independent);
+  cr_assert(version == 3 ? out.overlap_energy == in.overlap_energy : isnan(out.overlap_energy));
+  cr_assert(isnan(out.henry_factor) && !out.chemistry[0]);
+  cr_assert(out.isotherm_independent == in.isotherm_independent);
   store_close(&s);
 }
+
+Test(store, second_schema_is_extended) { expect_extended("overlap_energy", 2); }
+Test(store, third_schema_is_extended) { expect_extended("henry_factor", 3); }
 
 Test(store, empty_file_is_new) {
   store *s;
