@@ -1,10 +1,15 @@
 """Uncertainties from Python: a committee whose weights are a readout's own gives that readout's
-energies, in both families; what the calculator hands on; the script that puts committees into files.
+energies, in both families; what the calculator hands on; a screening whose committee is a model that
+is screened too; the script that puts committees into files.
 SPDX-License-Identifier: MIT"""
+import csv
 import json
+import os
 import pathlib
+import subprocess
 import sys
 import tempfile
+import types
 import unittest
 
 import numpy as np
@@ -15,6 +20,7 @@ from equisorb.ase import Equisorb
 
 root = pathlib.Path(__file__).resolve().parents[2]
 sys.path.append(str(root / "models" / "train"))
+import committee  # noqa: E402
 from committee import add_tensors, read_tensor  # noqa: E402
 
 WATER = Atoms("OH2", [[0, 0, .12], [0, .76, -.47], [.01, -.75, -.46]])
@@ -103,6 +109,75 @@ class Committee(unittest.TestCase):
         original = root / "tests" / "data" / "models" / "tiny_L1.model"
         with self.assertRaisesRegex(equisorb.Error, "no committee"):
             self.evaluate(original, uncertainty=True)
+
+    def screen(self, model, host):
+        """A plain insertion run's row, of a seed by which one pose has all of the weight: whatever the
+        sample is, it is exact."""
+        out = self.plain.with_suffix(".csv")
+        subprocess.run([os.environ["EQUISORB"], "screen", host, "--model", model, "--gas", "CO2",
+                        "--temperature", "298", "--insertions", "2000", "--seed", "29", "--threads", "1",
+                        "--precision", "double", "--csv", out, "--output", out.with_suffix(".db")],
+                       check=True, stdout=subprocess.DEVNULL)
+        with open(out) as f:
+            return next(csv.DictReader(f))
+
+    def test_screening(self):
+        """K_H and Qst of a model with another readout are what the committee of one member says."""
+        source = root / "tests" / "data" / "models" / "tiny_committee.safetensors"
+        host = self.plain.with_name("host.xyz")
+        host.write_text('4\nLattice="7 0 0 1.5 8 0 -1 0.5 9" Properties=species:S:1:pos:R:3 '
+                        'pbc="T T T"\nO 0.3 0.2 0.1\nC 1.5 0.4 0.1\nH 2.2 1.2 0.3\nZn -0.4 1.9 1.02\n')
+        readout, change = read_tensor(source, "readouts.0.linear.weight").ravel(), 0.03
+        weight = np.zeros((1, 2 * len(readout)))
+        weight[0, :len(readout)] = (change * readout * read_tensor(source, "scale_shift.scale").item()
+                                    / np.sqrt(len(readout)))
+        limit = np.array([10, 10, 10, 10, 10, 1e-9])
+        add_tensors(source, self.plain, {"committee.weight": weight, "committee.limit": limit})
+        add_tensors(source, self.made, {"readouts.0.linear.weight": (1 + change) * readout})
+        says, is_so = self.screen(self.plain, host), self.screen(self.made, host)
+        shift = abs(np.log(float(is_so["henry"]) / float(says["henry"])))
+        self.assertGreater(shift, 0.2)
+        self.assertAlmostEqual(np.log(float(says["henry_factor"])), shift, delta=1e-4)
+        shift = abs(float(is_so["qst"]) - float(says["qst"]))
+        self.assertGreater(shift, 0.5)
+        self.assertAlmostEqual(float(says["qst_uncertainty"]), shift, delta=1e-3)
+        self.assertEqual((says["chemistry"], says["novelty_element"]), ("unknown", "Zn"))
+        self.assertIn("unknown-chemistry", says["flags"])
+
+    def test_covariance(self):
+        """Errors of a linear fit to noisy labels have the size that the committee says."""
+        random = np.random.default_rng(3)
+        n, spread = 12, np.logspace(0, -2, 12)
+        truth = random.normal(size=n)
+        x = random.normal(size=(3000, n)) * spread
+        y = random.normal(size=(500, n)) * spread
+        labels = x[:400] @ truth + random.normal(0, 0.1, 400)
+        fitted = np.linalg.lstsq(x[:400], labels, rcond=None)[0]
+        rows = types.SimpleNamespace(x=x, y=y, ey=y @ (fitted - truth), ex=x @ (fitted - truth))
+        rows.ex[:400] = x[:400] @ fitted - labels
+        train, told = np.arange(3000) < 400, np.arange(3000) % 2 == 1
+        matrix = committee.information(rows, train, np.zeros(500, bool) | (np.arange(500) < 1))
+        root, alpha, _ = committee.choose(matrix, x[told & ~train], rows.ex[told & ~train])
+        weight = committee.sample(root, alpha, 64, seed=1)
+        judged = ~told & ~train
+        ratio = np.abs(rows.ex[judged]) / committee.spread(x[judged] @ weight.T)
+        for share, normal in committee.NORMAL.items():
+            self.assertAlmostEqual(np.quantile(ratio, share), normal, delta=0.3 * normal)
+        np.testing.assert_allclose(committee.sample(root, 1, 12, 1).T @ committee.sample(root, 1, 12, 1) / 12,
+                                   root @ root.T, atol=1e-9)
+
+    def test_limits(self):
+        """Quantiles of the training's atoms, and a factor that most of the others stay below."""
+        frames = [Atoms("OZn", [[0, 0, 0], [9, 0, 0]], info={"host": "h%d" % k, "kind": "empty"})
+                  for k in range(60)]
+        frames.append(Atoms("Cu", info={"host": "h1", "kind": "empty"}))
+        spreads = [np.array([1.0, 2.0])] * 40 + [np.array([1.5, 2.0 + k]) for k in range(20)]
+        spreads.append(np.array([7.0]))
+        apart = {"h1"} | {"h%d" % k for k in range(40, 60)}
+        limit, factor, known = committee.find_limits(spreads, frames, apart, ["O", "Cu", "Zn"])
+        np.testing.assert_allclose(factor, 10, rtol=1e-6)  # 20 of 21 hosts: at most 1 + 18 / 2
+        np.testing.assert_allclose(limit, [10, 0, 20], rtol=1e-6)
+        self.assertAlmostEqual(known, 20 / 21)
 
 
 if __name__ == "__main__":
