@@ -211,6 +211,12 @@ Test(committee, refusals) {
   c->shard = (struct shard *)&path; /* only whether there is one counts */
   expect_refusal(c, m, s, "over ranks");
   c->shard = NULL;
+  int first[2] = {0, 0};
+  double novelty;
+  eqs_systems none = {.size = sizeof none, .n_system = 1, .first = first};
+  eqs_result there = {.size = sizeof there, .memory = EQS_MEMORY_DEVICE, .novelty = &novelty};
+  cr_expect_eq(eqs_compute(c, m, &none, &there), EQS_ERR_UNSUPPORTED);
+  cr_expect(strstr(eqs_error(), "host memory"), "%s", eqs_error());
   eqs_model_free(&m);
   eqs_context_free(&c);
   free(s);
