@@ -10,8 +10,8 @@ e = model - label, training leaves last layers w open with the covariance
 x: features of an interaction energy (guest frame - empty frame - each guest alone), y: features of
 an empty frame per atom, s: the root mean square of their errors in training.  lambda is chosen by
 likelihood, and alpha so that 68 % of the errors of hosts kept apart (those of --keep-apart, which
-training has not seen) are below one standard error; half of these hosts are for that, the other
-half for the table that is printed.  The file gets `committee.weight`, a sample of N(0, C), and
+training has not seen) are below one standard error.  For the table that is printed, each half of
+these hosts is judged by what the other half chose.  The file gets `committee.weight`, a sample of N(0, C), and
 `committee.limit` of each element: the largest root mean square over the members of an atom's own
 energy that counts as known, which is the quantile 0.999 in training times a factor that nineteen
 of twenty hosts kept apart stay below.
@@ -124,11 +124,14 @@ def sums(model, frames, batches):
 
 
 def collect(model, frames, most):
-    """Rows of all frames; interactions above `most` eV, which no average sees, are left out."""
+    """Rows of all frames; those with elements that the model does not know are left out, and
+    interactions above `most` eV, which no average sees."""
     from label import batches, guests_of
 
-    rows, empty = Rows(), {}
+    rows, empty, known = Rows(), {}, set(model.info["elements"])
     frames = [f for f in frames if f.info.get("kind") in ("empty", "guest", "dimer")]
+    rows.left_out["unknown element"] = sum(not known.issuperset(f.numbers) for f in frames)
+    frames = [f for f in frames if known.issuperset(f.numbers)]
     alone = [guests_of(f) if "gas" in f.info else [] for f in frames]
     energy, phi = sums(model, frames, batches)
     gas = iter(zip(*sums(model, [a for some in alone for a in some], batches)))
@@ -295,15 +298,17 @@ def main():
         if len(hosts) < 4:
             raise SystemExit("%s: only %d of its hosts have frames here; at least 4 are needed"
                              % (o.keep_apart, len(hosts)))
-        told = out_x & np.isin(rows.hx, hosts[::2])  # chooses; the others judge
-        judged = out_x & ~told
-        root, alpha, ridge = choose(information(rows, ~out_x, ~out_y), rows.x[told], rows.ex[told])
+        matrix, sigma = information(rows, ~out_x, ~out_y), np.zeros(len(rows.ex))
+        for half in (np.isin(rows.hx, hosts[::2]), np.isin(rows.hx, hosts[1::2])):
+            judged = out_x & ~half
+            root, alpha, _ = choose(matrix, rows.x[half], rows.ex[half])
+            sigma[judged] = spread(rows.x[judged] @ sample(root, alpha, o.members, o.seed).T)
+        root, alpha, ridge = choose(matrix, rows.x[out_x], rows.ex[out_x])
         weight = sample(root, alpha, o.members, o.seed)
         print("%d frames, %d features, left out: %s" % (len(rows.kept), n, dict(rows.left_out)))
-        print("hosts: %d trained on, %d choose, %d judge; ridge %.0e, alpha %.3f, largest weight %.2g"
-              % (len(set(rows.hx[~out_x])), len(hosts[::2]), len(hosts[1::2]), ridge, alpha,
-                 np.abs(weight).max()))
-        print("\n".join(table(rows.ex[judged], spread(rows.x[judged] @ weight.T))))
+        print("hosts: %d trained on, %d kept apart; ridge %.0e, alpha %.3f, largest weight %.2g"
+              % (len(set(rows.hx[~out_x])), len(hosts), ridge, alpha, np.abs(weight).max()))
+        print("\n".join(table(rows.ex[out_x], sigma[out_x])))
         spreads = atom_spreads(load(weight), rows.kept)
     limit, factor, known = find_limits(spreads, rows.kept, apart, elements)
     add_tensors(o.model, o.out, {"committee.weight": weight, "committee.limit": limit})
