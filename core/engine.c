@@ -83,7 +83,8 @@ static eqs_status add_wall(eqs_model *m, const char *text) {
   wall_table *walls;
   if (!text || strcmp(text, "off") == 0) return EQS_OK;
   int is_auto = strcmp(text, "auto") == 0;
-  if (is_auto && m->potential->repulsive) return EQS_OK;
+  const char *asked = model_metadata_get(m, "wall"); /* on, off; else it depends on ZBL */
+  if (is_auto && (asked ? !strcmp(asked, "off") : m->potential->repulsive)) return EQS_OK;
   if (!is_auto && strcmp(text, "on") != 0)
     EQS_FAIL(EQS_ERR_ARGUMENT, "the wall is auto, on or off, not '%.40s'", text);
   EQS_TRY(wall_read(NULL, &walls));

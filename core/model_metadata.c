@@ -66,6 +66,12 @@ static eqs_status read_parameters(const eqs_model *m, int64_t *out) {
   return EQS_OK;
 }
 
+/* Whether the wall is added when it is left to the file. */
+static eqs_status check_wall(const char *said, eqs_status wrong) {
+  if (!said || !*said || !strcmp(said, "on") || !strcmp(said, "off")) return EQS_OK;
+  EQS_FAIL(wrong, "metadata 'wall' are on or off, not '%.40s'", said);
+}
+
 eqs_status model_metadata_apply(eqs_model *m) {
   eqs_model_info *info = &m->potential->info;
   if (!torch_archive_metadata(m->archive)) return EQS_OK;
@@ -73,7 +79,7 @@ eqs_status model_metadata_apply(eqs_model *m) {
   EQS_TRY(read_parameters(m, &info->n_parameter));
   const char *functional = model_metadata_get(m, "functional");
   if (functional && info->n_head <= 1) info->functional = functional;
-  return EQS_OK;
+  return check_wall(model_metadata_get(m, "wall"), EQS_ERR_FORMAT);
 }
 
 /* ------------------------------------------------------------------------------------ writing */
@@ -135,7 +141,7 @@ static eqs_status add_given(const eqs_model *m, const eqs_model_write_options *o
   }
 }
 
-/* The functional, and the dispersion that belongs to it. */
+/* The functional, the dispersion that belongs to it, and the wall. */
 static eqs_status check_meaning(const eqs_model_info *info, pair_list *l) {
   const char *functional = find(l, "functional"), *correction = find(l, "dispersion");
   dispersion unused;
@@ -152,6 +158,7 @@ static eqs_status check_meaning(const eqs_model_info *info, pair_list *l) {
     const char *identifiers = functional_identifiers(usual);
     if (identifiers) EQS_TRY(add(l, "libxc", identifiers));
   }
+  EQS_TRY(check_wall(find(l, "wall"), EQS_ERR_ARGUMENT));
   if (!correction || !*correction || !strcmp(correction, "none")) return EQS_OK;
   eqs_status status =
       dispersion_parse(correction, functional && *functional ? functional : NULL, &unused);

@@ -237,6 +237,34 @@ Test(model_write, dispersion) {
   eqs_context_free(&c);
 }
 
+/* What `--wall auto` does is the file's to say, else it depends on ZBL. */
+Test(model_write, wall) {
+  static const char *const models[] = {"models/tiny_L1.model",
+                                       "models/tiny_L1_dens_agnesi_zbl.model"};
+  static const char *const said[] = {NULL, "on", "off"};
+  static const int want[2][3] = {{1, 1, 0}, {0, 1, 0}};
+  char path[REFERENCE_PATH], made[64];
+  eqs_model_options o = {.size = sizeof o, .wall = "auto"};
+  eqs_context *c = reference_context();
+  for (int k = 0; k < 2; k++) {
+    cr_assert(reference_data(models[k], path));
+    for (int s = 0; s < 3; s++) {
+      eqs_model_info info = {.size = sizeof info};
+      fresh(made);
+      eqs_model *m = load(c, path, NULL);
+      cr_assert_eq(said[s] ? set(m, made, "wall", said[s]) : eqs_model_write(m, made, NULL), EQS_OK,
+                   "%s", eqs_error());
+      eqs_model_free(&m);
+      cr_assert_eq(eqs_model_load(c, made, &o, &m), EQS_OK, "%s", eqs_error());
+      cr_assert_eq(eqs_model_info_get(m, &info), EQS_OK);
+      cr_expect_eq(info.wall != NULL, want[k][s], "%s, %s", models[k], said[s] ? said[s] : "-");
+      eqs_model_free(&m);
+      unlink(made);
+    }
+  }
+  eqs_context_free(&c);
+}
+
 Test(model_write, arguments) {
   char path[REFERENCE_PATH], made[64];
   static const char *const bad[][3] = {{"sha256", "x", "written by the program"},
@@ -248,6 +276,7 @@ Test(model_write, arguments) {
                                        {"dispersion", "d4", "d3bj"},
                                        {"dispersion", "d3bj", "functional"},
                                        {"dispersion", "d3bj:nothing", "nothing"},
+                                       {"wall", "perhaps", "on or off"},
                                        {"name", "\xff", "UTF-8"}};
   eqs_context *c = reference_context();
   small_model(path);
