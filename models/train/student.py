@@ -55,8 +55,9 @@ def options():
     add("--decay", type=float, default=1e-6, help="of weights, AdamW")
     add("--average", type=float, default=0.999, help="moving average of weights")
     add("--clip", type=float, default=3.0, help="gradient's norm in running means")
-    add("--weights", default="10,5,5,20,10",
-        help="of interaction, force, guests' force, empty frames per atom, isolated molecules")
+    add("--weights", default="20,5,6,10,10,3",
+        help="of interaction, force, guests' force, empty frames per atom, isolated molecules, "
+             "floors")
     add("--trust", default="dft=4", help="weight by source, comma separated (dft=4)")
     return p.parse_args()
 
@@ -101,7 +102,10 @@ def loss_of(batch, energy, force, w):
     parts = {}
     if len(batch.interaction):
         d = batch.pairs @ e - batch.interaction
+        short = torch.where(batch.floor, -d, 0.0).clamp(min=0)  # eV below the floor
+        d = torch.where(batch.floor, 0.0, d)
         parts["interaction"] = w[0] * (batch.interaction_weight * huber(d, 0.02)).mean()
+        parts["floor"] = w[5] * short.log1p().mean()
     total = e[batch.total_index] - batch.total
     if len(total):
         alone = batch.total_gas

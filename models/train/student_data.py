@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 SIZES = {"CO2": 3, "H2O": 3, "N2": 2}
-VERSION = 1  # of what the cache holds
+VERSION = 2  # of what the cache holds
 SKIN = 0.05  # angstrom beyond the cutoff: room for the displacements of training
 
 
@@ -160,18 +160,21 @@ class Data:
         import ase
 
         info = atoms.info
+        floor = info.get("REF_floor")
         for key in ("REF_energy", "kind", "group"):
-            if key not in info:
+            if key not in info and (key != "REF_energy" or floor is None):
                 raise DataError(f"{where}: no {key}= in the comment line; see models/train/README")
-        if "REF_forces" not in atoms.arrays:
+        if "REF_forces" not in atoms.arrays and floor is None:
             raise DataError(f"{where}: no column REF_forces; see models/train/README")
         atoms = atoms[np.argsort(atoms.get_tags(), kind="stable")]  # guests last
         try:
             frame = Frame(atoms, where, self.numbers, self.r_max, self.zbl)
         except DataError as error:
             return str(error).split(": ", 2)[-1]
-        frame.energy = float(info["REF_energy"]) - frame.zbl_energy
-        frame.force = atoms.arrays["REF_forces"].astype(np.float64) - frame.zbl_force
+        frame.floor = floor is not None  # the interaction energy is at least that
+        if not frame.floor:
+            frame.energy = float(info["REF_energy"]) - frame.zbl_energy
+            frame.force = atoms.arrays["REF_forces"].astype(np.float64) - frame.zbl_force
         frame.source = str(info.get("source", "teacher"))
         frame.kind, frame.group = str(info["kind"]), str(info["group"])
         frame.host, frame.gas = str(info.get("host", "gas")), str(info.get("gas", ""))
@@ -180,7 +183,7 @@ class Data:
             return frame
         frame.names, parts = guest_parts(atoms, where)
         frame.info = {k: info[k] for k in ("regime", "pose") if k in info}
-        frame.given = info.get("REF_interaction")
+        frame.given = info.get("REF_interaction", floor)
         if frame.given is not None:
             frame.given = float(frame.given)
             for part in parts:
@@ -307,6 +310,7 @@ class Batch:
             self.pairs[a, b] += s
         double = torch.float64
         self.interaction = torch.tensor([f.interaction for f in self.interactions], dtype=double)
+        self.floor = torch.tensor([f.floor for f in self.interactions], dtype=torch.bool)
         label = torch.tensor([f.label for f in self.interactions], dtype=double)
         trust = torch.tensor([weights.get(f.source, 1.0) for f in self.interactions], dtype=double)
         high = label.clamp(min=0)
