@@ -37,7 +37,8 @@ install(FILES ${PROJECT_BINARY_DIR}/equisorb.pc DESTINATION ${CMAKE_INSTALL_LIBD
 set(models ${PROJECT_SOURCE_DIR}/models)
 file(GLOB shipped CONFIGURE_DEPENDS ${models}/*.safetensors)
 if(shipped)
-  set(kinds FILES_MATCHING PATTERN "*.safetensors" PATTERN "README.md" PATTERN "train" EXCLUDE)
+  set(kinds FILES_MATCHING PATTERN "*.safetensors" PATTERN "README.md" PATTERN "train" EXCLUDE
+      PATTERN "judge" EXCLUDE PATTERN "figures" EXCLUDE)
   install(DIRECTORY ${models}/ DESTINATION ${CMAKE_INSTALL_DATADIR}/equisorb/models ${kinds})
   if(SKBUILD)
     install(DIRECTORY ${models}/ DESTINATION equisorb/models COMPONENT python ${kinds})

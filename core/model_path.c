@@ -79,7 +79,6 @@ eqs_status model_path_find(const char *path, char **out) {
   if (s.found) return EQS_OK;
   EQS_FAIL(EQS_ERR_FILE,
            "%s: there is no such file here, and no model of that name: %s.safetensors is not in %s"
-           "%s; give the file of a model, or name its folder in EQUISORB_MODELS",
-           path, path, s.looked,
-           strcmp(path, "default") ? "" : " (no model is shipped with this version yet)");
+           "; give the file of a model, or name its folder in EQUISORB_MODELS",
+           path, path, s.looked);
 }

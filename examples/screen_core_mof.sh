@@ -1,7 +1,7 @@
 #!/bin/bash
 # The whole path on a bare Debian 12 machine, as root or with sudo: installs what is needed, builds,
-# fetches a published force field and six frameworks, and ranks these by their uptake of CO2: pores
-# and classical energies of all, the force field for the best three.
+# fetches six frameworks, and ranks these by their uptake of CO2: pores and classical energies of
+# all, the force field that comes with the program (models/README.md) for the best three.
 # usage: examples/screen_core_mof.sh [INSERTIONS] [FRAMEWORK...]   (default: the funnel, all six)
 # With a number, so many uniform insertions by the force field into every framework instead.
 # Results stay in data/results.db and data/results.csv; a second run continues and repeats nothing.
@@ -22,5 +22,5 @@ if [ $# != 0 ]; then
   frameworks=()
   for name in "$@"; do frameworks+=("$data/frameworks/$name.cif"); done
 fi
-build/default/equisorb screen "${frameworks[@]}" --model "$data/SevenNet-0.pth" --gas CO2 \
+build/default/equisorb screen "${frameworks[@]}" --model default --gas CO2 \
   --temperature 298 "${how[@]}" --seed 1 --output "$data/results.db" --csv "$data/results.csv"

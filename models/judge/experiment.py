@@ -78,7 +78,7 @@ def screened(label, path, options, paths):
     base = os.path.join(options.work, re.sub(r"\W", "_", label))
     command = [options.equisorb, "screen", *map(str, paths.values()), "--gas", "CO2",
                "--temperature", "298", "--pressures", str(PRESSURE), "--isotherms", str(len(TEN)),
-               "--cycles", str(options.cycles), "--threads", str(options.threads), "--output",
+               "--cycles", str(path and options.model_cycles or options.cycles), "--threads", str(options.threads), "--output",
                base + ".db", "--csv", base + ".csv"]
     if path:
         command += ["--model", path, "--error", options.error, "--wall", options.wall,
@@ -119,6 +119,7 @@ def add_arguments(parser):
     parser.add_argument("--equisorb", default=str(engine.ROOT / "build/default/equisorb"))
     parser.add_argument("--only", help="some of the ten, A,B,...; to try")
     parser.add_argument("--cycles", type=int, default=2000)
+    parser.add_argument("--model-cycles", type=int, help="of models, if other than --cycles")
     parser.add_argument("--error", default="10%", help="of the Henry coefficients")
 
 
