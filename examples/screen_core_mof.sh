@@ -8,7 +8,7 @@
 # SPDX-License-Identifier: MIT
 set -euo pipefail
 cd "$(dirname "$0")/.."
-how=(--best 3 --error 20% --max-energies 500)
+how=(--best 3 --error 20% --max-energies 3000)
 [ $# = 0 ] || how=(--insertions "$1" --min-diameter 0 --pockets keep)
 [ $# = 0 ] || shift
 data=${EQUISORB_DATA:-data}
