@@ -10,17 +10,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define C CHANNELS
-#define NLM ((LMAX + 1) * (LMAX + 1))
-#define ROW ((LMAX + 1) * C)
+#define C      CHANNELS
+#define NLM    ((LMAX + 1) * (LMAX + 1))
+#define ROW    ((LMAX + 1) * C)
 #define LOOP_K _Pragma("GCC ivdep") for (int k = 0; k < C; k++)
 
 typedef REAL real;
 
 /* sqrt(2l+1)-normalised harmonics of e3nn's order and axes at the unit vector (x, y, z), and
  * with `d` their derivatives as polynomials, d[lm][3]. */
-static void harmonics(double x, double y, double z, double *o, double (*d)[3])
-{
+static void harmonics(double x, double y, double z, double *o, double (*d)[3]) {
   const double s3 = sqrt(3.0), s5 = sqrt(5.0), s15 = sqrt(15.0);
   o[0] = 1, o[1] = s3 * x, o[2] = s3 * y, o[3] = s3 * z;
   if (d) {
@@ -54,8 +53,7 @@ static void harmonics(double x, double y, double z, double *o, double (*d)[3])
 }
 
 /* The vector of edge e: from its sender to its centre, angstrom. */
-static double edge_vector(const double *pos, const double *shift, int s, int n, double v[3])
-{
+static double edge_vector(const double *pos, const double *shift, int s, int n, double v[3]) {
   double r2 = 0;
   for (int a = 0; a < 3; a++) {
     v[a] = pos[3 * n + a] - pos[3 * s + a] + shift[a];
@@ -66,33 +64,28 @@ static double edge_vector(const double *pos, const double *shift, int s, int n, 
 
 /* start[n+1]: edges of centre i; sender[e], shift[e][3]; out: Y[e][NLM], r[e]. */
 void edges_forward(int n, const int *start, const int *sender, const double *shift,
-                   const double *pos, real *Y, real *r)
-{
+                   const double *pos, real *Y, real *r) {
 #pragma omp parallel for schedule(static)
   for (int i = 0; i < n; i++)
     for (int e = start[i]; e < start[i + 1]; e++) {
       double v[3], o[16], len = edge_vector(pos, shift + 3 * (size_t)e, sender[e], i, v);
       harmonics(v[0] / len, v[1] / len, v[2] / len, o, NULL);
-      for (int q = 0; q < NLM; q++)
-        Y[(size_t)e * NLM + q] = (real)o[q];
+      for (int q = 0; q < NLM; q++) Y[(size_t)e * NLM + q] = (real)o[q];
       r[e] = (real)len;
     }
 }
 
 /* d_pos[n][3] += from dY[e][NLM], dr[e]. */
 void edges_reverse(int n, const int *start, const int *sender, const double *shift,
-                   const double *pos, const real *dY, const real *dr, double *d_pos)
-{
+                   const double *pos, const real *dY, const real *dr, double *d_pos) {
   for (int i = 0; i < n; i++)
     for (int e = start[i]; e < start[i + 1]; e++) {
       double v[3], o[16], d[16][3], g[3] = {0, 0, 0};
       double len = edge_vector(pos, shift + 3 * (size_t)e, sender[e], i, v);
-      for (int a = 0; a < 3; a++)
-        v[a] /= len;
+      for (int a = 0; a < 3; a++) v[a] /= len;
       harmonics(v[0], v[1], v[2], o, d);
       for (int q = 1; q < NLM; q++)
-        for (int a = 0; a < 3; a++)
-          g[a] += dY[(size_t)e * NLM + q] * d[q][a];
+        for (int a = 0; a < 3; a++) g[a] += dY[(size_t)e * NLM + q] * d[q][a];
       double along = g[0] * v[0] + g[1] * v[1] + g[2] * v[2];
       for (int a = 0; a < 3; a++) {
         double f = (g[a] - along * v[a]) / len + dr[e] * v[a];
@@ -104,12 +97,10 @@ void edges_reverse(int n, const int *start, const int *sender, const double *shi
 
 /* The four B-spline weights at r and their derivatives; the first row of the table.  Returns -1
  * beyond the table. */
-static int spline(double r, double inv_h, int rows, real b[4], real d[4])
-{
+static int spline(double r, double inv_h, int rows, real b[4], real d[4]) {
   double u = r * inv_h;
   int g = (int)u;
-  if (!(u >= 0) || g > rows - 4)
-    return -1;
+  if (!(u >= 0) || g > rows - 4) return -1;
   double t = u - g, m = 1 - t;
   b[0] = (real)(m * m * m / 6), b[3] = (real)(t * t * t / 6);
   b[1] = (real)((4 - 6 * t * t + 3 * t * t * t) / 6);
@@ -121,18 +112,15 @@ static int spline(double r, double inv_h, int rows, real b[4], real d[4])
 }
 
 /* R[ROW] at the weights b: rows g to g+3 of the table. */
-static void radial(const real *T, int g, const real b[4], real *R)
-{
+static void radial(const real *T, int g, const real b[4], real *R) {
   const real *t0 = T + (size_t)g * ROW, *t1 = t0 + ROW, *t2 = t1 + ROW, *t3 = t2 + ROW;
 #pragma GCC ivdep
-  for (int k = 0; k < ROW; k++)
-    R[k] = b[0] * t0[k] + b[1] * t1[k] + b[2] * t2[k] + b[3] * t3[k];
+  for (int k = 0; k < ROW; k++) R[k] = b[0] * t0[k] + b[1] * t1[k] + b[2] * t2[k] + b[3] * t3[k];
 }
 
 /* T[rows][ROW] spline coefficients, h[n][C]; out M[NLM][n][C]. */
 void message_forward(int n, const int *start, const int *sender, const real *Y, const real *r,
-                     const real *T, int rows, double inv_h, const real *h, real *M)
-{
+                     const real *T, int rows, double inv_h, const real *h, real *M) {
 #pragma omp parallel for schedule(dynamic, 16)
   for (int i = 0; i < n; i++) {
     real acc[NLM][C] __attribute__((aligned(64))) = {{0}};
@@ -140,45 +128,37 @@ void message_forward(int n, const int *start, const int *sender, const real *Y, 
       real b[4], d[4], R[ROW] __attribute__((aligned(64)));
       const real *y = Y + (size_t)e * NLM, *hj = h + (size_t)sender[e] * C;
       int g = spline(r[e], inv_h, rows, b, d);
-      if (g < 0)
-        continue;
+      if (g < 0) continue;
       radial(T, g, b, R);
       for (int l = 0; l <= LMAX; l++) {
         real t[C] __attribute__((aligned(64)));
         LOOP_K t[k] = R[l * C + k] * hj[k];
-        for (int q = l * l; q < (l + 1) * (l + 1); q++)
-          LOOP_K acc[q][k] += y[q] * t[k];
+        for (int q = l * l; q < (l + 1) * (l + 1); q++) LOOP_K acc[q][k] += y[q] * t[k];
       }
     }
-    for (int q = 0; q < NLM; q++)
-      memcpy(M + ((size_t)q * n + i) * C, acc[q], sizeof acc[q]);
+    for (int q = 0; q < NLM; q++) memcpy(M + ((size_t)q * n + i) * C, acc[q], sizeof acc[q]);
   }
 }
 
 /* One edge of the reverse: own[NLM][C] is the adjoint of its centre's sums. */
 static void message_edge(real (*own)[C], const real *y, const real *T, int g, const real b[4],
-                         const real d[4], const real *hj, real *dT, real *dh, real *dY, real *dr)
-{
+                         const real d[4], const real *hj, real *dT, real *dh, real *dY, real *dr) {
   real R[ROW] __attribute__((aligned(64))), w[ROW] __attribute__((aligned(64)));
   radial(T, g, b, R);
   for (int l = 0; l <= LMAX; l++) {
     real s[C] __attribute__((aligned(64))), *wl = w + l * C;
     LOOP_K s[k] = y[l * l] * own[l * l][k];
-    for (int q = l * l + 1; q < (l + 1) * (l + 1); q++)
-      LOOP_K s[k] += y[q] * own[q][k];
-    if (dh)
-      LOOP_K dh[k] += R[l * C + k] * s[k];
+    for (int q = l * l + 1; q < (l + 1) * (l + 1); q++) LOOP_K s[k] += y[q] * own[q][k];
+    if (dh) LOOP_K dh[k] += R[l * C + k] * s[k];
     LOOP_K wl[k] = s[k] * hj[k];
   }
   if (dT)
     for (int p = 0; p < 4; p++) {
       real *row = dT + (size_t)(g + p) * ROW;
 #pragma GCC ivdep
-      for (int k = 0; k < ROW; k++)
-        row[k] += b[p] * w[k];
+      for (int k = 0; k < ROW; k++) row[k] += b[p] * w[k];
     }
-  if (!dr)
-    return;
+  if (!dr) return;
   real sum = 0;
   const real *t0 = T + (size_t)g * ROW, *t1 = t0 + ROW, *t2 = t1 + ROW, *t3 = t2 + ROW;
   for (int k = 0; k < ROW; k++)
@@ -198,8 +178,7 @@ static void message_edge(real (*own)[C], const real *y, const real *T, int g, co
 /* Adjoints from dM[NLM][n][C]: dT[rows][ROW], dh[n][C], dY[e][NLM] and dr[e], all added to. */
 int message_reverse(int n, const int *start, const int *sender, const real *Y, const real *r,
                     const real *T, int rows, double inv_h, const real *h, const real *dM, real *dT,
-                    real *dh, real *dY, real *dr)
-{
+                    real *dh, real *dY, real *dr) {
   size_t size_T = dT ? (size_t)rows * ROW : 0, size_h = dh ? (size_t)n * C : 0;
   int failed = 0;
 #pragma omp parallel
@@ -225,10 +204,8 @@ int message_reverse(int n, const int *start, const int *sender, const real *Y, c
 #pragma omp critical
     {
       failed |= !ok;
-      for (size_t k = 0; !lead && ok && k < size_T; k++)
-        dT[k] += pT[k];
-      for (size_t k = 0; !lead && ok && k < size_h; k++)
-        dh[k] += ph[k];
+      for (size_t k = 0; !lead && ok && k < size_T; k++) dT[k] += pT[k];
+      for (size_t k = 0; !lead && ok && k < size_h; k++) dh[k] += ph[k];
     }
     if (!lead) {
       free(pT);
@@ -241,15 +218,14 @@ int message_reverse(int n, const int *start, const int *sender, const real *Y, c
 /* The sorted products as a program: pairs of first factor a are pair[a]..pair[a+1]; a pair has
  * its second factor, the coefficient of A_a A_b (-1: none) and its third factors with theirs. */
 typedef struct {
-  int first[NLM];              /* coefficient of A_a alone, -1: none */
+  int first[NLM]; /* coefficient of A_a alone, -1: none */
   int pair[NLM + 1];
-  const int *second, *two;     /* [pairs] */
-  const int *triple;           /* [pairs+1] */
-  const int *third, *three;    /* [triples] */
+  const int *second, *two;  /* [pairs] */
+  const int *triple;        /* [pairs+1] */
+  const int *third, *three; /* [triples] */
 } program;
 
-static program program_of(const int *p)
-{
+static program program_of(const int *p) {
   program g;
   memcpy(g.first, p, sizeof g.first);
   memcpy(g.pair, p + NLM, sizeof g.pair);
@@ -263,28 +239,22 @@ static program program_of(const int *p)
 }
 
 /* s[C] = two + sum over third factors: what A_a A_b is multiplied by. */
-static void inner(const program *g, int p, const real *co, const real (*A)[C], real *s)
-{
-  if (g->two[p] >= 0)
-    memcpy(s, co + (size_t)g->two[p] * C, C * sizeof *s);
-  else
-    memset(s, 0, C * sizeof *s);
+static void inner(const program *g, int p, const real *co, const real (*A)[C], real *s) {
+  if (g->two[p] >= 0) memcpy(s, co + (size_t)g->two[p] * C, C * sizeof *s);
+  else memset(s, 0, C * sizeof *s);
   for (int t = g->triple[p]; t < g->triple[p + 1]; t++) {
     const real *c3 = co + (size_t)g->three[t] * C, *A3 = A[g->third[t]];
     LOOP_K s[k] += c3[k] * A3[k];
   }
 }
 
-static void gather(int n, int i, const real *A, real (*a)[C])
-{
-  for (int q = 0; q < NLM; q++)
-    memcpy(a[q], A + ((size_t)q * n + i) * C, C * sizeof(real));
+static void gather(int n, int i, const real *A, real (*a)[C]) {
+  for (int q = 0; q < NLM; q++) memcpy(a[q], A + ((size_t)q * n + i) * C, C * sizeof(real));
 }
 
 /* A[NLM][n][C], co[z][terms][C], kind[n]; out B[n][C]. */
 void contract_forward(int n, const int *kind, int terms, const int *prog, const real *A,
-                      const real *co, real *B)
-{
+                      const real *co, real *B) {
   program g = program_of(prog);
 #pragma omp parallel for schedule(static)
   for (int i = 0; i < n; i++) {
@@ -293,8 +263,7 @@ void contract_forward(int n, const int *kind, int terms, const int *prog, const 
     gather(n, i, A, a);
     for (int q = 0; q < NLM; q++) {
       real s1[C] __attribute__((aligned(64))) = {0}, s2[C] __attribute__((aligned(64)));
-      if (g.first[q] >= 0)
-        memcpy(s1, c + (size_t)g.first[q] * C, sizeof s1);
+      if (g.first[q] >= 0) memcpy(s1, c + (size_t)g.first[q] * C, sizeof s1);
       for (int p = g.pair[q]; p < g.pair[q + 1]; p++) {
         inner(&g, p, c, (const real(*)[C])a, s2);
         LOOP_K s1[k] += s2[k] * a[g.second[p]][k];
@@ -307,24 +276,21 @@ void contract_forward(int n, const int *kind, int terms, const int *prog, const 
 
 /* Reverse of one atom: adjoint of its sums into da, of its coefficients into dc (NULL: none). */
 static void contract_atom(const program *g, const real (*a)[C], const real *c, const real *up,
-                          real (*da)[C], real *dc)
-{
+                          real (*da)[C], real *dc) {
   for (int q = 0; q < NLM; q++) {
     real s1[C] __attribute__((aligned(64))) = {0}, s2[C] __attribute__((aligned(64)));
     real w1[C] __attribute__((aligned(64))), w2[C] __attribute__((aligned(64)));
     LOOP_K w1[k] = up[k] * a[q][k];
     if (g->first[q] >= 0) {
       memcpy(s1, c + (size_t)g->first[q] * C, sizeof s1);
-      if (dc)
-        LOOP_K dc[(size_t)g->first[q] * C + k] += w1[k];
+      if (dc) LOOP_K dc[(size_t)g->first[q] * C + k] += w1[k];
     }
     for (int p = g->pair[q]; p < g->pair[q + 1]; p++) {
       int b = g->second[p];
       LOOP_K w2[k] = w1[k] * a[b][k];
       if (g->two[p] >= 0) {
         memcpy(s2, c + (size_t)g->two[p] * C, sizeof s2);
-        if (dc)
-          LOOP_K dc[(size_t)g->two[p] * C + k] += w2[k];
+        if (dc) LOOP_K dc[(size_t)g->two[p] * C + k] += w2[k];
       } else {
         memset(s2, 0, sizeof s2);
       }
@@ -347,8 +313,7 @@ static void contract_atom(const program *g, const real (*a)[C], const real *c, c
 
 /* dA[NLM][n][C] is set, d_co[kinds][terms][C] (may be NULL) added to. */
 int contract_reverse(int n, const int *kind, int kinds, int terms, const int *prog, const real *A,
-                     const real *co, const real *dB, real *dA, real *d_co)
-{
+                     const real *co, const real *dB, real *dA, real *d_co) {
   program g = program_of(prog);
   size_t size = d_co ? (size_t)kinds * (size_t)terms * C : 0;
   int failed = 0;
@@ -366,17 +331,14 @@ int contract_reverse(int n, const int *kind, int kinds, int terms, const int *pr
       if (ok)
         contract_atom(&g, (const real(*)[C])a, co + at, dB + (size_t)i * C, da,
                       d_co ? mine + at : NULL);
-      for (int q = 0; q < NLM; q++)
-        memcpy(dA + ((size_t)q * n + i) * C, da[q], sizeof da[q]);
+      for (int q = 0; q < NLM; q++) memcpy(dA + ((size_t)q * n + i) * C, da[q], sizeof da[q]);
     }
 #pragma omp critical
     {
       failed |= !ok;
-      for (size_t k = 0; !lead && ok && k < size; k++)
-        d_co[k] += mine[k];
+      for (size_t k = 0; !lead && ok && k < size; k++) d_co[k] += mine[k];
     }
-    if (!lead)
-      free(mine);
+    if (!lead) free(mine);
   }
   return failed;
 }
