@@ -26,19 +26,6 @@ import ase.io
 from teacher import Network
 
 
-def energy_and_forces(network, atoms):
-    """Of one frame, with a graph for the gradient by the weights."""
-    import sevenn._keys as key
-
-    torch, graph = network.torch, network.graph(atoms)
-    vector = graph[key.EDGE_VEC].requires_grad_(True)
-    energy = network.energy(graph)
-    slope, = torch.autograd.grad(energy, vector, create_graph=True)
-    source, target = graph[key.EDGE_IDX]
-    forces = torch.zeros(len(atoms), 3).index_add(0, target, -slope).index_add(0, source, slope)
-    return energy, forces
-
-
 def read(path, leave_out):
     """{(host, gas): (empty, [guest frames])}, {gas: molecule}"""
     empty, guests, gases = {}, {}, {}
@@ -57,15 +44,15 @@ def read(path, leave_out):
 
 def loss_of(network, empty, frames, gas):
     torch = network.torch
-    e_gas, _ = energy_and_forces(network, gas)
-    e_empty, f_empty = energy_and_forces(network, empty)
+    e_gas, _ = network.energy_and_forces(gas, create_graph=True)
+    e_empty, f_empty = network.energy_and_forces(empty, create_graph=True)
 
     def off(forces, atoms):
         return (forces - torch.tensor(atoms.arrays["REF_forces"], dtype=torch.float32)).abs()
 
     loss = 5 * (e_gas - gas.info["REF_energy"]).abs() + 5 * off(f_empty, empty).mean()
     for a in frames:
-        energy, forces = energy_and_forces(network, a)
+        energy, forces = network.energy_and_forces(a, create_graph=True)
         label = a.info["REF_energy"] - empty.info["REF_energy"] - gas.info["REF_energy"]
         wall = 1 if label < 0.5 else 1 / (1 + 2 * label)
         hard = 1 / (1 + 0.2 * abs(a.arrays["REF_forces"]).max())

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-SIZES = {"CO2": 3, "H2O": 3, "N2": 2}
+from label import SIZES
+
 VERSION = 2  # of what the cache holds
 SKIN = 0.05  # angstrom beyond the cutoff: room for the displacements of training
 

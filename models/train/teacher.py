@@ -33,7 +33,8 @@ import warnings
 import ase.io
 import numpy as np
 
-SIZES = {"CO2": 3, "H2O": 3, "N2": 2}
+from label import SIZES
+
 FIXED = ("denominator", "rescale", "coeffs")  # tensors that no step changes
 STEP = {"guest": 0.03, "framework": 0.08}  # angstrom, norm of the displacement of all atoms
 
@@ -81,18 +82,17 @@ class Network:
              for x, (_, p) in zip(g, self.weights)]
         return float(e.detach()), self.torch.cat(g).numpy()
 
-    def forces(self, atoms):
-        """[n,3] eV/angstrom."""
+    def energy_and_forces(self, atoms, create_graph=False):
+        """eV, [n,3] eV/angstrom; with a graph for the gradient of both by the weights if asked."""
         import sevenn._keys as key
 
         graph = self.graph(atoms)
         vector = graph[key.EDGE_VEC].requires_grad_(True)
-        g, = self.torch.autograd.grad(self.energy(graph), vector)
+        energy = self.energy(graph)
+        slope, = self.torch.autograd.grad(energy, vector, create_graph=create_graph)
         source, target = graph[key.EDGE_IDX]
-        f = self.torch.zeros(len(atoms), 3)
-        f.index_add_(0, target, -g)
-        f.index_add_(0, source, g)
-        return f.numpy()
+        forces = self.torch.zeros(len(atoms), 3)
+        return energy, forces.index_add(0, target, -slope).index_add(0, source, slope)
 
     def force_by_weights(self, atoms, along, step):
         """Gradient of (forces . along) by all weights; `along` is a unit vector of all atoms."""
@@ -142,7 +142,7 @@ def group_rows(network, frames, molecules, forces):
         if not forces or kind not in ("empty", "guest") or about["regime"] in ("repulsion", "weak") \
                 or "REF_energy" not in i:
             continue
-        residual = a.arrays["REF_forces"] - network.forces(a)
+        residual = a.arrays["REF_forces"] - network.energy_and_forces(a)[1].numpy()
         what = "framework" if kind == "empty" else "guest"
         if kind == "guest":
             residual[a.get_tags() == 0] = 0
