@@ -246,14 +246,13 @@ static double contraction_flops(const contraction *c, int reverse) {
     int n_a = code[1];
     code += 2;
     for (int ia = 0; ia < n_a; ia++) {
-      int n_b = code[1];
-      code += 2;
-      a++;
-      for (int ib = 0; ib < n_b; ib++, b++) {
-        int n_c = code[1];
-        code += 2 + n_c;
-        d += n_c;
+      for (code++, a++; *code;) {
+        int n_c = code[0] / 2, n_b = code[1];
+        code += 2 + n_b;
+        b += n_b;
+        d += n_b * n_c;
       }
+      code++;
     }
   }
   return reverse ? 3 * a + 5 * b + 4 * d : 2 * (a + b + d);
@@ -261,24 +260,26 @@ static double contraction_flops(const contraction *c, int reverse) {
 
 static void bench_contraction(bench *b, const contraction *c, const void *coefficient) {
   double real = (double)b->k->real_size, channels = c->channels;
+  int a_row = kernel_row(c->dimension * c->channels, c->channels);
   contraction_args a = {.n_atom = ATOMS,
                         .atom = b->row,
                         .channels = c->channels,
                         .n_a = c->dimension,
                         .n_output = c->n_output,
                         .n_monomial = c->n_monomial,
+                        .n_forward = c->n_forward,
                         .program = c->program,
+                        .reverse = c->program + c->reverse,
                         .coefficient = coefficient,
-                        .a = reals(b, (size_t)(ATOMS * c->dimension * c->channels)),
-                        .a_stride = c->dimension * c->channels,
+                        .a = reals(b, (size_t)(ATOMS * a_row)),
+                        .a_stride = a_row,
                         .b = reals(b, (size_t)(ATOMS * c->out.size)),
                         .b_stride = c->out.size};
-  double bytes =
-      real * (c->n_monomial * channels + ATOMS * (c->dimension * channels + c->out.size));
+  double bytes = real * (c->n_forward * channels + ATOMS * (c->dimension * channels + c->out.size));
   contraction_forward_case f = {b->k, a};
   report(b, "contraction", run_contraction_forward, &f, ATOMS * channels * contraction_flops(c, 0),
          bytes);
-  a.a_bar = reals(b, (size_t)(ATOMS * c->dimension * c->channels));
+  a.a_bar = reals(b, (size_t)(ATOMS * a_row));
   contraction_reverse_case r = {b->k, a};
   report(b, "contraction, reverse", run_contraction_reverse, &r,
          ATOMS * channels * contraction_flops(c, 1),

@@ -41,7 +41,7 @@ typedef struct layout {
   int mul[N_L];    /* channels */
   int pitch[N_L];  /* reals between rows of m: mul padded (or the padded slots, concatenated) */
   int offset[N_L]; /* reals from the node's first */
-  int size;        /* reals per node */
+  int size;        /* reals from node to node: kernel_row() */
 } layout;
 
 /* One path l1 x l2 -> l3 of a convolution, for `channels` channels. */
@@ -159,16 +159,23 @@ typedef struct linear_args {
 
 /* The polynomial of the symmetric contraction for atoms of one element: for every output row
  *   B = sum_a A_a (c1 + sum_b A_b (c2 + sum_c A_c c3)), coefficients per channel, in program order.
- * program: for each output { offset of its row, n_a, { a, n_b, { b, n_c, { c } } } }. */
+ * program: for each output { offset of its row, n_a >= 1, { a, n_b, { b, n_c, { c } } } }. On the
+ * host the pairs of a factor come in runs of one kind, 2 n_c + (1: with c2) <= 7, which falls: { a,
+ * { kind, n pairs, { b and the c as bytes of a number, from the lowest up } }, 0 }. */
 typedef struct contraction_args {
   int n_atom;
   const int *atom; /* [n_atom] rows of a, b and their adjoints */
   int channels, n_a, n_output, n_monomial;
+  int n_forward; /* monomials of `program`, which lie before those of `reverse` */
   /* selected: the program is that of all monomials a <= b <= c of A_MAX components that may be
    * other than zero (kernels/selected.h); its outputs are those of selected_l in order. */
   int selected;
   int row[SELECTED_OUTPUTS]; /* offsets of their rows */
   const int *program;
+  /* On the host, the derivatives by A_m as polynomials of A and of the outputs' adjoints: rows of
+   * the n_output outputs, then n_a outputs as in program (offsets of m in a), whose factors `a` are
+   * n_a + output. Not read elsewhere. */
+  const int *reverse;
   const void *coefficient; /* packed by contraction_pack */
   const void *a;           /* rows of [n_a][channels] */
   int a_stride;
@@ -248,7 +255,7 @@ typedef struct row_sum_args {
 /* y[row] = x[row] * factor[row]; in reverse factor_bar = sum(x y_bar), or, where factor is
  * 1 / (slope D + offset), the adjoint of D: chain = -slope. */
 typedef struct scale_args {
-  int n, width;
+  int n, width, stride; /* reals from row to row (0 = width) */
   double chain;         /* 0 = none */
   const double *factor; /* [n], factor_stride apart (0 = 1) */
   int factor_stride;
@@ -736,6 +743,11 @@ const kernel_ops *kernels_host_named(const char *isa, int double_precision);
 
 static inline int kernel_padded(int n) {
   return (n + KERNEL_ROW_PAD - 1) / KERNEL_ROW_PAD * KERNEL_ROW_PAD;
+}
+/* Reals from node to node, of which n are in use and the first `scalars` have l = 0: nodes of long
+ * rows shall not all begin in the same sets of the first-level cache. Scalars alone stay dense. */
+static inline int kernel_row(int n, int scalars) {
+  return n > scalars && n >= 1024 && n % 512 == 0 ? n + KERNEL_ROW_PAD : n;
 }
 static inline size_t kernel_tiles(size_t n) {
   return (n + KERNEL_EDGE_TILE - 1) / KERNEL_EDGE_TILE;

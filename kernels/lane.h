@@ -159,6 +159,8 @@ typedef int32_t lane_int __attribute__((vector_size(LANE_BYTES)));
 #define LW (LANE_BYTES / 4)
 #endif
 
+/* What is in memory stays there: nothing is kept in registers across it. */
+#define LANE_FENCE()             __asm__ volatile("" ::: "memory")
 FN lane lane_load(const real *p) { return *(const lane *)p; }
 FN void lane_store(real *p, lane v) { *(lane *)p = v; }
 FN lane lane_set(real x) {

@@ -206,15 +206,19 @@ FN double scale_factor(const scale_args *a, int i) {
   return a->factor[a->factor_stride ? (size_t)i * (size_t)a->factor_stride : (size_t)i];
 }
 
+FN size_t scale_row(const scale_args *a, int i) {
+  return (size_t)i * (size_t)(a->stride ? a->stride : a->width);
+}
+
 FN void scale_forward_body(const scale_args *a, int i) {
-  const real *x = (const real *)a->x + (size_t)i * (size_t)a->width;
-  real *y = (real *)a->y + (size_t)i * (size_t)a->width, f = (real)scale_factor(a, i);
+  const real *x = (const real *)a->x + scale_row(a, i);
+  real *y = (real *)a->y + scale_row(a, i), f = (real)scale_factor(a, i);
   FOR_CHANNELS(k, a->width) lane_store(y + k, f * lane_load(x + k));
 }
 
 FN void scale_reverse_body(const scale_args *a, int i) {
-  const real *x = (const real *)a->x + (size_t)i * (size_t)a->width;
-  real *y = (real *)a->y + (size_t)i * (size_t)a->width, f = (real)scale_factor(a, i);
+  const real *x = (const real *)a->x + scale_row(a, i);
+  real *y = (real *)a->y + scale_row(a, i), f = (real)scale_factor(a, i);
   lane sum[LW];
   sum[0] = lane_set(0);
   FOR_CHANNELS(k, a->width) {

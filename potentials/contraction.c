@@ -1,4 +1,4 @@
-/* contraction.c -- folds the file's U tensors to sorted monomials and writes the kernels' program.
+/* contraction.c -- folds the file's U tensors to sorted monomials and writes the kernels' programs.
  *
  * U is not symmetric in its indices, but only its symmetric part matters: all orderings of
  * (m1, m2, m3) are added into the sorted monomial. Whatever basis the file was built with
@@ -92,7 +92,8 @@ static eqs_status put_code(writer *w, int value, int *where) {
   return EQS_OK;
 }
 
-static eqs_status put_monomial(writer *w, const folded *f, int l, int nu, int at) {
+/* `times`: of a derivative, how often the monomial contains the factor. */
+static eqs_status put_monomial(writer *w, const folded *f, int l, int nu, int at, int times) {
   contraction *c = w->c;
   EQS_TRY(grow(&c->first, &w->monomial_capacity, (size_t)c->n_monomial + 2, sizeof *c->first));
   c->first[c->n_monomial] = (int)w->n_term;
@@ -100,23 +101,27 @@ static eqs_status put_monomial(writer *w, const folded *f, int l, int nu, int at
     double v = f->value[(size_t)at * (size_t)f->n_path + (size_t)p];
     if (v == 0) continue;
     EQS_TRY(grow(&c->term, &w->term_capacity, w->n_term + 1, sizeof *c->term));
-    c->term[w->n_term++] = (struct contraction_term){l, nu - 1, p, v};
+    c->term[w->n_term++] = (struct contraction_term){l, nu - 1, p, v * times};
   }
   c->first[++c->n_monomial] = (int)w->n_term;
   return EQS_OK;
 }
 
-/* What is left to write of one output, and the pairs A_x A_y that its cubic monomials share. The
- * nesting is free, so it is chosen for few and long innermost loops: again and again the pair that
- * the most cubic monomials contain, then again and again the factor that the most pairs contain. */
+/* A pair of factors and the third ones: in an output A_x A_y sum_z A_z, in the derivative by A_x
+ * A_y sum_z A_z. */
+typedef struct nested_pair {
+  int x, y, n;
+  int third[A_MAX];
+  int written;
+} nested_pair;
+
+/* What is left to write of one output, and the pairs that its cubic monomials share. The nesting is
+ * free, so it is chosen for few and long innermost loops: again and again the pair that the most
+ * cubic monomials contain, then again and again the factor that the most pairs contain. */
 typedef struct nesting {
   unsigned char cubic[A_MAX * A_MAX * A_MAX]; /* sorted dense index: still to be written */
   int n_pair;
-  struct nested_pair {
-    int x, y, n; /* x <= y; n third factors */
-    int third[A_MAX];
-    int written;
-  } pair[A_MAX * (A_MAX + 1) / 2];
+  nested_pair pair[A_MAX * (A_MAX + 1) / 2];
 } nesting;
 
 static int sorted_triple(int x, int y, int z, int d) {
@@ -131,8 +136,8 @@ static int count_thirds(const nesting *n, int x, int y, int d) {
 }
 
 static void take_pair(nesting *n, int x, int y, int d) {
-  struct nested_pair *p = &n->pair[n->n_pair++];
-  *p = (struct nested_pair){.x = x, .y = y};
+  nested_pair *p = &n->pair[n->n_pair++];
+  *p = (nested_pair){.x = x, .y = y};
   for (int z = 0; z < d; z++) {
     unsigned char *left = &n->cubic[sorted_triple(x, y, z, d)];
     if (*left) p->third[p->n++] = z;
@@ -140,8 +145,6 @@ static void take_pair(nesting *n, int x, int y, int d) {
   }
 }
 
-/* Pairs come in falling order of n: loops of one length follow each other, which the processor's
- * prediction of branches likes. */
 static void choose_pairs(nesting *n, const folded f[CORRELATION_MAX], int d) {
   unsigned char taken[A_MAX * A_MAX] = {0};
   n->n_pair = 0;
@@ -164,17 +167,98 @@ static void choose_pairs(nesting *n, const folded f[CORRELATION_MAX], int d) {
       if (!taken[x * d + y] && !is_zero(&f[1], x * d + y)) take_pair(n, x, y, d);
 }
 
-static eqs_status write_pair(writer *w, const folded f[CORRELATION_MAX], int l, int a,
-                             const struct nested_pair *p) {
-  int d = w->c->dimension;
-  EQS_TRY(put_code(w, p->x == a ? p->y : p->x, NULL));
+/* How often a derivative by A_x takes the monomial; once in an output. */
+static int times(const nested_pair *p, int derivative, int third) {
+  return derivative ? 1 + (p->x == p->y) + (p->x == third) : 1;
+}
+
+static eqs_status put_quadratic(writer *w, const folded f[CORRELATION_MAX], int l,
+                                const nested_pair *p, int derivative) {
+  const int pair[2] = {p->x, p->y};
+  return put_monomial(w, &f[1], l, 2, sorted_index(pair, 2, w->c->dimension),
+                      times(p, derivative, -1));
+}
+
+static eqs_status put_cubic(writer *w, const folded f[CORRELATION_MAX], int l, const nested_pair *p,
+                            int derivative, int i) {
+  return put_monomial(w, &f[2], l, 3, sorted_triple(p->x, p->y, p->third[i], w->c->dimension),
+                      times(p, derivative, p->third[i]));
+}
+
+/* In a device's program; `beside` is the factor that no loop outside has. */
+static eqs_status write_pair(writer *w, const folded f[CORRELATION_MAX], int l, int beside,
+                             const nested_pair *p) {
+  EQS_TRY(put_code(w, beside, NULL));
   EQS_TRY(put_code(w, p->n, NULL));
-  EQS_TRY(put_monomial(w, &f[1], l, 2, p->x * d + p->y));
+  EQS_TRY(put_quadratic(w, f, l, p, 0));
   for (int i = 0; i < p->n; i++) {
     EQS_TRY(put_code(w, p->third[i], NULL));
-    EQS_TRY(put_monomial(w, &f[2], l, 3, sorted_triple(p->x, p->y, p->third[i], d)));
+    EQS_TRY(put_cubic(w, f, l, p, 0, i));
   }
   return EQS_OK;
+}
+
+static int has_quadratic(const folded f[CORRELATION_MAX], const nested_pair *p, int d) {
+  const int pair[2] = {p->x, p->y};
+  return !is_zero(&f[1], sorted_index(pair, 2, d));
+}
+
+static int beside(const nested_pair *p, int a) { return p->x == a ? p->y : p->x; }
+
+enum { RUN_THIRDS = 3, RUN_KIND_MAX = 2 * RUN_THIRDS + 1, RUN_PAIRS = A_MAX * A_MAX };
+
+/* A pair's part in a run of the host's: third factors from `first` on, RUN_THIRDS at most. */
+typedef struct pair_part {
+  const nested_pair *pair;
+  int first, n, quadratic;
+} pair_part;
+
+static int split_pairs(const folded f[CORRELATION_MAX], int d, const nested_pair *const *pair,
+                       int n, pair_part *out) {
+  int n_part = 0;
+  for (int i = 0; i < n; i++) {
+    int first = 0;
+    do {
+      int left = pair[i]->n - first, some = left < RUN_THIRDS ? left : RUN_THIRDS;
+      out[n_part++] = (pair_part){pair[i], first, some, !first && has_quadratic(f, pair[i], d)};
+      first += some;
+    } while (first < pair[i]->n);
+  }
+  return n_part;
+}
+
+static eqs_status write_part(writer *w, const folded f[CORRELATION_MAX], int l, int a,
+                             const pair_part *p, int derivative) {
+  unsigned packed = (unsigned)beside(p->pair, a);
+  if (p->quadratic) EQS_TRY(put_quadratic(w, f, l, p->pair, derivative));
+  for (int i = 0; i < p->n; i++) {
+    packed |= (unsigned)p->pair->third[p->first + i] << 8 * (i + 1);
+    EQS_TRY(put_cubic(w, f, l, p->pair, derivative, p->first + i));
+  }
+  return put_code(w, (int)packed, NULL);
+}
+
+/* The pairs of factor a, or of the derivative by A_a. */
+static eqs_status write_pairs(writer *w, const folded f[CORRELATION_MAX], int l, int a,
+                              const nested_pair *const *pair, int n, int derivative) {
+  pair_part part[RUN_PAIRS];
+  if (!device_is_host(w->c->k->device)) {
+    EQS_TRY(put_code(w, n, NULL));
+    for (int i = 0; i < n; i++) EQS_TRY(write_pair(w, f, l, beside(pair[i], a), pair[i]));
+    return EQS_OK;
+  }
+  n = split_pairs(f, w->c->dimension, pair, n, part);
+  for (int kind = RUN_KIND_MAX; kind > 0; kind--) {
+    int n_same = 0;
+    for (int i = 0; i < n; i++) n_same += 2 * part[i].n + part[i].quadratic == kind;
+    if (!n_same) continue;
+    EQS_TRY(put_code(w, kind, NULL));
+    EQS_TRY(put_code(w, n_same, NULL));
+    for (int i = 0; i < n; i++)
+      if (2 * part[i].n + part[i].quadratic == kind)
+        EQS_TRY(write_part(w, f, l, a, part + i, derivative));
+  }
+  return put_code(w, 0, NULL);
 }
 
 /* The factor that the most unwritten pairs contain; -1 = none is left. */
@@ -183,7 +267,7 @@ static int next_factor(const nesting *n, int d) {
   for (int a = 0; a < d; a++) {
     int count = 0;
     for (int i = 0; i < n->n_pair; i++) {
-      const struct nested_pair *p = &n->pair[i];
+      const nested_pair *p = &n->pair[i];
       count += !p->written && (p->x == a || p->y == a);
     }
     if (count > most) most = count, best = a;
@@ -193,19 +277,17 @@ static int next_factor(const nesting *n, int d) {
 
 static eqs_status write_factor(writer *w, const folded f[CORRELATION_MAX], int l, int a,
                                nesting *n) {
-  int where, n_b = 0;
+  const nested_pair *mine[A_MAX];
+  int n_mine = 0;
   EQS_TRY(put_code(w, a, NULL));
-  EQS_TRY(put_code(w, 0, &where));
-  EQS_TRY(put_monomial(w, &f[0], l, 1, a));
+  EQS_TRY(put_monomial(w, &f[0], l, 1, a, 1));
   for (int i = 0; i < n->n_pair; i++) {
-    struct nested_pair *p = &n->pair[i];
+    nested_pair *p = &n->pair[i];
     if (p->written || (p->x != a && p->y != a)) continue;
-    EQS_TRY(write_pair(w, f, l, a, p));
+    mine[n_mine++] = p;
     p->written = 1;
-    n_b++;
   }
-  w->c->program[where] = n_b;
-  return EQS_OK;
+  return write_pairs(w, f, l, a, mine, n_mine, 0);
 }
 
 static eqs_status write_output(writer *w, const folded f[CORRELATION_MAX], int l, int row,
@@ -225,7 +307,8 @@ static eqs_status write_output(writer *w, const folded f[CORRELATION_MAX], int l
     EQS_TRY(write_factor(w, f, l, a, n));
     n_a++;
   }
-  w->c->program[where] = n_a;
+  if (!n_a) EQS_TRY(write_factor(w, f, l, 0, n)); /* of no monomial: zero times a factor */
+  w->c->program[where] = n_a ? n_a : 1;
   return EQS_OK;
 }
 
@@ -238,13 +321,13 @@ static eqs_status write_selected(writer *w, const folded f[CORRELATION_MAX], int
     int where = 0;
     EQS_TRY(put_code(w, a, NULL));
     EQS_TRY(put_code(w, n_b = 0, &where));
-    EQS_TRY(put_monomial(w, &f[0], l, 1, a));
+    EQS_TRY(put_monomial(w, &f[0], l, 1, a, 1));
     for (int b = a; b < A_MAX; b++) {
-      struct nested_pair p = {.x = a, .y = b};
+      nested_pair p = {.x = a, .y = b};
       for (int c = b; c < A_MAX; c++)
         if (selected_monomial(out, a, b, c)) p.third[p.n++] = c;
       if (!p.n && !selected_monomial(out, a, b, -1)) continue;
-      EQS_TRY(write_pair(w, f, l, a, &p));
+      EQS_TRY(write_pair(w, f, l, b, &p));
       n_b++;
     }
     w->c->program[where] = n_b;
@@ -280,9 +363,82 @@ static int can_be_selected(const contraction *c, int l_out,
   return 1;
 }
 
+/* ------------------------------------------------------------------------------- derivatives */
+
+/* What is known of an output: its order, its row and its folded tensors. */
+typedef struct output {
+  int l, row;
+  folded f[CORRELATION_MAX];
+} output;
+
+/* The derivative of an output by A_m, nested like the outputs: again and again the factor that the
+ * most of the remaining monomials contain. */
+static int derivative_pairs(const output *o, int d, int m, nested_pair *pair) {
+  unsigned char left[A_MAX][A_MAX], taken[A_MAX] = {0};
+  int n_pair = 0;
+  for (int b = 0; b < d; b++)
+    for (int c = 0; c < d; c++) left[b][c] = !is_zero(&o->f[2], sorted_triple(m, b, c, d));
+  for (;; n_pair++) {
+    nested_pair *p = pair + n_pair;
+    int most = 0;
+    for (int b = 0; b < d; b++) {
+      const nested_pair this = {.x = m, .y = b};
+      int count = 0;
+      for (int c = 0; c < d; c++) count += 2 * left[b][c];
+      count += !taken[b] && has_quadratic(o->f, &this, d);
+      if (count > most) most = count, *p = this;
+    }
+    if (!most) return n_pair;
+    taken[p->y] = 1;
+    for (int c = 0; c < d; c++) {
+      if (left[p->y][c]) p->third[p->n++] = c;
+      left[p->y][c] = left[c][p->y] = 0;
+    }
+  }
+}
+
+static eqs_status write_reverse(writer *w, const output *o) {
+  contraction *c = w->c;
+  c->reverse = c->n_code;
+  for (int i = 0; i < c->n_output; i++)
+    EQS_TRY(put_code(w, c->out.offset[o[i].l] + o[i].row * c->out.pitch[o[i].l], NULL));
+  for (int m = 0; m < c->dimension; m++) {
+    EQS_TRY(put_code(w, m * c->channels, NULL));
+    EQS_TRY(put_code(w, c->n_output, NULL));
+    for (int i = 0; i < c->n_output; i++) {
+      nested_pair pair[A_MAX + 1];
+      const nested_pair *all[A_MAX];
+      const int n = derivative_pairs(o + i, c->dimension, m, pair);
+      for (int k = 0; k < n; k++) all[k] = pair + k;
+      EQS_TRY(put_code(w, c->dimension + i, NULL));
+      EQS_TRY(put_monomial(w, &o[i].f[0], o[i].l, 1, m, 1));
+      EQS_TRY(write_pairs(w, o[i].f, o[i].l, m, all, n, 1));
+    }
+  }
+  return EQS_OK;
+}
+
+/* -------------------------------------------------------------------------------------- build */
+
+static eqs_status write_programs(writer *w, const output *o) {
+  contraction *c = w->c;
+  eqs_status status = EQS_OK;
+  nesting *n;
+  EQS_TRY(alloc_array(&n, 1, sizeof *n, "contraction"));
+  for (int i = 0; i < c->n_output && status == EQS_OK; i++)
+    status = c->selected ? write_selected(w, o[i].f, o[i].l, o[i].row)
+                         : write_output(w, o[i].f, o[i].l, o[i].row, n);
+  free(n);
+  c->n_forward = c->n_monomial;
+  if (status == EQS_OK && device_is_host(c->k->device)) status = write_reverse(w, o);
+  return status;
+}
+
 eqs_status contraction_build(contraction *c, const kernel_ops *k, int dimension, int mul, int l_out,
                              contraction_tensor tensor[N_L][CORRELATION_MAX]) {
   int muls[N_L] = {0};
+  output o[A_MAX] = {{.l = 0}};
+  eqs_status status = EQS_OK;
   for (int l = 0; l <= l_out; l++) muls[l] = mul;
   *c = (contraction){.k = k, .dimension = dimension, .channels = kernel_padded(mul)};
   c->out = layout_make(muls);
@@ -290,25 +446,17 @@ eqs_status contraction_build(contraction *c, const kernel_ops *k, int dimension,
     EQS_FAIL(EQS_ERR_UNSUPPORTED, "a contraction of %d components; at most %d are supported",
              dimension, A_MAX);
   writer w = {.c = c};
-  nesting *n;
   c->selected = can_be_selected(c, l_out, tensor);
-  EQS_TRY(alloc_array(&n, 1, sizeof *n, "contraction"));
   for (int l = 0; l <= l_out; l++)
-    for (int row = 0; row < 2 * l + 1; row++) {
-      folded f[CORRELATION_MAX] = {{0, NULL}};
-      eqs_status status = EQS_OK;
+    for (int row = 0; row < 2 * l + 1; row++, c->n_output++) {
+      o[c->n_output].l = l, o[c->n_output].row = row;
       for (int nu = 1; nu <= CORRELATION_MAX && status == EQS_OK; nu++)
-        status = fold(&tensor[l][nu - 1], row, nu, dimension, &f[nu - 1]);
-      if (status == EQS_OK)
-        status = c->selected ? write_selected(&w, f, l, row) : write_output(&w, f, l, row, n);
-      for (int nu = 0; nu < CORRELATION_MAX; nu++) free(f[nu].value);
-      if (status != EQS_OK) {
-        free(n);
-        return status;
-      }
-      c->n_output++;
+        status = fold(&tensor[l][nu - 1], row, nu, dimension, &o[c->n_output].f[nu - 1]);
     }
-  free(n);
+  if (status == EQS_OK) status = write_programs(&w, o);
+  for (int i = 0; i < c->n_output; i++)
+    for (int nu = 0; nu < CORRELATION_MAX; nu++) free(o[i].f[nu].value);
+  EQS_TRY(status);
   return device_copy(k->device, c->program, (size_t)c->n_code, sizeof *c->program, "contraction",
                      &c->device_program);
 }
@@ -343,11 +491,13 @@ static contraction_args arguments(const contraction *c, int n_atom, const int *a
                         .n_a = c->dimension,
                         .n_output = c->n_output,
                         .n_monomial = c->n_monomial,
+                        .n_forward = c->n_forward,
                         .selected = c->selected,
                         .program = c->device_program,
+                        .reverse = c->device_program + c->reverse,
                         .coefficient = coefficient,
                         .a = a,
-                        .a_stride = c->dimension * c->channels,
+                        .a_stride = kernel_row(c->dimension * c->channels, c->channels),
                         .b_stride = c->out.size};
   for (int i = 0; i < SELECTED_OUTPUTS && c->selected; i++) {
     int l = selected_l(i);

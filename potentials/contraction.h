@@ -19,6 +19,7 @@ typedef struct contraction {
   int dimension, channels /* padded */;
   layout out;
   int n_output, n_monomial, n_code;
+  int n_forward, reverse; /* of these monomials and codes those before the derivatives' */
   int selected;        /* see contraction_args */
   int *program;        /* on the host, until it is complete; then */
   int *device_program; /* where k's kernels read it */
@@ -41,8 +42,8 @@ eqs_status contraction_coefficients(const contraction *c, int mul,
                                     const double *weight[N_L][CORRELATION_MAX],
                                     double **out) EQS_CHECK;
 
-/* b[atom][out.size] from a[atom][dimension * channels], for atoms of one element; and its reverse,
- * which reads b_bar and overwrites a_bar. */
+/* b[atom][out.size] from a[atom][dimension * channels], rows kernel_row() apart, for atoms of one
+ * element; and its reverse, which reads b_bar and overwrites a_bar. */
 void contraction_forward(const contraction *c, int n_atom, const int *atom, const void *coefficient,
                          const void *a, void *b);
 void contraction_reverse(const contraction *c, int n_atom, const int *atom, const void *coefficient,

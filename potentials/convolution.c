@@ -46,6 +46,7 @@ static void lay_out_slots(convolution *c, const l_path *paths) {
     c->out.offset[l] = c->out.size;
     c->out.size += (2 * l + 1) * width[l];
   }
+  c->out.size = kernel_row(c->out.size, width[0]);
 }
 
 eqs_status convolution_build(convolution *c, const kernel_ops *k, const layout *in, int lmax,

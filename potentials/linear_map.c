@@ -18,7 +18,14 @@ layout layout_make(const int mul[N_L]) {
     a.offset[l] = a.size;
     a.size += (2 * l + 1) * a.pitch[l];
   }
+  a.size = kernel_row(a.size, a.pitch[0]);
   return a;
+}
+
+int layout_columns(const layout *a) {
+  int n = 0;
+  for (int l = 0; l < N_L; l++) n += (2 * l + 1) * a->pitch[l];
+  return n;
 }
 
 int irreps_term(const char **at, int *mul, int *l, char *parity) {

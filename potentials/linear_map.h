@@ -18,6 +18,8 @@ typedef struct irreps {
 
 /* A layout of one block per l with these multiplicities, rows padded. */
 layout layout_make(const int mul[N_L]);
+/* Reals in use of a node's row, from its beginning. */
+int layout_columns(const layout *a);
 /* Takes one term of "128x0e+64x1o" and the plus behind it. 1; 0: it cannot be read. */
 int irreps_term(const char **at, int *mul, int *l, char *parity);
 /* The irreps of such a layout, in order of l. */

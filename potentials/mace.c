@@ -154,7 +154,12 @@ static eqs_status make_message(const pass *p, node_block *s, int known, arena *s
   s->a = s->x;
   if (s->scale) {
     EQS_TRY(take_rows(scratch, k, s->n, &l->mixed, &s->a));
-    scale_args f = {.n = s->n, .width = l->mixed.size, .factor = s->scale, .x = s->x, .y = s->a};
+    scale_args f = {.n = s->n,
+                    .width = layout_columns(&l->mixed),
+                    .stride = l->mixed.size,
+                    .factor = s->scale,
+                    .x = s->x,
+                    .y = s->a};
     k->scale_forward(&f);
   }
   if (!l->non_linear) return EQS_OK;
@@ -325,7 +330,8 @@ static eqs_status reverse_block(const pass *p, node_block *s, const void *h_bar,
   if (l->non_linear) EQS_TRY(reverse_gate(p, s, &a_bar, scratch));
   if (s->scale) {
     scale_args f = {.n = s->n,
-                    .width = l->mixed.size,
+                    .width = layout_columns(&l->mixed),
+                    .stride = l->mixed.size,
                     .chain = -l->density_slope,
                     .factor = s->scale,
                     .x = s->x,

@@ -11,15 +11,104 @@ enum { ROWS = 18 };
 /* All monomials a <= b <= c of n_a variables for every output, every third cubic one left out. */
 typedef struct polynomial {
   int n_a, mul, channels, n_code, n_monomial, selected;
-  int *code;
+  int *code;       /* for a device */
   int (*index)[4]; /* [n_monomial] output, a, b, c; -1 = absent factor */
   double *coefficient;
+  struct host_program { /* the host's, and that of its derivatives */
+    int *code, *at;     /* at: monomial by output and factors + 1, or -1 */
+    int n_code, reverse, n_monomial, n_forward;
+    double *coefficient;
+  } host;
   size_t n_x, n_b;
 } polynomial;
 
 static void add_monomial(polynomial *p, int output, int a, int b, int c) {
   int *i = p->index[p->n_monomial++];
   i[0] = output, i[1] = a, i[2] = b, i[3] = c;
+}
+
+static int *monomial_at(const polynomial *p, int output, int a, int b, int c) {
+  int f[3] = {a, b, c};
+  for (int i = 0; i < 2; i++)
+    for (int j = 0; j < 2 - i; j++) {
+      int low = f[j], high = f[j + 1]; /* ascending, absent ones last */
+      if (high < 0 || (low >= 0 && low <= high)) continue;
+      f[j] = high, f[j + 1] = low;
+    }
+  return p->host.at + ((output * (A_MAX + 1) + f[0] + 1) * (A_MAX + 1) + f[1] + 1) * (A_MAX + 1) +
+         f[2] + 1;
+}
+
+static void host_code(polynomial *p, int code) {
+  p->host.code[p->host.n_code++] = code;
+  cr_assert(p->host.n_code < CODE_MAX);
+}
+
+/* The coefficient of monomial t (-1: zero) in the derivative by `m`, or in the output (-1). */
+static void host_monomial(polynomial *p, int t, int m) {
+  int times = 0;
+  for (int d = 1; d < 4 && t >= 0; d++) times += m < 0 ? d == 1 : p->index[t][d] == m;
+  for (int j = 0; j < p->channels; j++)
+    p->host.coefficient[p->host.n_monomial * p->channels + j] =
+        times ? times * p->coefficient[t * p->channels + j] : 0;
+  cr_assert(++p->host.n_monomial < CODE_MAX);
+}
+
+/* Pairs of one kind: factor b beside `own` and three third factors at a time, c2 with the first. */
+static int host_pairs(polynomial *p, int output, int own, int m, int kind, int write) {
+  int n_pair = 0;
+  for (int b = m < 0 ? own : 0; b < p->n_a; b++) {
+    int quadratic = *monomial_at(p, output, own, b, -1), third[4], n = 0;
+    for (int c = b; c <= p->n_a; c++) {
+      if (c < p->n_a && *monomial_at(p, output, own, b, c) >= 0) third[n++] = c;
+      if (n < 3 && c < p->n_a) continue;
+      if (2 * n + (quadratic >= 0) == kind && n_pair++ >= 0 && write) {
+        unsigned packed = (unsigned)b;
+        if (quadratic >= 0) host_monomial(p, quadratic, m);
+        for (int i = 0; i < n; i++) {
+          packed |= (unsigned)third[i] << 8 * (i + 1);
+          host_monomial(p, *monomial_at(p, output, own, b, third[i]), m);
+        }
+        host_code(p, (int)packed);
+      }
+      quadratic = -1, n = 0;
+    }
+  }
+  return n_pair;
+}
+
+static void host_factor(polynomial *p, int output, int factor, int own, int m) {
+  host_code(p, factor);
+  host_monomial(p, *monomial_at(p, output, own, -1, -1), m);
+  for (int kind = 7; kind > 0; kind--) {
+    int n = host_pairs(p, output, own, m, kind, 0);
+    if (!n) continue;
+    host_code(p, kind), host_code(p, n);
+    host_pairs(p, output, own, m, kind, 1);
+  }
+  host_code(p, 0);
+}
+
+static void make_host_program(polynomial *p) {
+  size_t n_at = OUTPUTS * (A_MAX + 1) * (A_MAX + 1) * (A_MAX + 1);
+  p->host.code = room(CODE_MAX, sizeof *p->host.code);
+  p->host.at = room(n_at, sizeof *p->host.at);
+  p->host.coefficient = doubles((size_t)(CODE_MAX * p->channels));
+  for (size_t i = 0; i < n_at; i++) p->host.at[i] = -1;
+  for (int t = 0; t < p->n_monomial; t++) {
+    const int *f = p->index[t];
+    *monomial_at(p, f[0], f[1], f[2], f[3]) = t;
+  }
+  for (int output = 0; output < OUTPUTS; output++) {
+    host_code(p, output * p->channels), host_code(p, p->n_a);
+    for (int a = 0; a < p->n_a; a++) host_factor(p, output, a, a, -1);
+  }
+  p->host.n_forward = p->host.n_monomial, p->host.reverse = p->host.n_code;
+  for (int output = 0; output < OUTPUTS; output++) host_code(p, output * p->channels);
+  for (int m = 0; m < p->n_a; m++) {
+    host_code(p, m * p->channels), host_code(p, OUTPUTS);
+    for (int output = 0; output < OUTPUTS; output++) host_factor(p, output, p->n_a + output, m, m);
+  }
 }
 
 /* selected: those that symmetry allows, for the first outputs, in the program's fixed order. */
@@ -58,24 +147,31 @@ static polynomial make_polynomial(int n_a, int mul, int selected, uint64_t *seed
     for (int j = 0; j < p.channels && !selected_monomial(f[0], f[1], f[2], f[3]); j++)
       p.coefficient[t * p.channels + j] = 0;
   }
+  make_host_program(&p);
   p.n_x = (size_t)(ROWS * n_a * p.channels);
   p.n_b = (size_t)(ROWS * OUTPUTS * p.channels);
   return p;
 }
 
-static void free_polynomial(polynomial *p) { free(p->code), free(p->index), free(p->coefficient); }
+static void free_polynomial(polynomial *p) {
+  free(p->code), free(p->index), free(p->coefficient);
+  free(p->host.code), free(p->host.at), free(p->host.coefficient);
+}
 
-static contraction_args arguments(const polynomial *p, const void *coefficient, const void *a,
-                                  void *b) {
+static contraction_args arguments(const kernel_ops *k, const polynomial *p, const void *coefficient,
+                                  const void *a, void *b) {
+  int host = device_is_host(k->device);
   return (contraction_args){.n_atom = ATOMS,
                             .atom = atoms,
                             .channels = p->channels,
                             .n_a = p->n_a,
                             .n_output = OUTPUTS,
-                            .n_monomial = p->n_monomial,
+                            .n_monomial = host ? p->host.n_monomial : p->n_monomial,
+                            .n_forward = p->host.n_forward,
                             .selected = p->selected,
                             .row = {0, p->channels, 2 * p->channels},
-                            .program = p->code,
+                            .program = host ? p->host.code : p->code,
+                            .reverse = p->host.code + p->host.reverse,
                             .coefficient = coefficient,
                             .a = a,
                             .a_stride = p->n_a * p->channels,
@@ -84,8 +180,9 @@ static contraction_args arguments(const polynomial *p, const void *coefficient, 
 }
 
 static void *packed(const kernel_ops *k, const polynomial *p) {
-  void *c = room((size_t)(p->n_monomial * p->channels), k->real_size);
-  k->contraction_pack(p->coefficient, p->n_monomial, p->channels, c);
+  int host = device_is_host(k->device), n = host ? p->host.n_monomial : p->n_monomial;
+  void *c = room((size_t)(n * p->channels), k->real_size);
+  k->contraction_pack(host ? p->host.coefficient : p->coefficient, n, p->channels, c);
   return c;
 }
 
@@ -109,7 +206,7 @@ Test(contraction, polynomial_is_the_sum_of_its_monomials) {
           for (int d = 1; d < 4; d++) v *= f[d] < 0 ? 1 : row[f[d] * p.channels];
           want[(atoms[i] * OUTPUTS + f[0]) * p.channels + j] += v;
         }
-    contraction_args a = arguments(&p, c, xr, b);
+    contraction_args a = arguments(k, &p, c, xr, b);
     k->contraction_forward(&a);
     expect_close(k, b, want, p.n_b, 50, "contraction");
     expect_padding(k, b, ROWS * OUTPUTS, p.mul, p.channels, "contraction");
@@ -138,7 +235,7 @@ Test(contraction, reverse_is_the_sum_of_its_monomials) {
           want[(atoms[i] * p.n_a + f[at]) * p.channels + k0] +=
               v * b_bar[(atoms[i] * OUTPUTS + f[0]) * p.channels + k0];
         }
-    contraction_args a = arguments(&p, c, xr, br);
+    contraction_args a = arguments(k, &p, c, xr, br);
     a.a_bar = room(p.n_x, k->real_size);
     k->contraction_reverse(&a);
     expect_close(k, a.a_bar, want, p.n_x, 100, "contraction, reverse");
@@ -161,8 +258,8 @@ Test(contraction, bits_do_not_depend_on_company) {
       b[alone] = room(p.n_b, k->real_size);
       a_bar[alone] = room(p.n_x, k->real_size);
       for (int i = 0; i < (alone ? ATOMS : 1); i++) {
-        contraction_args forward = arguments(&p, c, xr, b[alone]);
-        contraction_args reverse = arguments(&p, c, xr, br);
+        contraction_args forward = arguments(k, &p, c, xr, b[alone]);
+        contraction_args reverse = arguments(k, &p, c, xr, br);
         reverse.a_bar = a_bar[alone];
         forward.atom = reverse.atom = atoms + i;
         if (alone) forward.n_atom = reverse.n_atom = 1;
@@ -181,7 +278,7 @@ Test(contraction, bits_do_not_depend_on_company) {
 static double loss(const kernel_ops *k, const polynomial *p, const double *x, const double *b_bar) {
   double *b = doubles(p->n_b), sum = 0;
   void *c = packed(k, p);
-  contraction_args a = arguments(p, c, x, b);
+  contraction_args a = arguments(k, p, c, x, b);
   k->contraction_forward(&a);
   sum = dot(b, b_bar, p->n_b);
   free(b), free(c);
@@ -198,7 +295,7 @@ Test(contraction, reverse_is_its_derivative) {
     double *x = padded(rows, p.mul, p.channels, &seed), *d = padded(rows, p.mul, p.channels, &seed);
     double *b_bar = padded(ROWS * OUTPUTS, p.mul, p.channels, &seed), *a_bar = doubles(p.n_x);
     void *c = packed(k, &p);
-    contraction_args a = arguments(&p, c, x, b_bar);
+    contraction_args a = arguments(k, &p, c, x, b_bar);
     a.a_bar = a_bar;
     k->contraction_reverse(&a);
     double *plus = shifted(x, d, h, p.n_x), *minus = shifted(x, d, -h, p.n_x);

@@ -46,6 +46,32 @@ static void free_tensors(tensors *a) {
     for (int nu = 0; nu < CORRELATION_MAX; nu++) free(a->u[l][nu]), free(a->w[l][nu]);
 }
 
+/* The polynomials that a device's program names, with the coefficients [monomial][MUL] in its
+ * order. */
+static void interpret(const contraction *c, const double *coefficient, const double *x, double *b) {
+  const int *code = c->program, x_row = kernel_row(A_MAX * MUL, MUL);
+  for (int out = 0; out < c->n_output; out++) {
+    const int row = *code++, n_a = *code++;
+    for (int i = 0; i < ATOMS * MUL; i++) b[i / MUL * c->out.size + row + i % MUL] = 0;
+    for (int ia = 0; ia < n_a; ia++) {
+      int f[3] = {*code++, -1, -1}, n_b = *code++;
+      for (int ib = -1; ib < n_b; ib++) {
+        int n_c = 0;
+        if (ib >= 0) f[1] = *code++, n_c = *code++;
+        for (int ic = -1; ic < n_c; ic++, coefficient += MUL) {
+          f[2] = ic < 0 ? -1 : *code++;
+          for (int i = 0; i < ATOMS * MUL; i++) {
+            double v = coefficient[i % MUL];
+            for (int d = 0; d < 3 && f[d] >= 0; d++) v *= x[i / MUL * x_row + f[d] * MUL + i % MUL];
+            b[i / MUL * c->out.size + row + i % MUL] += v;
+          }
+        }
+      }
+      f[1] = -1;
+    }
+  }
+}
+
 static void evaluate(const kernel_ops *k, tensors *a, int selected, const double *x, double *b) {
   static const int atom[ATOMS] = {2, 0, 1};
   contraction c;
@@ -59,7 +85,8 @@ static void evaluate(const kernel_ops *k, tensors *a, int selected, const double
   double *packed = aligned_alloc(64, (size_t)(c.n_monomial * MUL) * sizeof *packed);
   cr_assert_not_null(packed);
   k->contraction_pack(coefficient, c.n_monomial, MUL, packed);
-  contraction_forward(&c, ATOMS, atom, packed, x, b);
+  if (selected) interpret(&c, coefficient, x, b);
+  else contraction_forward(&c, ATOMS, atom, packed, x, b);
   free(packed), free(coefficient);
   contraction_free(&c);
 }
