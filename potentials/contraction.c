@@ -374,22 +374,23 @@ typedef struct output {
 /* The derivative of an output by A_m, nested like the outputs: again and again the factor that the
  * most of the remaining monomials contain. */
 static int derivative_pairs(const output *o, int d, int m, nested_pair *pair) {
-  unsigned char left[A_MAX][A_MAX], taken[A_MAX] = {0};
+  unsigned char left[A_MAX][A_MAX], quadratic[A_MAX];
   int n_pair = 0;
-  for (int b = 0; b < d; b++)
-    for (int c = 0; c < d; c++) left[b][c] = !is_zero(&o->f[2], sorted_triple(m, b, c, d));
+  for (int b = 0; b < d; b++) {
+    quadratic[b] = (unsigned char)has_quadratic(o->f, &(nested_pair){.x = m, .y = b}, d);
+    for (int c = 0; c <= b; c++)
+      left[b][c] = left[c][b] = !is_zero(&o->f[2], sorted_triple(m, b, c, d));
+  }
   for (;; n_pair++) {
     nested_pair *p = pair + n_pair;
     int most = 0;
     for (int b = 0; b < d; b++) {
-      const nested_pair this = {.x = m, .y = b};
-      int count = 0;
+      int count = quadratic[b];
       for (int c = 0; c < d; c++) count += 2 * left[b][c];
-      count += !taken[b] && has_quadratic(o->f, &this, d);
-      if (count > most) most = count, *p = this;
+      if (count > most) most = count, *p = (nested_pair){.x = m, .y = b};
     }
     if (!most) return n_pair;
-    taken[p->y] = 1;
+    quadratic[p->y] = 0;
     for (int c = 0; c < d; c++) {
       if (left[p->y][c]) p->third[p->n++] = c;
       left[p->y][c] = left[c][p->y] = 0;
