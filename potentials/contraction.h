@@ -20,9 +20,9 @@ typedef struct contraction {
   layout out;
   int n_output, n_monomial, n_code;
   int n_forward, reverse; /* of these monomials and codes those before the derivatives' */
-  int selected;        /* see contraction_args */
-  int *program;        /* on the host, until it is complete; then */
-  int *device_program; /* where k's kernels read it */
+  int selected;           /* see contraction_args */
+  int *program;           /* on the host, until it is complete; then */
+  int *device_program;    /* where k's kernels read it */
   const kernel_ops *k;
   /* monomial i = sum over terms first[i] .. first[i+1]-1 of value * weight[(l, nu)][path] */
   int *first;
