@@ -1,9 +1,9 @@
 /* convolution.h -- launchers of the convolution and its reverse on the host.
  *
- * Forward, the radial functions of an owner's edges are evaluated first, in even streams over their
- * pieces (which come from a far cache), and multiplied afterwards; blocks of channels are as wide
- * as the registers allow, since a coupling is loaded once per block. In reverse a stage gained
- * nothing: there the sums over channels fill the time that a piece is waited for.
+ * The radial functions are evaluated first (forward of an owner's edges, in reverse of one edge),
+ * in even streams over their pieces, which come from a far cache, and multiplied afterwards. Blocks
+ * of channels are as wide as the registers allow, since a coupling is loaded once per block; in
+ * reverse one m1 at a time, so that the sums over channels stay in registers too.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_KERNEL_HOST_CONVOLUTION_H
@@ -144,33 +144,66 @@ typedef struct conv_edge {
   real *h_bar, t;
 } conv_edge;
 
+enum { REVERSE_BLOCKS = 2 };
+
+/* One edge, path and m1 on `blocks` lanes, whose radial values and slopes are w and slope: adds
+ * R Q a_bar to h_bar (unless NULL), R h a_bar to sum[m3] and R' h Q a_bar to sum_r. */
+FN void conv_reverse_blocks(const conv_path *p, int l3, int blocks, const real *h,
+                            const real *a_bar, const real *q, const lane *w, const lane *slope,
+                            lane *sum, lane *sum_r, real *h_bar) {
+  lane x[REVERSE_BLOCKS], wx[REVERSE_BLOCKS], back[REVERSE_BLOCKS];
+  UNROLL(2)
+  for (int b = 0; b < blocks; b++) {
+    x[b] = lane_load(h + b * LW);
+    wx[b] = w[b] * x[b];
+    back[b] = lane_set(0);
+  }
+  UNROLL(7)
+  for (int m = 0; m < 2 * l3 + 1; m++) {
+    const real factor = q[m * EDGE_TILE];
+    UNROLL(2)
+    for (int b = 0; b < blocks; b++) {
+      const lane g = lane_load(a_bar + m * p->out_pitch + b * LW);
+      back[b] += g * factor;
+      sum[m] += wx[b] * g;
+    }
+  }
+  UNROLL(2)
+  for (int b = 0; b < blocks; b++) {
+    *sum_r += slope[b] * x[b] * back[b];
+    if (h_bar) lane_store(h_bar + b * LW, lane_load(h_bar + b * LW) + w[b] * back[b]);
+  }
+}
+
 /* One edge and one path: adds R Q a_bar to h_bar (if h_bar), and returns, not yet summed over the
  * channels, s[m1][m3] = R h a_bar and s_r = R' h Q a_bar . */
 FN void conv_reverse_body(const conv_args *a, const conv_path *p, int l1, int l3, int orders,
                           const conv_edge *x, lane *s, lane *s_r) {
   const int n1 = 2 * l1 + 1, n3 = 2 * l3 + 1;
-  const real *c = x->row + p->radial, *h = x->h + p->in, *a_bar = x->a_bar + p->out;
-  const real *q = x->q + p->q * EDGE_TILE;
-  real *h_bar = x->h_bar ? x->h_bar + p->in : NULL, t = x->t;
-  lane sum[M_MAX * M_MAX], sum_r = lane_set(0);
-  UNROLL(49)
-  for (int m = 0; m < n1 * n3; m++) sum[m] = lane_set(0);
-  FOR_CHANNELS(k, p->channels) {
-    lane w, slope, g[M_MAX];
-    piece_values_slopes(c + k, orders, a->order_stride, t, 1, &w, &slope);
-    UNROLL(7)
-    for (int m = 0; m < n3; m++) g[m] = lane_load(a_bar + m * p->out_pitch + k);
-    UNROLL(7)
-    for (int m1 = 0; m1 < n1; m1++) {
-      lane one = lane_load(h + m1 * p->in_pitch + k), back = lane_set(0);
-      if (h_bar) back = lane_load(h_bar + m1 * p->in_pitch + k);
-      conv_reverse_row(l3, one, g, q + m1 * n3 * EDGE_TILE, EDGE_TILE, w, slope, sum + m1 * n3,
-                       &sum_r, h_bar ? &back : NULL);
-      if (h_bar) lane_store(h_bar + m1 * p->in_pitch + k, back);
+  lane w[STAGE_CHANNELS / LW], slope[STAGE_CHANNELS / LW], sum_r = lane_set(0);
+  for (int from = 0; from < p->channels; from += STAGE_CHANNELS) {
+    const int n = p->channels - from < STAGE_CHANNELS ? p->channels - from : STAGE_CHANNELS;
+    const real *c = x->row + p->radial + from, *h = x->h + p->in + from;
+    const real *a_bar = x->a_bar + p->out + from, *q = x->q + p->q * EDGE_TILE;
+    real *h_bar = x->h_bar ? x->h_bar + p->in + from : NULL;
+    FOR_CHANNELS(k, n)
+    piece_values_slopes(c + k, orders, a->order_stride, x->t, 1, w + k / LW, slope + k / LW);
+    for (int m1 = 0; m1 < n1; m1++, h += p->in_pitch, q += n3 * EDGE_TILE) {
+      lane sum[M_MAX];
+      int k = 0;
+      UNROLL(7)
+      for (int m = 0; m < n3; m++) sum[m] = from ? s[m1 * n3 + m] : lane_set(0);
+      for (; k + REVERSE_BLOCKS * LW <= n; k += REVERSE_BLOCKS * LW)
+        conv_reverse_blocks(p, l3, REVERSE_BLOCKS, h + k, a_bar + k, q, w + k / LW, slope + k / LW,
+                            sum, &sum_r, h_bar ? h_bar + k : NULL);
+      for (; k < n; k += LW)
+        conv_reverse_blocks(p, l3, 1, h + k, a_bar + k, q, w + k / LW, slope + k / LW, sum, &sum_r,
+                            h_bar ? h_bar + k : NULL);
+      if (h_bar) h_bar += p->in_pitch;
+      UNROLL(7)
+      for (int m = 0; m < n3; m++) s[m1 * n3 + m] = sum[m];
     }
   }
-  UNROLL(49)
-  for (int m = 0; m < n1 * n3; m++) s[m] = sum[m];
   *s_r = *s_r + sum_r;
 }
 
