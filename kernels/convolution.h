@@ -75,9 +75,9 @@ FN const real *conv_reverse_aggregate(const conv_args *a, int i, int e) {
   return (const real *)a->a + (size_t)(a->by_center ? i : a->other[e]) * (size_t)a->a_stride;
 }
 
-/* One edge, path and m1 on one lane of a GPU (the host takes two at a time): from x = h[m1] and the adjoint g[m3] of the aggregate, adds
- * R h a_bar to the couplings' adjoints, R' h Q a_bar to that of the length and, unless it is NULL,
- * R Q a_bar to that of h. */
+/* One edge, path and m1 on one lane of a GPU (the host takes two at a time): from x = h[m1] and the
+ * adjoint g[m3] of the aggregate, adds R h a_bar to the couplings' adjoints, R' h Q a_bar to that
+ * of the length and, unless it is NULL, R Q a_bar to that of h. */
 FN void conv_reverse_row(int l3, lane x, const lane *g, const real *q, int stride, lane w,
                          lane slope, lane *sum, lane *sum_r, lane *h_bar) {
   lane wx = w * x, back = lane_set(0);
