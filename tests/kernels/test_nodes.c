@@ -308,6 +308,34 @@ Test(nodes, rows_are_copied_and_added_by_index) {
   }
 }
 
+Test(nodes, scaling_leaves_what_lies_between_rows) {
+  enum { N = 3, WIDTH = 32, STRIDE = 48, SIZE = N * STRIDE };
+  uint64_t seed = 18;
+  FOR_TABLES(k, 0) {
+    double *x = randoms(SIZE, &seed), *g = randoms(SIZE, &seed), *want = doubles(SIZE);
+    double *f = randoms(N, &seed), f_bar[N];
+    void *xr = reals(k, x, SIZE), *gr = reals(k, g, SIZE);
+    scale_args a = {.n = N,
+                    .width = WIDTH,
+                    .stride = STRIDE,
+                    .factor = f,
+                    .x = xr,
+                    .y = gr,
+                    .factor_bar = f_bar};
+    for (int i = 0; i < SIZE; i++) want[i] = i % STRIDE < WIDTH ? f[i / STRIDE] * g[i] : g[i];
+    k->scale_reverse(&a);
+    expect_close(k, gr, want, SIZE, 1, "scale, reverse");
+    for (int i = 0; i < N; i++) {
+      double sum = dot(x + i * STRIDE, g + i * STRIDE, WIDTH);
+      cr_assert(fabs(f_bar[i] - sum) <= 20 * tolerance(k) * (1 + fabs(sum)), "%s", k->name);
+    }
+    for (int i = 0; i < SIZE; i++) want[i] = i % STRIDE < WIDTH ? f[i / STRIDE] * x[i] : want[i];
+    k->scale_forward(&a);
+    expect_close(k, gr, want, SIZE, 1, "scale");
+    free(x), free(g), free(want), free(f), free(xr), free(gr);
+  }
+}
+
 Test(nodes, scaling_and_its_reverse) {
   uint64_t seed = 8;
   FOR_TABLES(k, 0)

@@ -9,7 +9,8 @@
 #include "kernels/selected.h"
 #include "potentials/contraction.h"
 
-enum { MUL = 16, L_OUT = 1, PATHS = 2, ATOMS = 3, OUTPUT_ROWS = 4 };
+/* So many channels that rows are padded. */
+enum { MUL = 64, L_OUT = 1, PATHS = 2, ATOMS = 3, OUTPUT_ROWS = 4, ROW = A_MAX * MUL + 16 };
 
 static double uniform(uint64_t *state) {
   *state = *state * 6364136223846793005u + 1442695040888963407u;
@@ -49,7 +50,8 @@ static void free_tensors(tensors *a) {
 /* The polynomials that a device's program names, with the coefficients [monomial][MUL] in its
  * order. */
 static void interpret(const contraction *c, const double *coefficient, const double *x, double *b) {
-  const int *code = c->program, x_row = kernel_row(A_MAX * MUL, MUL);
+  const int *code = c->program;
+  cr_assert_eq(kernel_row(A_MAX * MUL, MUL), ROW);
   for (int out = 0; out < c->n_output; out++) {
     const int row = *code++, n_a = *code++;
     for (int i = 0; i < ATOMS * MUL; i++) b[i / MUL * c->out.size + row + i % MUL] = 0;
@@ -62,7 +64,7 @@ static void interpret(const contraction *c, const double *coefficient, const dou
           f[2] = ic < 0 ? -1 : *code++;
           for (int i = 0; i < ATOMS * MUL; i++) {
             double v = coefficient[i % MUL];
-            for (int d = 0; d < 3 && f[d] >= 0; d++) v *= x[i / MUL * x_row + f[d] * MUL + i % MUL];
+            for (int d = 0; d < 3 && f[d] >= 0; d++) v *= x[i / MUL * ROW + f[d] * MUL + i % MUL];
             b[i / MUL * c->out.size + row + i % MUL] += v;
           }
         }
@@ -72,7 +74,9 @@ static void interpret(const contraction *c, const double *coefficient, const dou
   }
 }
 
-static void evaluate(const kernel_ops *k, tensors *a, int selected, const double *x, double *b) {
+/* a_bar, unless NULL: the adjoint of x for b_bar. */
+static void evaluate(const kernel_ops *k, tensors *a, int selected, const double *x, double *b,
+                     const double *b_bar, double *a_bar) {
   static const int atom[ATOMS] = {2, 0, 1};
   contraction c;
   double *coefficient = NULL;
@@ -87,6 +91,7 @@ static void evaluate(const kernel_ops *k, tensors *a, int selected, const double
   k->contraction_pack(coefficient, c.n_monomial, MUL, packed);
   if (selected) interpret(&c, coefficient, x, b);
   else contraction_forward(&c, ATOMS, atom, packed, x, b);
+  if (a_bar) contraction_reverse(&c, ATOMS, atom, packed, x, b_bar, a_bar);
   free(packed), free(coefficient);
   contraction_free(&c);
 }
@@ -96,17 +101,39 @@ Test(contraction_program, selected_is_the_shortest_in_another_order) {
   kernel_ops plain = *kernels_host(1), wants = plain;
   wants.selected_contractions = MUL;
   tensors a = make_tensors(&seed);
-  _Alignas(64) static double x[ATOMS * A_MAX * MUL];
+  _Alignas(64) static double x[ATOMS * ROW];
   _Alignas(64) static double b[3][ATOMS * OUTPUT_ROWS * MUL];
   for (size_t i = 0; i < sizeof x / sizeof *x; i++) x[i] = uniform(&seed);
-  evaluate(&plain, &a, 0, x, b[0]);
-  evaluate(&wants, &a, 1, x, b[1]);
+  evaluate(&plain, &a, 0, x, b[0], NULL, NULL);
+  evaluate(&wants, &a, 1, x, b[1], NULL, NULL);
   /* Output 0e has no part in 1o: parity. */
   a.u[0][0][PATHS * 1] = 0.5;
-  evaluate(&wants, &a, 0, x, b[2]);
+  evaluate(&wants, &a, 0, x, b[2], NULL, NULL);
   for (size_t i = 0; i < sizeof b[0] / sizeof *b[0]; i++)
     cr_assert(fabs(b[1][i] - b[0][i]) < 1e-11 * (1 + fabs(b[0][i])), "%g, not %g", b[1][i],
               b[0][i]);
   cr_assert(fabs(b[2][0] - b[0][0]) > 1e-6);
+  free_tensors(&a);
+}
+
+Test(contraction_program, reverse_is_its_derivative) {
+  enum { X = ATOMS * ROW, B = ATOMS * OUTPUT_ROWS * MUL };
+  const double h = 1e-6;
+  uint64_t seed = 32;
+  tensors a = make_tensors(&seed);
+  _Alignas(64) static double x[X], d[X], a_bar[X], moved[X], b[B], b_bar[B];
+  double slope = 0, difference = 0;
+  for (int i = 0; i < X; i++)
+    x[i] = uniform(&seed), d[i] = i % ROW < A_MAX * MUL ? uniform(&seed) : 0;
+  for (int i = 0; i < B; i++) b_bar[i] = uniform(&seed);
+  evaluate(kernels_host(1), &a, 0, x, b, b_bar, a_bar);
+  for (int i = 0; i < X; i++)
+    if (i % ROW < A_MAX * MUL) slope += a_bar[i] * d[i];
+  for (int side = -1; side < 2; side += 2) {
+    for (int i = 0; i < X; i++) moved[i] = x[i] + side * h * d[i];
+    evaluate(kernels_host(1), &a, 0, moved, b, NULL, NULL);
+    for (int i = 0; i < B; i++) difference += side * b[i] * b_bar[i] / (2 * h);
+  }
+  cr_assert(fabs(slope - difference) < 1e-6 * (1 + fabs(slope)), "%g, not %g", slope, difference);
   free_tensors(&a);
 }
