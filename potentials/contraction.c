@@ -172,10 +172,14 @@ static int times(const nested_pair *p, int derivative, int third) {
   return derivative ? 1 + (p->x == p->y) + (p->x == third) : 1;
 }
 
+static int quadratic_index(const nested_pair *p, int d) {
+  const int pair[2] = {p->x, p->y};
+  return sorted_index(pair, 2, d);
+}
+
 static eqs_status put_quadratic(writer *w, const folded f[CORRELATION_MAX], int l,
                                 const nested_pair *p, int derivative) {
-  const int pair[2] = {p->x, p->y};
-  return put_monomial(w, &f[1], l, 2, sorted_index(pair, 2, w->c->dimension),
+  return put_monomial(w, &f[1], l, 2, quadratic_index(p, w->c->dimension),
                       times(p, derivative, -1));
 }
 
@@ -185,10 +189,10 @@ static eqs_status put_cubic(writer *w, const folded f[CORRELATION_MAX], int l, c
                       times(p, derivative, p->third[i]));
 }
 
-/* In a device's program; `beside` is the factor that no loop outside has. */
-static eqs_status write_pair(writer *w, const folded f[CORRELATION_MAX], int l, int beside,
+/* In a device's program; b is the factor that no loop outside has. */
+static eqs_status write_pair(writer *w, const folded f[CORRELATION_MAX], int l, int b,
                              const nested_pair *p) {
-  EQS_TRY(put_code(w, beside, NULL));
+  EQS_TRY(put_code(w, b, NULL));
   EQS_TRY(put_code(w, p->n, NULL));
   EQS_TRY(put_quadratic(w, f, l, p, 0));
   for (int i = 0; i < p->n; i++) {
@@ -199,8 +203,7 @@ static eqs_status write_pair(writer *w, const folded f[CORRELATION_MAX], int l, 
 }
 
 static int has_quadratic(const folded f[CORRELATION_MAX], const nested_pair *p, int d) {
-  const int pair[2] = {p->x, p->y};
-  return !is_zero(&f[1], sorted_index(pair, 2, d));
+  return !is_zero(&f[1], quadratic_index(p, d));
 }
 
 static int beside(const nested_pair *p, int a) { return p->x == a ? p->y : p->x; }
@@ -212,6 +215,9 @@ typedef struct pair_part {
   const nested_pair *pair;
   int first, n, quadratic;
 } pair_part;
+
+/* See contraction_args. */
+static int run_kind(const pair_part *p) { return 2 * p->n + p->quadratic; }
 
 static int split_pairs(const folded f[CORRELATION_MAX], int d, const nested_pair *const *pair,
                        int n, pair_part *out) {
@@ -250,13 +256,12 @@ static eqs_status write_pairs(writer *w, const folded f[CORRELATION_MAX], int l,
   n = split_pairs(f, w->c->dimension, pair, n, part);
   for (int kind = RUN_KIND_MAX; kind > 0; kind--) {
     int n_same = 0;
-    for (int i = 0; i < n; i++) n_same += 2 * part[i].n + part[i].quadratic == kind;
+    for (int i = 0; i < n; i++) n_same += run_kind(part + i) == kind;
     if (!n_same) continue;
     EQS_TRY(put_code(w, kind, NULL));
     EQS_TRY(put_code(w, n_same, NULL));
     for (int i = 0; i < n; i++)
-      if (2 * part[i].n + part[i].quadratic == kind)
-        EQS_TRY(write_part(w, f, l, a, part + i, derivative));
+      if (run_kind(part + i) == kind) EQS_TRY(write_part(w, f, l, a, part + i, derivative));
   }
   return put_code(w, 0, NULL);
 }

@@ -8,8 +8,7 @@
  * A pair A_a A_b has few third factors, so that a loop over them costs more in addresses and
  * counting than in arithmetic: sums of up to three are unrolled, pairs come in runs of one kind,
  * and a pair's factors are the bytes of one number. A fence keeps the sums over `a` in memory, or
- * the compiler spills those over `b`. Factors are fetched a cache line of channels at
- * a time.
+ * the compiler spills those over `b`. Factors are fetched a cache line of channels at a time.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_KERNEL_HOST_CONTRACTION_H
