@@ -23,7 +23,7 @@ import warnings
 
 import ase.io
 
-from teacher import Network
+from networks import Network
 
 
 def read(path, leave_out):

@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
-"""Labels structures with a model file through the engine: energies, forces, interaction energies.
+"""Labels structures with model files through the engine: energies, forces, interaction energies.
 
-Any model that the engine reads; D3 and walls are never added. Frames of one `group` follow each
+Any model that the engine reads, or the mean of several; D3 and walls are never added. Frames of one `group` follow each
 other, the empty one first (frames.py). Each frame gets REF_energy (eV), REF_forces (eV/angstrom)
 and, with guests, REF_interaction (eV): its energy less that of the group's empty frame and of each
 guest alone in the same shape. Frames that teach nonsense are left out and counted: large forces,
-interactions out of range, frameworks far above their best geometry, attraction where atoms nearly
-coincide (a hole of the model).
+interactions out of range or on which the models do not agree, frameworks far above their best
+geometry, attraction where atoms nearly coincide (a hole of the model).
 
     label.py --model teacher.safetensors --name teacher --out labels structures-*.extxyz
+    label.py --model one.pth two.model --name mean --out labels structures-*.extxyz
     label.py --summary labels/teacher-*.extxyz
 
 structures-03.extxyz becomes labels/teacher-03.extxyz with a record beside it; what is there already
@@ -107,18 +108,26 @@ def why_not(frame, limits):
     return ""
 
 
-def label(model, frames, limits):
-    """The frames worth keeping, labelled, and why others are not."""
-    energy, force = evaluate(model, frames)
+def energies_of_guests(model, frames):
+    """Of each frame the energy of its guests alone, eV."""
     alone = [guests_of(f) if "gas" in f.info else [] for f in frames]
     single = iter(evaluate(model, [a for some in alone for a in some], forces=False)[0])
-    gas = [sum(next(single) for _ in some) for some in alone]
+    return [sum(next(single) for _ in some) for some in alone]
+
+
+def label(models, frames, limits):
+    """The frames worth keeping, labelled with the models' mean, and why others are not."""
+    found = [evaluate(m, frames) for m in models]
+    each = np.array([e for e, _ in found])  # [models, frames]
+    energy = each.mean(axis=0)
+    force = [np.mean(some, axis=0) for some in zip(*(f for _, f in found))]
+    each -= [energies_of_guests(m, frames) for m in models]
     best = collections.defaultdict(lambda: np.inf)  # eV per atom of a host's best empty geometry
     for frame, e in zip(frames, energy):
         if frame.info["kind"] == "empty":
             best[frame.info["host"]] = min(best[frame.info["host"]], e / len(frame))
     kept, left_out, empty = [], collections.Counter(), {}
-    for frame, e, f, e_gas in zip(frames, energy, force, gas):
+    for frame, e, f, bound in zip(frames, energy, force, each.T):
         kind, group = frame.info["kind"], frame.info["group"]
         if kind == "guest" and group not in empty:
             left_out["empty frame left out"] += 1
@@ -126,15 +135,18 @@ def label(model, frames, limits):
         frame.info["REF_energy"] = e
         frame.arrays["REF_forces"] = f
         if kind in ("guest", "dimer"):
-            frame.info["REF_interaction"] = e - e_gas - empty.get(group, 0.0)
+            bound = bound - empty.get(group, 0.0)
+            frame.info["REF_interaction"] = bound.mean()
         reason = why_not(frame, limits)
+        if kind != "empty" and np.ptp(bound) > limits.spread * (1 + max(bound.mean(), 0.0)):
+            reason = reason or "models do not agree"
         if kind == "empty" and e / len(frame) > best[frame.info["host"]] + limits.strained:
             reason = "framework energy"
         if reason:
             left_out[kind + ": " + reason] += 1
             continue
         if kind == "empty":
-            empty[group] = e
+            empty[group] = bound
         kept.append(frame)
     return kept, left_out
 
@@ -149,15 +161,15 @@ def output_of(path, arguments):
 def label_files(arguments):
     """Labels every file that is not labelled yet; the paths of the results."""
     import equisorb
-    model = equisorb.Model(arguments.model, precision=arguments.precision,
-                           threads=arguments.threads)
-    limits = {k: getattr(arguments, k) for k in ("force", "repulsion", "attraction", "hole",
-                                                 "strained")}
+    models = [equisorb.Model(path, precision=arguments.precision, threads=arguments.threads)
+              for path in arguments.model]
+    limits = {k: getattr(arguments, k) for k in ("force", "repulsion", "attraction", "spread",
+                                                 "hole", "strained")}
     done, start, atoms = [], time.time(), 0
     for k, path in enumerate(arguments.files):
         out = output_of(path, arguments)
         done.append(out)
-        record = {"structures": sha256(path), "model": model.info["sha256"],
+        record = {"structures": sha256(path), "models": [m.info["sha256"] for m in models],
                   "precision": arguments.precision, "limits": limits}
         beside = out.with_suffix(".json")
         if out.exists() and beside.exists():
@@ -165,7 +177,7 @@ def label_files(arguments):
             if all(before.get(key) == value for key, value in record.items()):
                 continue
         frames = ase.io.read(path, ":")
-        kept, left_out = label(model, frames, arguments)
+        kept, left_out = label(models, frames, arguments)
         new = out.with_name(out.name + ".new")
         ase.io.write(new, kept, format="extxyz")
         new.replace(out)
@@ -217,7 +229,7 @@ def main():
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", help="structures-*.extxyz; labelled files with "
                         "--summary")
-    parser.add_argument("--model", help="file that the engine reads")
+    parser.add_argument("--model", nargs="+", help="files that the engine reads")
     parser.add_argument("--name", default="teacher", help="beginning of the results' names")
     parser.add_argument("--out", default=".", help="folder of the results")
     parser.add_argument("--precision", default="single", choices=("single", "double"))
@@ -225,6 +237,8 @@ def main():
     parser.add_argument("--force", type=float, default=40.0, help="largest, eV/angstrom")
     parser.add_argument("--repulsion", type=float, default=15.0, help="largest interaction, eV")
     parser.add_argument("--attraction", type=float, default=-2.5, help="lowest interaction, eV")
+    parser.add_argument("--spread", type=float, default=0.3, help="most that models may differ in "
+                        "an interaction, eV; times 1 + its energy where it is repulsive")
     parser.add_argument("--hole", type=float, default=0.7, help="sums of covalent radii below "
                         "which attraction is a hole of the model")
     parser.add_argument("--strained", type=float, default=0.6, help="most that an empty frame may "

@@ -161,13 +161,17 @@ class Data:
         import ase
 
         info = atoms.info
+        info.setdefault("group", info.get("name"))
         floor = info.get("REF_floor")
         for key in ("REF_energy", "kind", "group"):
-            if key not in info and (key != "REF_energy" or floor is None):
+            if info.get(key) is None and (key != "REF_energy" or floor is None):
                 raise DataError(f"{where}: no {key}= in the comment line; see models/train/README")
         if "REF_forces" not in atoms.arrays and floor is None:
             raise DataError(f"{where}: no column REF_forces; see models/train/README")
         atoms = atoms[np.argsort(atoms.get_tags(), kind="stable")]  # guests last
+        if "pair" in info:  # dft.py tells the two apart by their tags
+            atoms.info["gas"] = info["pair"].replace("-", "+")
+            atoms.set_tags(1)
         try:
             frame = Frame(atoms, where, self.numbers, self.r_max, self.zbl)
         except DataError as error:

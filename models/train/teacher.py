@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The teacher: SevenNet-0 (MIT) adjusted to first-principles interaction energies and forces.
+"""Teachers: published networks adjusted to first-principles interaction energies and forces.
 
 One step of regularised Gauss-Newton in the space of all weights. With r the residuals of all
-labels, sigma their tolerances and J the derivatives of the model's values by the weights, each in
-units of the root mean square of its tensor, the step is
+labels, C the covariance of their errors (tolerances squared, and what water's labels of a framework
+have in common) and J the derivatives of the model's values by the weights, each in units of the
+root mean square of its tensor, the step is
 
-    d = J^T (J J^T + lambda k diag(sigma / 0.02 eV)^2)^-1 r ,   k = mean diagonal of J J^T ,
+    d = J^T (J J^T + lambda k C / (0.02 eV)^2)^-1 r ,   k = mean diagonal of J J^T ,
 
 which needs one gradient per label and no step size, keeps the weights where no label asks for a
 change, and shows at once what would be found for a framework if its labels were left out.
@@ -18,7 +19,9 @@ equilibrium, each along its own direction (derivative by two displaced gradients
     teacher.py step --state start.pt --rows rows-1 --leave-out RAFNUH01 --out step-1.pt
     teacher.py write --state step-1.pt --out teacher.pth      # the published file's layout
 
-Rows are kept per group of frames, so a stopped run goes on. Needs torch, sevenn 0.13 and ASE.
+--checkpoint names the network: SevenNet-0 by default, another file of SevenNet, or a .model of
+mace-torch. Rows are kept per group of frames, so a stopped run goes on. Needs torch, ASE and the
+network's own package (networks.py).
 
 SPDX-License-Identifier: MIT
 """
@@ -34,73 +37,11 @@ import ase.io
 import numpy as np
 
 from label import SIZES
+from networks import Network
 
-FIXED = ("denominator", "rescale", "coeffs")  # tensors that no step changes
+FIXED = ("denominator", "rescale", "coeffs", "bessel")  # tensors that no step changes
+PART = 1 << 20  # weights
 STEP = {"guest": 0.03, "framework": 0.08}  # angstrom, norm of the displacement of all atoms
-
-
-class Network:
-    """SevenNet-0 with autograd by all weights; `state` is a state dict of sevenn 0.13 or None."""
-
-    def __init__(self, checkpoint, state):
-        import torch
-        from sevenn.util import load_checkpoint
-
-        torch.set_num_threads(1)
-        self.torch = torch
-        self.model = load_checkpoint(checkpoint).build_model()
-        self.model.set_is_batch_data(False)
-        self.model.eval()
-        if state is not None:
-            self.model.load_state_dict(torch.load(state))
-        self.model._modules.pop("force_output", None)
-        self.weights = [(n, p.requires_grad_(True)) for n, p in self.model.named_parameters()]
-
-    def graph(self, atoms):
-        import sevenn._keys as key
-        from sevenn.atom_graph_data import AtomGraphData
-        from sevenn.train.dataload import unlabeled_atoms_to_graph
-
-        g = unlabeled_atoms_to_graph(atoms, 5.0, with_shift=False)
-        vector = np.array(g[key.EDGE_VEC], copy=True)
-        g = AtomGraphData.from_numpy_dict(g)
-        g[key.EDGE_VEC] = self.torch.from_numpy(vector).float()
-        g[key.POS] = self.torch.from_numpy(np.array(atoms.positions)).float()
-        return g
-
-    def energy(self, graph):
-        import sevenn._keys as key
-
-        return self.model(graph)[key.PRED_TOTAL_ENERGY].reshape(())
-
-    def by_weights(self, atoms):
-        """Energy (eV) and its gradient by all weights, one vector."""
-        e = self.energy(self.graph(atoms))
-        g = self.torch.autograd.grad(e, [p for _, p in self.weights], allow_unused=True)
-        zero = self.torch.zeros
-        g = [zero(p.numel()) if x is None else x.reshape(-1)
-             for x, (_, p) in zip(g, self.weights)]
-        return float(e.detach()), self.torch.cat(g).numpy()
-
-    def energy_and_forces(self, atoms, create_graph=False):
-        """eV, [n,3] eV/angstrom; with a graph for the gradient of both by the weights if asked."""
-        import sevenn._keys as key
-
-        graph = self.graph(atoms)
-        vector = graph[key.EDGE_VEC].requires_grad_(True)
-        energy = self.energy(graph)
-        slope, = self.torch.autograd.grad(energy, vector, create_graph=create_graph)
-        source, target = graph[key.EDGE_IDX]
-        forces = self.torch.zeros(len(atoms), 3)
-        return energy, forces.index_add(0, target, -slope).index_add(0, source, slope)
-
-    def force_by_weights(self, atoms, along, step):
-        """Gradient of (forces . along) by all weights; `along` is a unit vector of all atoms."""
-        moved = [atoms.copy(), atoms.copy()]
-        moved[0].positions += step * along
-        moved[1].positions -= step * along
-        plus, minus = (self.by_weights(a)[1] for a in moved)
-        return (minus - plus) / (2 * step)
 
 
 def tolerance(energy, scale):
@@ -180,7 +121,9 @@ def write_group(job):
 def make_rows(options):
     frames = [a for f in options.frames for a in ase.io.read(f, ":")]
     groups, gases = {}, {}
-    for a in frames:
+    for a in frames:  # our own molecules and pairs have neither host nor group
+        a.info.setdefault("host", "gas")
+        a.info.setdefault("group", a.info.get("name"))
         groups.setdefault(a.info["group"], []).append(a)
         if a.info["kind"] == "gas":
             gases.setdefault(a.info["gas"], a)  # the first of each gas is the reference
@@ -197,6 +140,31 @@ def scales(network):
     def one(name, p):
         return 0.0 if any(f in name for f in FIXED) else float(p.detach().square().mean().sqrt())
     return np.concatenate([np.full(p.numel(), one(n, p), np.float32) for n, p in network.weights])
+
+
+def read_rows(files, scale):
+    """All rows, and their gradients in units of `scale` as parts of so many columns [rows, part]:
+    a network of five million weights has eight gigabytes of them, of which one copy is held."""
+    loaded = [np.load(f) for f in files]
+    rows = {k: np.concatenate([z[k] for z in loaded]) for k in loaded[0].files if k != "gradient"}
+    cuts = range(0, len(scale), PART)
+    jacobian = [np.empty((len(rows["label"]), len(scale[c:c + PART])), np.float32) for c in cuts]
+    at = 0
+    for z in loaded:
+        gradient = z["gradient"] * scale
+        for part, c in zip(jacobian, cuts):
+            part[at:at + len(gradient)] = gradient[:, c:c + PART]
+        at += len(gradient)
+    return rows, jacobian
+
+
+def covariance(rows, water):
+    """Of the labels' errors, eV^2: each its own, and for the water frames of a framework one more in
+    common of `water` eV, since they have a relaxation of their own (golddac.py)."""
+    out = np.diag(rows["sigma"] ** 2)
+    with_water = (rows["kind"] == "guest") & (rows["gas"] == "H2O")
+    same = rows["host"][:, None] == rows["host"][None]
+    return out + water ** 2 * (same & with_water[:, None] & with_water[None])
 
 
 def report(rows, error, title):
@@ -219,13 +187,10 @@ def make_step(options):
     files = sorted(pathlib.Path(options.rows).glob("*.npz"))
     if not files:
         sys.exit(f"teacher.py: {options.rows}: no rows; make them with `teacher.py rows`")
-    loaded = [np.load(f) for f in files]
-    rows = {k: np.concatenate([z[k] for z in loaded]) for k in loaded[0].files if k != "gradient"}
-    scale = torch.from_numpy(scales(network))
-    jacobian = torch.from_numpy(np.concatenate([z["gradient"] for z in loaded])) * scale
-    kernel = (jacobian @ jacobian.T).numpy().astype(float)
+    rows, jacobian = read_rows(files, scales(network))
+    kernel = sum((part @ part.T).double() for part in map(torch.from_numpy, jacobian)).numpy()
     unit = float(np.mean(np.diag(kernel)[rows["kind"] == "guest"]))
-    noise = options.damping * np.diag((rows["sigma"] / 0.02) ** 2)
+    noise = options.damping * covariance(rows, options.water) / 0.02 ** 2
     residual = rows["label"] - rows["value"]
     used = ~np.isin(rows["host"], options.leave_out)
 
@@ -243,7 +208,9 @@ def make_step(options):
     report(rows, kernel / unit @ alpha - residual, "after, linear")
     report({k: v[~used] for k, v in rows.items()},
            (kernel / unit @ alpha - residual)[~used], "of them left out of the step")
-    change = scale * (jacobian.T @ torch.from_numpy((alpha / unit).astype(np.float32)))
+    alpha = torch.from_numpy((alpha / unit).astype(np.float32))
+    change = torch.cat([torch.from_numpy(part).T @ alpha for part in jacobian])
+    change *= torch.from_numpy(scales(network))
     state, at = network.model.state_dict(), 0
     for name, p in network.weights:
         state[name] = p.detach() + change[at:at + p.numel()].reshape(p.shape)
@@ -273,6 +240,9 @@ def published_layout(network, published):
 def write(options):
     import torch
 
+    if options.checkpoint.endswith(".model"):
+        torch.save(Network(options.checkpoint, options.state).model, options.out)
+        return
     checkpoint = torch.load(options.checkpoint, weights_only=False, map_location="cpu")
     checkpoint = {k: checkpoint[k] for k in checkpoint if k not in
                   ("optimizer_state_dict", "scheduler_state_dict")}
@@ -295,13 +265,16 @@ def main():
     p = argparse.ArgumentParser(description=__doc__.split("SPDX")[0],
                                 formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("what", choices=("rows", "step", "write"))
-    p.add_argument("--checkpoint", default="7net-0", help="SevenNet-0's file, or sevenn's name")
+    p.add_argument("--checkpoint", default="7net-0", help="SevenNet's file or name (7net-0), or a "
+                   ".model of mace-torch")
     p.add_argument("--state", help="weights to begin with (default: the published ones)")
     p.add_argument("--frames", nargs="+", default=[], help="rows: labelled frames")
     p.add_argument("--forces", action="store_true", help="rows: of forces as well")
     p.add_argument("--rows", help="step: folder of the rows")
     p.add_argument("--leave-out", nargs="*", default=[], help="step: hosts that it must not see")
     p.add_argument("--damping", type=float, default=0.01, help="step: lambda (0.01)")
+    p.add_argument("--water", type=float, default=0.05, metavar="EV", help="step: error that "
+                   "the water labels of a framework have in common (0.05)")
     p.add_argument("--processes", type=int, default=1)
     p.add_argument("--out", required=True)
     options = p.parse_args()

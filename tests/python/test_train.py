@@ -20,7 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "models" / 
 import frames  # noqa: E402
 import label  # noqa: E402
 
-LIMITS = types.SimpleNamespace(force=40.0, repulsion=15.0, attraction=-2.5, hole=0.7, strained=0.6)
+LIMITS = types.SimpleNamespace(force=40.0, repulsion=15.0, attraction=-2.5, spread=0.3, hole=0.7,
+                               strained=0.6)
 
 
 def box():
@@ -48,17 +49,17 @@ def arguments(**changed):
 
 class MadeUp:
     """Energies of atoms by element; of those within 4 angstrom of another species of molecule a
-    known interaction: -0.01 eV per pair of tags 0 and 1. Forces as told."""
+    known interaction: -0.01 eV per pair of tags 0 and 1, or another. Forces as told."""
 
-    def __init__(self, force=0.0):
-        self.force = force
+    def __init__(self, force=0.0, attraction=0.01):
+        self.force, self.attraction = force, attraction
 
     def evaluate(self, some, **wanted):
         energy = []
         for a in some:
             guest = a.get_tags() == 1
             pairs = by_images(a[~guest], a.positions[guest]) < 4 if guest.any() else np.zeros(0)
-            energy.append(-float(a.numbers.sum()) - 0.01 * pairs.sum())
+            energy.append(-float(a.numbers.sum()) - self.attraction * pairs.sum())
         return types.SimpleNamespace(energy=np.array(energy),
                                      forces=[np.full((len(a), 3), self.force) for a in some])
 
@@ -124,7 +125,7 @@ class Structures(unittest.TestCase):
 
 class Labels(unittest.TestCase):
     def test_interaction_is_what_the_model_adds(self):
-        kept, left_out = label.label(MadeUp(), frames.of_host(box(), None, arguments()), LIMITS)
+        kept, left_out = label.label([MadeUp()], frames.of_host(box(), None, arguments()), LIMITS)
         self.assertFalse(left_out)
         seen = set()
         for f in kept:
@@ -137,7 +138,7 @@ class Labels(unittest.TestCase):
 
     def test_nonsense_is_left_out(self):
         made = frames.of_host(box(), None, arguments())
-        kept, left_out = label.label(MadeUp(force=30.0), made, LIMITS)  # 52 eV/angstrom
+        kept, left_out = label.label([MadeUp(force=30.0)], made, LIMITS)  # 52 eV/angstrom
         self.assertEqual(kept, [])
         self.assertEqual(sum(left_out.values()), len(made))
         frame = next(f for f in made if f.info["kind"] == "guest")
@@ -148,6 +149,21 @@ class Labels(unittest.TestCase):
         frame.positions[-1] = frame.positions[0] + [0.5, 0, 0]
         frame.info["REF_interaction"] = -0.1
         self.assertEqual(label.why_not(frame, LIMITS), "hole")
+
+    def test_mean_of_models_that_agree(self):
+        def labelled(*models):
+            return label.label(models, frames.of_host(box(), None, arguments()), LIMITS)
+
+        one, _ = labelled(MadeUp(force=1.0))
+        kept, left_out = labelled(MadeUp(force=1.0), MadeUp(force=2.0, attraction=0.012))
+        self.assertFalse(left_out)
+        for f, alone in zip(kept, one):
+            self.assertAlmostEqual(f.arrays["REF_forces"][0, 0], 1.5)
+            if f.info["kind"] == "guest":
+                self.assertAlmostEqual(f.info["REF_interaction"],
+                                       1.1 * alone.info["REF_interaction"], places=9)
+        _, left_out = labelled(MadeUp(), MadeUp(attraction=1.0))
+        self.assertIn("guest: models do not agree", left_out)
 
     def test_guests_must_match_their_names(self):
         frame = next(f for f in frames.of_host(box(), None, arguments())
