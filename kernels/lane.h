@@ -159,6 +159,14 @@ typedef int32_t lane_int __attribute__((vector_size(LANE_BYTES)));
 #define LW (LANE_BYTES / 4)
 #endif
 
+/* What was loaded stays in a register: a compiler is free to load it again for each use. */
+#if defined(__x86_64__)
+#define LANE_HOLD(x) __asm__("" : "+v"(x))
+#elif defined(__aarch64__)
+#define LANE_HOLD(x) __asm__("" : "+w"(x))
+#else
+#define LANE_HOLD(x) ((void)(x))
+#endif
 /* What is in memory stays there: nothing is kept in registers across it. */
 #define LANE_FENCE()             __asm__ volatile("" ::: "memory")
 FN lane lane_load(const real *p) { return *(const lane *)p; }

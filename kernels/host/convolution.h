@@ -144,7 +144,7 @@ typedef struct conv_edge {
   real *h_bar, t;
 } conv_edge;
 
-enum { REVERSE_BLOCKS = 2 };
+enum { REVERSE_BLOCKS = LANE_BYTES == 64 ? 4 : 2 };
 
 /* One edge, path and m1 on `blocks` lanes, whose radial values and slopes are w and slope: adds
  * R Q a_bar to h_bar (unless NULL), R h a_bar to sum[m3] and R' h Q a_bar to sum_r. */
@@ -152,23 +152,25 @@ FN void conv_reverse_blocks(const conv_path *p, int l3, int blocks, const real *
                             const real *a_bar, const real *q, const lane *w, const lane *slope,
                             lane *sum, lane *sum_r, real *h_bar) {
   lane x[REVERSE_BLOCKS], wx[REVERSE_BLOCKS], back[REVERSE_BLOCKS];
-  UNROLL(2)
+  UNROLL(4)
   for (int b = 0; b < blocks; b++) {
     x[b] = lane_load(h + b * LW);
+    LANE_HOLD(x[b]);
     wx[b] = w[b] * x[b];
     back[b] = lane_set(0);
   }
   UNROLL(7)
   for (int m = 0; m < 2 * l3 + 1; m++) {
     const real factor = q[m * EDGE_TILE];
-    UNROLL(2)
+    UNROLL(4)
     for (int b = 0; b < blocks; b++) {
-      const lane g = lane_load(a_bar + m * p->out_pitch + b * LW);
+      lane g = lane_load(a_bar + m * p->out_pitch + b * LW);
+      LANE_HOLD(g);
       back[b] += g * factor;
       sum[m] += wx[b] * g;
     }
   }
-  UNROLL(2)
+  UNROLL(4)
   for (int b = 0; b < blocks; b++) {
     *sum_r += slope[b] * x[b] * back[b];
     if (h_bar) lane_store(h_bar + b * LW, lane_load(h_bar + b * LW) + w[b] * back[b]);
