@@ -5,8 +5,10 @@
  * The kernels run, one thread, on the shapes, couplings and tables of a MACE model and one block of
  * atoms with N edges each (28). Operations and bytes come from formulas over the shapes: what must
  * be computed and moved, every array once per use. The roof is min(FMA peak, bandwidth x
- * operations / bytes), peak and second-level cache bandwidth measured in the same run. With
- * --cycles a second is 10^9 cycles of the program's own, so that other processes disturb less.
+ * operations / bytes), peak and second-level cache bandwidth measured in the same run. The last
+ * line counts what a whole evaluation of energy and forces must compute per atom, by the same
+ * formulas: convolution, contraction and linear maps, forward and reverse; bench_evaluate times it.
+ * With --cycles a second is 10^9 cycles of the program's own, so that other processes disturb less.
  *
  * SPDX-License-Identifier: MIT */
 #include <stdio.h>
@@ -25,6 +27,7 @@ typedef struct bench {
   arena scratch;
   roof roof;
   int csv, layer, n_edge, per_atom;
+  double flops; /* of a whole evaluation, per atom */
   double (*vector)[3];
   int first[ATOMS + 1], *edge, *other, *species, row[ATOMS];
 } bench;
@@ -172,6 +175,7 @@ static void bench_convolution(bench *b, const convolution *c, const radial_rows 
   for (int p = 0; p < c->n_path; p++)
     for (int d = 0; d < 2; d++)
       flops[d] += n * c->path[p].channels * path_flops(c->path + p, a.orders, d);
+  b->flops += (flops[0] + flops[1]) / ATOMS;
   double edge = (double)a.orders * a.order_stride + c->n_q;
   conv_forward_case f = {k, a};
   report(b, "convolution", run_conv_forward, &f, flops[0],
@@ -276,6 +280,7 @@ static void bench_contraction(bench *b, const contraction *c, const void *coeffi
                         .b = reals(b, (size_t)(ATOMS * c->out.size)),
                         .b_stride = c->out.size};
   double bytes = real * (c->n_forward * channels + ATOMS * (c->dimension * channels + c->out.size));
+  b->flops += channels * (contraction_flops(c, 0) + contraction_flops(c, 1));
   contraction_forward_case f = {b->k, a};
   report(b, "contraction", run_contraction_forward, &f, ATOMS * channels * contraction_flops(c, 0),
          bytes);
@@ -284,6 +289,22 @@ static void bench_contraction(bench *b, const contraction *c, const void *coeffi
   report(b, "contraction, reverse", run_contraction_reverse, &r,
          ATOMS * channels * contraction_flops(c, 1),
          bytes + real * ATOMS * c->dimension * channels);
+}
+
+/* Operations of a map on one atom, in one direction. */
+static double map_flops(const linear_map *map) {
+  double flops = 0;
+  for (int l = 0; map->k && l < N_L; l++)
+    if (map->forward[l]) flops += 2.0 * (2 * l + 1) * map->in.pitch[l] * map->out.pitch[l];
+  return flops;
+}
+
+/* Those of a layer which every atom needs, forward and reverse. The first layer's input depends on
+ * the element alone. */
+static double layer_flops(const bench *b, const mace_layer *l) {
+  double mix = map_flops(l->residual ? &l->mix : l->by_element);
+  double skip = !l->use_sc ? 0 : l->skip.k ? map_flops(&l->skip) : map_flops(l->by_element);
+  return 2 * (mix + map_flops(&l->product) + (b->layer ? map_flops(&l->up) + skip : 0));
 }
 
 static void bench_linear(bench *b, const linear_map *map) {
@@ -326,7 +347,11 @@ static void bench_model(bench *b, potential *p) {
     bench_edges(b, &l->conv);
     bench_linear(b, &l->mix);
     bench_contraction(b, &l->contraction, l->coefficient[0]);
+    b->flops += layer_flops(b, l);
   }
+  printf(b->csv ? "evaluation of an atom,,%s,%.4g,%.4g,%.4g,,100\n"
+                : "evaluation of an atom           %-14s %9.2f us at %.2f GFLOP/s, %.0f FLOP\n",
+         b->k->name, 1e6 * b->flops / b->roof.fma, 1e-9 * b->roof.fma, b->flops);
   free(present);
 }
 

@@ -154,8 +154,7 @@ FN void walk_outputs(contraction_walk w, int n, int blocks, int atoms, size_t k,
                      b1[i]);
       } else {
         UNROLL(16)
-        for (int i = 0; i < blocks * atoms; i++)
-          b0[i / atoms * BLOCK_FACTORS + i % atoms] = b1[i];
+        for (int i = 0; i < blocks * atoms; i++) b0[i / atoms * BLOCK_FACTORS + i % atoms] = b1[i];
         LANE_FENCE();
       }
     }
