@@ -8,7 +8,8 @@
  * A pair A_a A_b has few third factors, so that a loop over them costs more in addresses and
  * counting than in arithmetic: sums of up to three are unrolled, pairs come in runs of one kind,
  * and a pair's factors are the bytes of one number. A fence keeps the sums over `a` in memory, or
- * the compiler spills those over `b`. Factors are fetched a cache line of channels at a time.
+ * the compiler spills those over `b`. Factors are fetched a cache line of channels at a time, two
+ * with AVX-512, whose registers carry the sums of two blocks of channels through one walk.
  *
  * SPDX-License-Identifier: MIT */
 #ifndef EQS_KERNEL_HOST_CONTRACTION_H
@@ -200,9 +201,9 @@ FN void contraction_reverse_blocks(const contraction_args *p, const int *atom, i
   }
 }
 
-/* All atoms, as many at a time as the registers hold sums for. */
-#define OVER_ATOMS(op, fetched)                                                                    \
-  static void op##_##fetched(const contraction_args *p, int k) {                                   \
+/* Blocks of channels from k on of all atoms, as many at a time as the registers hold sums for. */
+#define OVER_ATOMS(op, name, fetched)                                                              \
+  static void op##_##name(const contraction_args *p, int k) {                                      \
     contraction_factors a;                                                                         \
     int i = 0;                                                                                     \
     for (; i + CONTRACTION_ATOMS <= p->n_atom; i += CONTRACTION_ATOMS)                             \
@@ -211,23 +212,20 @@ FN void contraction_reverse_blocks(const contraction_args *p, const int *atom, i
     for (; i + 2 <= p->n_atom; i += 2) op##_blocks(p, p->atom + i, fetched, 2, k, a);              \
     for (; i < p->n_atom; i++) op##_blocks(p, p->atom + i, fetched, 1, k, a);                      \
   }
-OVER_ATOMS(contraction_forward, FETCH_BLOCKS)
-OVER_ATOMS(contraction_reverse, FETCH_BLOCKS)
-OVER_ATOMS(contraction_forward, 1)
-OVER_ATOMS(contraction_reverse, 1)
-#undef OVER_ATOMS
 
-static void contraction_forward_host(const contraction_args *p) {
-  int k = 0;
-  for (; k + FETCH_BLOCKS * LW <= p->channels; k += FETCH_BLOCKS * LW)
-    contraction_forward_FETCH_BLOCKS(p, k);
-  for (; k < p->channels; k += LW) contraction_forward_1(p, k);
-}
-static void contraction_reverse_host(const contraction_args *p) {
-  int k = 0;
-  for (; k + FETCH_BLOCKS * LW <= p->channels; k += FETCH_BLOCKS * LW)
-    contraction_reverse_FETCH_BLOCKS(p, k);
-  for (; k < p->channels; k += LW) contraction_reverse_1(p, k);
-}
+/* Rows are padded to ROW_PAD channels, which are whole fetches but for the widest lanes. */
+#define OVER_CHANNELS(op)                                                                          \
+  OVER_ATOMS(op, all, FETCH_BLOCKS)                                                                \
+  OVER_ATOMS(op, one, 1)                                                                           \
+  static void op##_host(const contraction_args *p) {                                               \
+    const int step = FETCH_BLOCKS * LW;                                                            \
+    int k = 0;                                                                                     \
+    for (; k + step <= p->channels; k += step) op##_all(p, k);                                     \
+    if (step > ROW_PAD && k < p->channels) op##_one(p, k);                                         \
+  }
+OVER_CHANNELS(contraction_forward)
+OVER_CHANNELS(contraction_reverse)
+#undef OVER_CHANNELS
+#undef OVER_ATOMS
 
 #endif
