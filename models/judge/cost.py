@@ -79,13 +79,11 @@ def run(options):
         each = (np.min(b, 0) - np.min(a, 0)) / options.trials
         rows.append({"model": label, "cycles": each[0], "instructions": each[1],
                      "milliseconds": 1e3 * each[2]})
-    kind = "cycles" if np.isfinite(rows[0]["cycles"]) else "instructions"
-    if not np.isfinite(rows[0][kind]):
-        kind = "milliseconds"
-    unit = {"cycles": 1e6, "instructions": 1e6, "milliseconds": 1.0}[kind]
+    counted = [k for k in ("cycles", "instructions") if np.isfinite(rows[0][k])]
+    kind = (counted + ["milliseconds"])[0]
     text = tables.markdown(
-        ["trial insertion of CO2", "million " + kind if unit > 1 else kind,
-         "million instructions", "ms", "cheaper than the first"],
-        [[r["model"], "%.2f" % (r[kind] / unit), "%.2f" % (r["instructions"] / 1e6),
-          "%.2f" % r["milliseconds"], "%.1f" % (rows[0][kind] / r[kind])] for r in rows])
+        ["trial insertion of CO2", *("million " + k for k in counted), "ms",
+         "cheaper than the first"],
+        [[r["model"], *("%.2f" % (r[k] / 1e6) for k in counted), "%.2f" % r["milliseconds"],
+          "%.1f" % (rows[0][kind] / r[kind])] for r in rows])
     tables.show(options, "cost", rows, text)
