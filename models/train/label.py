@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Labels structures with model files through the engine: energies, forces, interaction energies.
 
-Any model that the engine reads, or the mean of several; D3 and walls are never added. Frames of one `group` follow each
-other, the empty one first (frames.py). Each frame gets REF_energy (eV), REF_forces (eV/angstrom)
-and, with guests, REF_interaction (eV): its energy less that of the group's empty frame and of each
-guest alone in the same shape. Frames that teach nonsense are left out and counted: large forces,
-interactions out of range or on which the models do not agree, frameworks far above their best
-geometry, attraction where atoms nearly coincide (a hole of the model).
+Any model that the engine reads, or the mean of several; D3 and walls are never added. Frames of one
+`group` follow each other, the empty one first (frames.py). Each frame gets REF_energy (eV),
+REF_forces (eV/angstrom) and, with guests, REF_interaction (eV): its energy less that of the group's
+empty frame and of each guest alone in the same shape. Frames that teach nonsense are left out and
+counted: large forces, interactions out of range or on which the models do not agree, frameworks far
+above their best geometry, attraction where atoms nearly coincide (a hole of the model).
 
     label.py --model teacher.safetensors --name teacher --out labels structures-*.extxyz
     label.py --model one.pth two.model --name mean --out labels structures-*.extxyz

@@ -7,8 +7,6 @@ sevenn 0.13 or mace-torch 0.3.16.
 
 SPDX-License-Identifier: MIT
 """
-import os
-
 import numpy as np
 
 
@@ -93,7 +91,6 @@ class Mace(Differentiable):
     """A model as mace-torch saves it whole: unpickling runs code, so only from a known source."""
 
     def __init__(self, checkpoint, state):
-        os.environ["TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD"] = "1"
         import torch
         from mace.tools.utils import AtomicNumberTable
 

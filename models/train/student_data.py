@@ -169,8 +169,9 @@ class Data:
         if "REF_forces" not in atoms.arrays and floor is None:
             raise DataError(f"{where}: no column REF_forces; see models/train/README")
         atoms = atoms[np.argsort(atoms.get_tags(), kind="stable")]  # guests last
+        info = atoms.info
         if "pair" in info:  # dft.py tells the two apart by their tags
-            atoms.info["gas"] = info["pair"].replace("-", "+")
+            info["gas"] = info["pair"].replace("-", "+")
             atoms.set_tags(1)
         try:
             frame = Frame(atoms, where, self.numbers, self.r_max, self.zbl)

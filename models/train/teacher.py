@@ -187,7 +187,8 @@ def make_step(options):
     files = sorted(pathlib.Path(options.rows).glob("*.npz"))
     if not files:
         sys.exit(f"teacher.py: {options.rows}: no rows; make them with `teacher.py rows`")
-    rows, jacobian = read_rows(files, scales(network))
+    scale = scales(network)
+    rows, jacobian = read_rows(files, scale)
     kernel = sum((part @ part.T).double() for part in map(torch.from_numpy, jacobian)).numpy()
     unit = float(np.mean(np.diag(kernel)[rows["kind"] == "guest"]))
     noise = options.damping * covariance(rows, options.water) / 0.02 ** 2
@@ -210,7 +211,7 @@ def make_step(options):
            (kernel / unit @ alpha - residual)[~used], "of them left out of the step")
     alpha = torch.from_numpy((alpha / unit).astype(np.float32))
     change = torch.cat([torch.from_numpy(part).T @ alpha for part in jacobian])
-    change *= torch.from_numpy(scales(network))
+    change *= torch.from_numpy(scale)
     state, at = network.model.state_dict(), 0
     for name, p in network.weights:
         state[name] = p.detach() + change[at:at + p.numel()].reshape(p.shape)
